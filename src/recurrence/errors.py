@@ -1,0 +1,18 @@
+"""The one error that is meant for people: the command line prints it without a traceback and exits with 2."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class RecurrenceError(ValueError):
+    """Something outside the code is wrong: says where, what it must be, what it got, and the remedy."""
+
+    exit_code = 2
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A hint that ends an "unknown name" message: the nearest valid name, then all of them."""
+    valid = sorted(valid)
+    close = get_close_matches(name, valid, n=1, cutoff=0.5)
+    guess = f"did you mean {close[0]!r}? " if close else ""
+    return f"{guess}available: {', '.join(valid) or 'none'}"

@@ -1,0 +1,81 @@
+"""Every artefact's path, relative to the project's root; a test holds dvc.yaml against this file."""
+
+import os
+from pathlib import Path
+
+from recurrence.errors import RecurrenceError
+
+
+def root() -> Path:
+    """The project folder: RECURRENCE_ROOT, or the nearest folder upwards that holds params.yaml."""
+    if named := os.environ.get("RECURRENCE_ROOT"):
+        return Path(named).resolve()
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / "params.yaml").is_file():
+            return folder
+    raise RecurrenceError(f"{here}: no params.yaml here or above; run inside the project, or set RECURRENCE_ROOT")
+
+
+def params() -> Path:
+    return root() / "params.yaml"
+
+
+def raw(corpus: str) -> Path:
+    """Folder of the downloaded files, as they came."""
+    return root() / "data/raw" / corpus
+
+
+def text(corpus: str) -> Path:
+    """Folder with train.txt and valid.txt."""
+    return root() / "data/text" / corpus
+
+
+def vocab(corpus: str) -> Path:
+    return root() / "data/vocab" / f"{corpus}.json"
+
+
+def ids(corpus: str) -> Path:
+    """Folder with train.npy, valid.npy."""
+    return root() / "data/ids" / corpus
+
+
+def counts(corpus: str) -> Path:
+    """Token, character and <unk> counts of the parts (a metrics file)."""
+    return root() / "data/counts" / f"{corpus}.json"
+
+
+def model(corpus: str, name: str) -> Path:
+    """Folder with config.json, vocab.json, history.csv and seed<k>.safetensors."""
+    return root() / "data/models" / corpus / name
+
+
+def wall(corpus: str, name: str) -> Path:
+    """Wall times and machine facts of a training; varies from run to run, so only report and track read it."""
+    return root() / "data/wall" / corpus / f"{name}.json"
+
+
+def scores(corpus: str, name: str) -> Path:
+    return root() / "data/scores" / corpus / f"{name}.json"
+
+
+def samples(corpus: str, name: str) -> Path:
+    return root() / "data/samples" / corpus / f"{name}.parquet"
+
+
+def loops(corpus: str, name: str) -> Path:
+    """A row per sample: its loop, if any, and its repetition metrics."""
+    return root() / "data/loops" / corpus / f"{name}.parquet"
+
+
+def loop_rates(corpus: str, name: str) -> Path:
+    """Rates per strategy, with human text beside them."""
+    return root() / "data/loops" / corpus / f"{name}.json"
+
+
+def report(corpus: str) -> Path:
+    return root() / "reports" / corpus
+
+
+def receipt(corpus: str) -> Path:
+    return root() / ".mlflow/receipts" / f"{corpus}.json"
