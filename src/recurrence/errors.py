@@ -13,6 +13,12 @@ class RecurrenceError(ValueError):
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A hint that ends an "unknown name" message: the nearest valid name, then all of them."""
     valid = sorted(valid)
-    close = get_close_matches(name, valid, n=1, cutoff=0.5)
-    guess = f"did you mean {close[0]!r}? " if close else ""
+    close = nearest_name(name, valid)
+    guess = f"did you mean {close!r}? " if close else ""
     return f"{guess}available: {', '.join(valid) or 'none'}"
+
+
+def nearest_name(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name that looks most like `name`, if any does."""
+    close = get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    return close[0] if close else None

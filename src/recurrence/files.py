@@ -23,14 +23,16 @@ def atomic_path(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
-        raise _for_people(error, target) from error
+        _explain(error, target)
+        raise
     try:
         yield scratch / target.name
         if target.is_dir():
             shutil.rmtree(target)
         os.replace(scratch / target.name, target)
     except OSError as error:
-        raise _for_people(error, target) from error
+        _explain(error, target)
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -56,9 +58,9 @@ def read_json(path: Path) -> Any:
         raise RecurrenceError(f"{path}: not JSON ({error}); delete it and run `dvc repro`") from error
 
 
-def _for_people(error: OSError, target: Path) -> Exception:
+def _explain(error: OSError, target: Path) -> None:
+    """Word the failures that a person can mend; any other stays what it is."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RecurrenceError(f"{target}: the disk is full; free some space and run the same command again")
+        raise RecurrenceError(f"{target}: the disk is full; free some space and run the same command again") from error
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return RecurrenceError(f"{target}: cannot be written ({error.strerror})")
-    return error
+        raise RecurrenceError(f"{target}: cannot be written ({error.strerror}); check who may write there") from error

@@ -3,17 +3,16 @@
 Every name that exists (a corpus, a model, a strategy) is a block here. Lengths count tokens, losses are nats.
 """
 
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError, nearest
+from recurrence.wording import worded
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Count = Annotated[int, Field(ge=1)]
@@ -25,7 +24,7 @@ Chosen = TypeVar("Chosen")
 class Block(BaseModel):
     """A params block: unknown keys are errors, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 # ---------------------------------------------------------------- corpora
@@ -264,6 +263,12 @@ class Model(Block):
     notebook: str | None = None
     """The id in notebooks.yaml whose printed figures this model is compared with."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds must differ from one another, got {list(self.seeds)}")
+        return self
+
 
 # ---------------------------------------------------------------- decoding and loops
 
@@ -277,7 +282,7 @@ class Strategy(Block):
     allow: tuple[str, ...] = ("<eos>",)
     """Specials that may be emitted; all others are banned."""
     feeding: Literal["stateful", "rolling"] = "stateful"
-    """stateful: one token per step. rolling: the last `window` tokens again at every step, state kept, as notebooks did."""
+    """stateful: one token per step. rolling: the last `window` tokens again at every step, state kept (notebooks)."""
     window: Count | None = None
 
     @model_validator(mode="after")
@@ -320,10 +325,10 @@ class Params(Block):
         cores = core_names()
         for key, block in self.models.items():
             where = f"models.{key}"
-            if key != f"{block.corpus}-{block.name}":
-                raise ValueError(f"{where}: the key must be corpus-name, here {block.corpus}-{block.name}")
             if block.corpus not in self.corpora:
                 raise ValueError(f"{where}.corpus: no corpus {block.corpus!r}; {nearest(block.corpus, self.corpora)}")
+            if key != f"{block.corpus}-{block.name}":
+                raise ValueError(f"{where}: the key must be corpus-name, here {block.corpus}-{block.name}")
             if block.core not in cores:
                 raise ValueError(f"{where}.core: no core {block.core!r}; {nearest(block.core, cores)}")
         return self
@@ -334,10 +339,26 @@ def core_names() -> list[str]:
     return sorted(p.stem for p in (Path(__file__).parent / "cores").glob("*.py") if p.stem != "__init__")
 
 
+class _NoDoubles(yaml.SafeLoader):
+    """YAML takes the last of two equal keys without a word; a block copied and not renamed would vanish."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def parse(text: str, where: str = "params.yaml") -> Params:
     """Validate the text of a params file; raises RecurrenceError naming the key, the rule and the value."""
     try:
-        tree = yaml.safe_load(text)
+        tree = yaml.load(text, _NoDoubles)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise RecurrenceError(f"{where}{at}: not YAML as it should be: {error.problem}") from error
     except yaml.YAMLError as error:
         raise RecurrenceError(f"{where}: not YAML: {error}") from error
     if not isinstance(tree, dict):
@@ -345,7 +366,7 @@ def parse(text: str, where: str = "params.yaml") -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        raise RecurrenceError(_worded(error, where, tree)) from error
+        raise RecurrenceError(worded(error, where, tree, Params)) from error
 
 
 @lru_cache(maxsize=4)
@@ -356,7 +377,12 @@ def _load(path: Path, _stamp: int) -> Params:
 def load() -> Params:
     """The project's params.yaml."""
     path = paths.params()
-    return _load(path, path.stat().st_mtime_ns)
+    try:
+        return _load(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise RecurrenceError(f"{path}: cannot be read ({error.strerror}); is RECURRENCE_ROOT right?") from error
+    except UnicodeDecodeError as error:
+        raise RecurrenceError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
 
 
 def corpus(key: str) -> Corpus:
@@ -382,41 +408,3 @@ def _block(blocks: dict[str, Chosen], key: str, section: str) -> Chosen:
     if key not in blocks:
         raise RecurrenceError(f"params.yaml: {section} has no {key!r}; {nearest(key, blocks)}")
     return blocks[key]
-
-
-def _worded(error: ValidationError, where: str, tree: Any) -> str:
-    lines = []
-    for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"] if part != "[key]")
-        if item["type"] == "extra_forbidden":
-            lines.append(f"{where}: {place}: unknown key; {nearest(str(item['loc'][-1]), _keys_at(item['loc'][:-1]))}")
-        elif item["type"] == "value_error":
-            lines.append(f"{where}: {place + ': ' if place else ''}{item['ctx']['error']}")
-        elif item["type"] == "missing":
-            lines.append(f"{where}: {place}: missing; this key must be given")
-        else:
-            lines.append(f"{where}: {place}: {item['msg'].lower()}, got {item['input']!r}")
-    return "\n".join(lines)
-
-
-def _keys_at(loc: tuple[str | int, ...]) -> Iterable[str]:
-    """The valid keys of the block at `loc`, found by walking the declared types."""
-    kind: Any = Params
-    for part in loc:
-        if _is_block(kind):
-            kind = _bare(kind.model_fields[str(part)].annotation)
-        else:  # dict[..., value] or tuple[value, ...]
-            inner = get_args(kind)
-            kind = _bare(inner[0] if inner[-1] is Ellipsis else inner[-1])
-    return kind.model_fields if _is_block(kind) else ()
-
-
-def _is_block(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Block)
-
-
-def _bare(kind: Any) -> Any:
-    """The type inside Annotated and Optional."""
-    while get_origin(kind) in (Annotated, Union, UnionType):
-        kind = get_args(kind)[0]
-    return kind

@@ -1,0 +1,16 @@
+from recurrence.errors import RecurrenceError, nearest, nearest_name
+
+
+def test_nearest_guesses_and_lists_in_order() -> None:
+    assert nearest("lsmt", ["rnn", "lstm"]) == "did you mean 'lstm'? available: lstm, rnn"
+
+
+def test_nearest_does_not_guess_wildly() -> None:
+    assert nearest("xyz", ["lstm"]) == "available: lstm"
+    assert nearest("xyz", []) == "available: none"
+    assert nearest_name("xyz", ["lstm"]) is None
+
+
+def test_the_error_for_people_is_a_value_error_with_exit_code_2() -> None:
+    assert issubclass(RecurrenceError, ValueError)
+    assert RecurrenceError("where: what").exit_code == 2

@@ -1,0 +1,181 @@
+"""params.yaml: every wrong key or value is met with one line that names the place, the rule and the remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from recurrence import params
+from recurrence.errors import RecurrenceError
+
+SMALL = """
+corpora:
+  mine:
+    source: {kind: text, addresses: [mine.txt]}
+    tokens: {unit: char}
+    split: {rule: line_fraction}
+models:
+  mine-rnn:
+    corpus: mine
+    name: rnn
+    core: rnn
+    hidden: 8
+    recipe:
+      batches: {loader: lanes, size: 2, bptt: 4}
+      phases:
+        - {epochs: 1, schedule: {kind: constant, lr: 1.0e-3}, optimizer: {}}
+strategies:
+  greedy: {pick: argmax}
+"""
+
+PROJECT = Path(__file__).parents[1] / "params.yaml"
+
+
+def refused(old: str, new: str) -> str:
+    """The message for SMALL with `old` replaced."""
+    assert SMALL.count(old) == 1
+    with pytest.raises(RecurrenceError) as caught:
+        params.parse(SMALL.replace(old, new))
+    return str(caught.value)
+
+
+def test_the_small_file_is_valid_and_fills_in_defaults() -> None:
+    block = params.parse(SMALL).models["mine-rnn"]
+    assert (block.layers, block.seeds, block.recipe and block.recipe.clip) == (1, (0,), None)
+
+
+def test_the_projects_own_file_is_valid() -> None:
+    loaded = params.parse(PROJECT.read_text(encoding="utf-8"))
+    assert loaded.corpora["nietzsche_b"].split.line == 7998
+    assert loaded.models["human_numbers-lm6"].seeds == (0, 1, 2, 3, 4)
+
+
+def test_blocks_do_not_change_after_loading() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        params.parse(SMALL).loops.human_windows = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "unit: char",
+            "unt: char",
+            "corpora.mine.tokens.unt: unknown key; did you mean 'unit'? available: eos, lower, ",
+        ),
+        (
+            "hidden: 8",
+            "hiden: 8",
+            "models.mine-rnn.hiden: unknown key; did you mean 'hidden'? available: context, core",
+        ),
+        ("strategies:", "strategy:", "strategy: unknown key; did you mean 'strategies'? available: compute, corpora, "),
+        ("epochs: 1", "epoch: 1", "models.mine-rnn.recipe.phases.0.epoch: unknown key; did you mean 'epochs'? availab"),
+        ("hidden: 8", "hidden: big", "models.mine-rnn.hidden: must be a whole number, got 'big'"),
+        ("hidden: 8", "hidden: 0", "models.mine-rnn.hidden: must be at least 1, got 0"),
+        ("hidden: 8", "dropout: {hidden: 1.5}", "models.mine-rnn.dropout.hidden: must be less than 1, got 1.5"),
+        ("hidden: 8", "tied: perhaps", "models.mine-rnn.tied: must be true or false, got 'perhaps'"),
+        ("hidden: 8", "seeds: []", "models.mine-rnn.seeds: must be a list of at least 1, got []"),
+        ("hidden: 8", "seeds: 3", "models.mine-rnn.seeds: must be a list, got 3"),
+        ("hidden: 8", "seeds: [1, 1]", "models.mine-rnn: seeds must differ from one another, got [1, 1]"),
+        (
+            "lr: 1.0e-3",
+            "lr: fast",
+            "models.mine-rnn.recipe.phases.0.schedule.lr: must be a number or 'leftover', got 'fast'",
+        ),
+        (
+            "lr: 1.0e-3",
+            "lr: .inf",
+            "models.mine-rnn.recipe.phases.0.schedule.lr: must be a finite number or 'leftover', ",
+        ),
+        (
+            "lr: 1.0e-3",
+            "lr: leftover",
+            "models.mine-rnn.recipe: phases.0.schedule.lr must be a number: there is no earli",
+        ),
+        (", optimizer: {}", "", "models.mine-rnn.recipe: phases.0.optimizer must be given: there is no earlier phase"),
+        ("pick: argmax", "pick: argmx", "strategies.greedy.pick: must be 'argmax' or 'sample', got 'argmx'"),
+        ("{pick: argmax}", "", "strategies.greedy: must be a mapping, got None"),
+        ("greedy:", "Greedy:", "strategies.Greedy: must be text that matches ^[a-z][a-z0-9_]*$, got 'Greedy'"),
+        (
+            "pick: argmax",
+            "pick: argmax, window: 8",
+            "strategies.greedy: window goes with feeding: rolling, which needs it",
+        ),
+        (
+            "pick: argmax",
+            "pick: argmax, filters: [{top_k: 2, top_p: 1}]",
+            "strategies.greedy: filters must be one-key ma",
+        ),
+        ("rule: line_fraction", "rule: line", "corpora.mine.split: line goes with rule: line, which needs it"),
+        ("kind: text", "kind: archive", "corpora.mine.source: members goes with kind: archive, and archive needs it"),
+        ("[mine.txt]", "[]", "corpora.mine.source: addresses must name at least one path or address"),
+        (
+            "[mine.txt]",
+            "[mine.txt], digests: [md5:1]",
+            "corpora.mine.source.digests.0: must be text that matches ^(md5",
+        ),
+        ("core: rnn", "core: rnnn", "models.mine-rnn.core: no core 'rnnn'; did you mean 'rnn'? available: awd_lstm, "),
+        (
+            "corpus: mine",
+            "corpus: mane",
+            "models.mine-rnn.corpus: no corpus 'mane'; did you mean 'mine'? available: mine",
+        ),
+        ("mine-rnn:", "mine-run:", "models.mine-run: the key must be corpus-name, here mine-rnn"),
+    ],
+)
+def test_a_wrong_key_or_value_is_one_line_that_says_what_to_do(old: str, new: str, message: str) -> None:
+    text = refused(old, new)
+    assert text.startswith(f"params.yaml: {message}")
+    assert "\n" not in text
+
+
+def test_a_missing_key_that_was_not_misspelt_is_named() -> None:
+    assert refused("    name: rnn\n", "") == "params.yaml: models.mine-rnn.name: missing; this key must be given"
+
+
+def test_every_wrong_place_is_named_at_once() -> None:
+    text = refused("hidden: 8", "hiden: 8\n    layers: none")
+    assert [line.split(": ")[1] for line in text.splitlines()] == ["models.mine-rnn.layers", "models.mine-rnn.hiden"]
+
+
+def test_a_key_given_twice_is_an_error() -> None:
+    """YAML itself would take the last one: a block copied and not renamed would vanish."""
+    assert refused("hidden: 8", "hidden: 8\n    hidden: 16") == (
+        "params.yaml, line 13, column 5: not YAML as it should be: the key 'hidden' is there twice"
+    )
+
+
+def test_broken_yaml_is_named_with_its_line() -> None:
+    assert refused("{pick: argmax}", "{pick: [argmax}").startswith("params.yaml, line 18, column 25: not YAML as it")
+
+
+@pytest.mark.parametrize("text", ["", "- a list\n", "just words"])
+def test_a_file_that_is_no_mapping_is_refused(text: str) -> None:
+    with pytest.raises(RecurrenceError, match="must be a mapping with the keys corpora, models, strategies"):
+        params.parse(text)
+
+
+def test_an_unknown_model_or_corpus_is_met_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").write_text(SMALL, encoding="utf-8")
+    monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
+    with pytest.raises(RecurrenceError, match="models has no 'mine-rn'; did you mean 'mine-rnn'"):
+        params.model("mine/rn")
+    with pytest.raises(RecurrenceError, match="corpora has no 'mines'; did you mean 'mine'"):
+        params.corpus("mines")
+    assert params.model("mine/rnn") is params.model("mine-rnn")
+    assert list(params.models_of("mine")) == ["mine-rnn"]
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
+    for hidden in (8, 16):
+        (tmp_path / "params.yaml").write_text(SMALL.replace("hidden: 8", f"hidden: {hidden}"), encoding="utf-8")
+        assert params.model("mine-rnn").hidden == hidden
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
+    with pytest.raises(RecurrenceError, match=r"params\.yaml: cannot be read .*RECURRENCE_ROOT"):
+        params.load()
+    (tmp_path / "params.yaml").write_bytes(b"corpora: \xff")
+    with pytest.raises(RecurrenceError, match=r"not UTF-8 .*byte 9.*save it as UTF-8"):
+        params.load()
