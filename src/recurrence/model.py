@@ -1,0 +1,105 @@
+"""LanguageModel = embedding + core + head. It knows ids and logits, not text."""
+
+import inspect
+from importlib import import_module
+from types import ModuleType
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recurrence import params
+from recurrence.dropout import LockedDropout, drop_rows
+from recurrence.errors import RecurrenceError, nearest
+
+#   B = lanes, T = time, V = vocabulary, E = embedding size, H = hidden size, L = layers
+
+State = tuple[Tensor, ...]
+"""Tensors, each LBH; empty where a model keeps none."""
+
+
+class LanguageModel(nn.Module):
+    """Predicts the next token at every position, or, with `context`, after the last token of a window.
+
+    forward(ids_BT, state) -> (logits, next state). context None: logits_BTV. context n: T is 1..n, the core starts from
+    zero state, logits_BV are those after the last token, and the state passes through unused.
+    """
+
+    def __init__(self, block: params.Model, vocab_size: int) -> None:
+        super().__init__()
+        if block.embedding is None or block.hidden is None:
+            raise RecurrenceError(f"params.yaml: models.{block.corpus}-{block.name}: embedding and hidden must be given")
+        self.vocab_size = vocab_size
+        self.context = block.context
+        self.embedding = nn.Embedding(vocab_size, block.embedding)
+        self.core = _core(block)
+        self.head = _head(block, self.core.output_size, vocab_size)
+        self.drop_embedding = block.dropout.embedding
+        self.drop_input = LockedDropout(block.dropout.input)
+        self.drop_output = nn.Sequential(LockedDropout(block.dropout.output), nn.Dropout(block.dropout.plain_output))
+        if block.init_range is not None:
+            nn.init.uniform_(self.embedding.weight, -block.init_range, block.init_range)
+            if self.head.weight is not None:
+                nn.init.uniform_(self.head.weight, -block.init_range, block.init_range)
+
+    def initial_state(self, lanes: int) -> State:
+        """Zeros for so many lanes, on the model's device."""
+        like = self.embedding.weight
+        return tuple(like.new_zeros(layers, lanes, size) for layers, size in self.core.state_shapes)
+
+    def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
+        if self.context is None:
+            _, dropped_BTH, state = self.features(ids_BT, state)
+            return self.logits(dropped_BTH), state
+        _, dropped_BTH, _ = self.features(ids_BT, self.initial_state(ids_BT.shape[0]))
+        return self.logits(dropped_BTH[:, -1]), state
+
+    def features(self, ids_BT: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """The core's last output, raw and after output dropout (the regularizers want both), and the next state."""
+        weight_VE = drop_rows(self.embedding.weight, self.drop_embedding, self.training)
+        raw_BTH, state = self.core(self.drop_input(F.embedding(ids_BT, weight_VE)), state)
+        return raw_BTH, self.drop_output(raw_BTH), state
+
+    def logits(self, features: Tensor) -> Tensor:
+        """(..., H) -> (..., V); tied, by the embedding's own weights."""
+        return F.linear(features, self.embedding.weight if self.head.weight is None else self.head.weight, self.head.bias)
+
+
+class Head(nn.Linear):
+    """A linear layer whose weight may be absent (tied); only its parameters are used."""
+
+
+def _head(block: params.Model, size: int, vocab_size: int) -> Head:
+    if block.tied and size != block.embedding:
+        raise RecurrenceError(
+            f"params.yaml: models.{block.corpus}-{block.name}.tied: the core's output ({size}) must be as wide as the "
+            f"embedding ({block.embedding})"
+        )
+    head = Head(size, vocab_size, bias=block.head_bias)
+    if block.tied:
+        head.weight = None  # type: ignore[assignment]
+    return head
+
+
+def core_module(name: str) -> ModuleType:
+    """The file of cores/ with that name."""
+    if name not in params.core_names():
+        raise RecurrenceError(f"no core {name!r}; {nearest(name, params.core_names())}")
+    return import_module(f"recurrence.cores.{name}")
+
+
+def build_model(block: params.Model, vocab_size: int) -> LanguageModel:
+    """A new model with torch's global generator for its initial weights."""
+    return LanguageModel(block, vocab_size)
+
+
+def _core(block: params.Model) -> nn.Module:
+    kind = core_module(block.core).Core
+    own = set(inspect.signature(kind).parameters) - {"input_size", "hidden_size", "layers", "dropout"}
+    where = f"params.yaml: models.{block.corpus}-{block.name}"
+    if unknown := sorted(set(block.options) - own):
+        raise RecurrenceError(f"{where}.options: core {block.core!r} has no {unknown[0]!r}; {nearest(unknown[0], own)}")
+    try:
+        return kind(block.embedding, block.hidden, block.layers, block.dropout, **block.options)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecurrenceError(f"{where}: {error}") from error
