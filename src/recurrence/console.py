@@ -1,0 +1,116 @@
+"""What a stage says to the person before it: quiet lines, and progress with the time left. All of it goes to stderr."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+
+QUIET_S = 10.0
+"""Seconds between two progress lines where no terminal is listening."""
+
+
+class Advance(Protocol):
+    """Report that `amount` more is done, with a short note on how it goes."""
+
+    def __call__(self, amount: float, note: str = "") -> None: ...
+
+
+def say(message: str) -> None:
+    """Print one line to stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress(title: str, total: float | None, unit: str = "") -> Iterator[Advance]:
+    """Show progress towards `total` (None: unknown): a bar on a terminal, else a quiet line now and then.
+
+    Yields advance(amount, note=""). The closing line appears only when the block ends well.
+    """
+    if sys.stderr.isatty():
+        with _bar() as bar:
+            yield _on_bar(bar, bar.add_task(title, total=total, unit=unit, note=""))
+    else:
+        lines = Lines(title, total, unit)
+        yield lines.advance
+        lines.close()
+
+
+@dataclass
+class Lines:
+    """Progress as plain lines: at most one every QUIET_S seconds, and a closing one."""
+
+    title: str
+    total: float | None
+    unit: str = ""
+    write: Callable[[str], None] = say
+    clock: Callable[[], float] = time.monotonic
+    done: float = 0.0
+    note: str = ""
+    started: float = field(init=False)
+    spoke: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.spoke = self.clock()
+
+    def advance(self, amount: float, note: str = "") -> None:
+        """Count `amount`; write a line if the last one is long enough ago."""
+        self.done += amount
+        self.note = note or self.note
+        now = self.clock()
+        if now - self.spoke >= QUIET_S:
+            self.spoke = now
+            self.write(self._line(self._state(now - self.started)))
+
+    def close(self) -> None:
+        """Write the closing line."""
+        self._finish(self.clock() - self.started)
+
+    def _finish(self, elapsed_s: float) -> None:
+        self.write(self._line(f"{_amount(self.done, self.unit)} in {_clock(elapsed_s)}"))
+
+    def _state(self, elapsed_s: float) -> str:
+        if not self.total:
+            return f"{_amount(self.done, self.unit)} after {_clock(elapsed_s)}"
+        share = min(self.done / self.total, 1.0)
+        left = _clock(elapsed_s * (1 - share) / share) if share else "unknown"
+        return f"{share:4.0%} of {_amount(self.total, self.unit)}, {left} left"
+
+    def _line(self, state: str) -> str:
+        return f"{self.title}: {state}" + (f" ({self.note})" if self.note else "")
+
+
+def _bar() -> Progress:
+    amount = TextColumn("{task.percentage:>3.0f} % of {task.total:,.6g} {task.fields[unit]}")
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        amount,
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=Console(stderr=True),
+    )
+
+
+def _on_bar(bar: Progress, task: TaskID) -> Advance:
+    def advance(amount: float, note: str = "") -> None:
+        if note:
+            bar.update(task, advance=amount, note=note)
+        else:
+            bar.update(task, advance=amount)
+
+    return advance
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value:,.6g} {unit}".rstrip()
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,25 @@
+"""How a kind of source becomes text: a text file, an archive of files, the built-in human numbers.
+
+Each kind is a module with `obtain` (get the files into a folder, digests checked) and `read` (the folder's text: the
+parts `train` and `valid` where the source gives them, else the single part `whole`).
+"""
+
+from pathlib import Path
+from types import ModuleType
+
+from recurrence.corpora import archive, human_numbers, text
+from recurrence.corpora.fetch import Fetcher
+from recurrence.params import Source
+
+KINDS: dict[str, ModuleType] = {"text": text, "archive": archive, "human_numbers": human_numbers}
+
+
+def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
+    """Put the files of a corpus into `folder`, as they come from the source; raises RecurrenceError."""
+    KINDS[source.kind].obtain(source, folder, fetcher)
+
+
+def read(source: Source, folder: Path) -> dict[str, str]:
+    """The text of an obtained corpus: {"train", "valid"} or {"whole"}, newlines as \\n; raises RecurrenceError."""
+    parts: dict[str, str] = KINDS[source.kind].read(source, folder)
+    return parts

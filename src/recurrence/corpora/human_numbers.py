@@ -1,0 +1,42 @@
+"""The numbers from 1 to 9,999 in English words: the one corpus that needs no source, since code can write it.
+
+The files are byte for byte those of fast.ai's `human_numbers` sample (Apache-2.0), whose digests the params give.
+"""
+
+from pathlib import Path
+
+from recurrence.corpora.digests import check_file
+from recurrence.corpora.fetch import Fetcher
+from recurrence.params import Source
+
+FILES = {"train.txt": range(1, 8000), "valid.txt": range(8001, 10000)}
+# fmt: off
+_UNITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+          "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+# fmt: on
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+
+
+def spell(number: int) -> str:
+    """A number from 1 to 9,999 in words, without "and" or hyphen."""
+    if number >= 1000:
+        return f"{spell(number // 1000)} thousand {spell(number % 1000)}".rstrip()
+    if number >= 100:
+        return f"{spell(number // 100)} hundred {spell(number % 100)}".rstrip()
+    if number >= 20:
+        return f"{_TENS[number // 10 - 2]} {spell(number % 10)}".rstrip()
+    return _UNITS[number - 1] if number else ""
+
+
+def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
+    """Write the two files (each line ends in a space) and hold them against the published digests."""
+    for name, numbers in FILES.items():
+        path = folder / name
+        path.write_text("".join(f"{spell(number)} \n" for number in numbers), encoding="ascii", newline="")
+        check_file(path, [source.member_digests[name]] if name in source.member_digests else [], name)
+
+
+def read(source: Source, folder: Path) -> dict[str, str]:
+    """The lines of both files in order, joined by ` . `, as the part `whole`."""
+    lines = [line.strip() for name in FILES for line in (folder / name).read_text(encoding="ascii").splitlines()]
+    return {"whole": " . ".join(lines)}

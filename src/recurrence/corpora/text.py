@@ -1,0 +1,37 @@
+"""A corpus that is one text file."""
+
+from pathlib import Path
+
+from recurrence.corpora.digests import check_file
+from recurrence.corpora.fetch import Fetcher, file_name
+from recurrence.errors import RecurrenceError
+from recurrence.params import Source
+
+
+def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
+    """Fetch the file; its digest must be one of the source's."""
+    fetcher.get(source.addresses, folder, lambda path, where: check_file(path, source.digests, where))
+
+
+def read(source: Source, folder: Path) -> dict[str, str]:
+    """The file's text as the part `whole`."""
+    path = folder / file_name(source.addresses[0])
+    return {"whole": decode(path.read_bytes(), source.encoding, path.name)}
+
+
+def decode(content: bytes, encoding: str, where: str) -> str:
+    """Strictly decoded text, newlines as \\n, no byte order mark; raises RecurrenceError for what is not text."""
+    if not content:
+        raise RecurrenceError(f"{where}: is empty; the source must have some text")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise RecurrenceError(
+            f"{where}: must be {encoding} text, but byte {error.start:,} (0x{content[error.start]:02x}) is not; "
+            "convert the file, or name its encoding in the corpus's source block"
+        ) from error
+    except LookupError as error:
+        raise RecurrenceError(f"{where}: source.encoding must be one that Python knows, got {encoding!r}") from error
+    if (nul := text.find("\0")) >= 0:
+        raise RecurrenceError(f"{where}: must be text, but character {nul:,} is NUL: the file looks binary")
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,32 @@
+"""numericalize: text and vocabulary -> data/ids/<corpus>/{train,valid}.npy and data/counts/<corpus>.json."""
+
+import numpy as np
+
+from recurrence import paths
+from recurrence.console import say
+from recurrence.errors import RecurrenceError
+from recurrence.files import atomic_path, write_json
+from recurrence.stages import run
+from recurrence.vocab import Vocab
+
+
+def main(key: str) -> None:
+    """Write the ids of both parts in the smallest type that holds the vocabulary, and what was counted on the way."""
+    vocab = Vocab.load(paths.vocab(key))
+    counts = {}
+    with atomic_path(paths.ids(key)) as folder:
+        folder.mkdir()
+        for part in ("train", "valid"):
+            text = (paths.text(key) / f"{part}.txt").read_text(encoding="utf-8")
+            try:
+                ids, counts[part] = vocab.encode_part(text)
+            except RecurrenceError as error:
+                raise RecurrenceError(f"corpora.{key}: {part}.txt: {error}") from error
+            np.save(folder / f"{part}.npy", ids)
+    write_json(paths.counts(key), {"vocab": len(vocab), **counts})
+    told = ", ".join(f"{part} {n['tokens']:,} tokens ({n['unk']:,} <unk>)" for part, n in counts.items())
+    say(f"numericalize {key}: {told}")
+
+
+if __name__ == "__main__":
+    run(main)

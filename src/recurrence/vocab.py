@@ -1,0 +1,124 @@
+"""Vocab: which tokens there are and the id of each; built from tokens, kept as JSON. Knows no paths of the project."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from recurrence import files
+from recurrence.errors import RecurrenceError
+from recurrence.params import Tokens, VocabRule
+from recurrence.tokens import EOS, detokenize, token_lines, tokenize
+
+UNK = "<unk>"
+
+
+@dataclass(frozen=True)
+class Vocab:
+    """Tokens by id, specials first, and the rule by which text becomes such tokens."""
+
+    tokens: tuple[str, ...]
+    specials: tuple[str, ...]
+    rule: Tokens
+
+    @classmethod
+    def build(cls, tokens: Iterable[str], rule: VocabRule, token_rule: Tokens) -> "Vocab":
+        """The vocabulary of a stream of tokens: specials, then what occurs at least min_count times.
+
+        max_size bounds the entries beside the specials (the most frequent stay). A token that is written like a
+        special takes the special's id.
+        """
+        counts = Counter(tokens)
+        kept = [t for t, n in counts.items() if n >= rule.min_count and t not in rule.specials]
+        entries = sorted(kept, key=lambda t: (-counts[t], t))[: rule.max_size]
+        if rule.order == "sorted":
+            entries.sort()
+        elif rule.order == "first_use":
+            chosen = set(entries)
+            entries = [token for token in kept if token in chosen]
+        return cls(rule.specials + tuple(entries), rule.specials, token_rule)
+
+    @property
+    def unit(self) -> str:
+        """char or word."""
+        return self.rule.unit
+
+    @property
+    def unk(self) -> int | None:
+        """The id of <unk>, None where unknown tokens are an error."""
+        return self.index.get(UNK) if UNK in self.specials else None
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Token to id."""
+        return {token: i for i, token in enumerate(self.tokens)}
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def encode(self, tokens: Sequence[str]) -> NDArray[np.int32]:
+        """Ids (int32) of tokens; unknown ones become <unk>, or raise RecurrenceError where there is no <unk>."""
+        index, unk = self.index, self.unk
+        if unk is None:
+            for token in tokens:
+                if token not in index:
+                    raise RecurrenceError(
+                        f"token {token!r} is not among the {len(self)} of the vocabulary, which has no <unk>; "
+                        "use text of the corpus, or add <unk> to the specials of its vocab block"
+                    )
+            unk = -1
+        return np.fromiter((index.get(token, unk) for token in tokens), np.int32, len(tokens))
+
+    def encode_text(self, text: str) -> NDArray[np.int32]:
+        """Ids of a text (a prompt), tokenized as the corpus was, without adding <eos>."""
+        return self.encode(tokenize(text, self.rule.model_copy(update={"eos": "none"})))
+
+    def encode_part(self, text: str) -> tuple[NDArray[np.unsignedinteger | np.int32], dict[str, float]]:
+        """Ids of a whole part in the smallest type that holds the vocabulary, and what was counted on the way.
+
+        Counts: tokens, characters (of the text that the tokens spell, so without <eos> where the unit is char), unk,
+        unk_rate and lines. Goes line by line: the tokens of a large part are never held as strings.
+        """
+        pieces, characters, unk = [np.zeros(0, self.id_type)], 0, 0
+        for tokens in token_lines(text, self.rule):
+            ids = self.encode(tokens)
+            pieces.append(ids.astype(self.id_type))
+            characters += sum(map(len, tokens)) - (len(EOS) * tokens.count(EOS) if self.unit == "char" else 0)
+            unk += 0 if self.unk is None else int(np.count_nonzero(ids == self.unk))
+        part = np.concatenate(pieces)
+        if self.unit == "word":
+            characters += max(len(part) - 1, 0)
+        lines = text.count("\n") + (not text.endswith("\n"))
+        rate = unk / len(part)
+        return part, {"tokens": len(part), "characters": characters, "unk": unk, "unk_rate": rate, "lines": lines}
+
+    @property
+    def id_type(self) -> type[np.uint8] | type[np.uint16] | type[np.int32]:
+        """The smallest type of an id array: uint8, uint16 or int32."""
+        return np.uint8 if len(self) <= 1 << 8 else np.uint16 if len(self) <= 1 << 16 else np.int32
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids; specials appear as they are written."""
+        return detokenize([self.tokens[i] for i in ids], self.unit)
+
+    def special_ids(self) -> list[int]:
+        """Ids of the specials."""
+        return [self.index[token] for token in self.specials]
+
+    def save(self, path: Path) -> None:
+        """Write as JSON: {tokens, specials, rule}."""
+        files.write_json(path, {"tokens": self.tokens, "specials": self.specials, "rule": self.rule.model_dump()})
+
+    @classmethod
+    def load(cls, path: Path) -> "Vocab":
+        """Read what `save` wrote; anything else is a RecurrenceError."""
+        tree = files.read_json(path)
+        try:
+            return cls(tuple(tree["tokens"]), tuple(tree["specials"]), Tokens.model_validate(tree["rule"]))
+        except (KeyError, TypeError, ValidationError) as error:
+            raise RecurrenceError(f"{path}: not a vocabulary ({error}); delete it and run `dvc repro`") from error
