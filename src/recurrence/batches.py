@@ -1,7 +1,7 @@
 """An id stream becomes lanes, and lanes become (inputs, targets); the only place that shifts by one.
 
-A loader is built on ids that are on the device already. `len(loader)` is how many batches it says an epoch has; iterating
-takes the generator that decides what is random. Knows nothing of models.
+A loader is built on ids that are on the device already. `len(loader)` is how many batches it says an epoch has;
+iterating takes the generator that decides what is random. Knows nothing of models.
 """
 
 from collections.abc import Iterator
@@ -119,7 +119,7 @@ def _loader(ids_N: Tensor, block: Batches, train: bool) -> Loader:
 
 
 def notebook_windows(ids_N: Tensor, block: Batches, rng: np.random.Generator) -> tuple[Windows, Windows]:
-    """Train and validation windows of the WHOLE text as the window notebooks drew them (leaky where windows overlap)."""
+    """Train and validation windows of the WHOLE text, as the window notebooks drew them (leaky where they overlap)."""
     starts = window_starts(len(ids_N), block.bptt, block.stride or block.bptt)
     if block.notebook_split == "last_window":
         order, held = np.arange(len(starts)), 1

@@ -1,4 +1,4 @@
-"""Dropout by place: whole embedding rows, locked over time, and on recurrent weights (Merity et al. 2017, 1708.02182)."""
+"""Dropout of whole embedding rows, and locked over time (Merity et al. 2017, arXiv 1708.02182)."""
 
 import torch
 from torch import Tensor, nn

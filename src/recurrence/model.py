@@ -3,8 +3,8 @@
 import inspect
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,11 +28,12 @@ class LanguageModel(nn.Module):
     def __init__(self, block: params.Model, vocab_size: int) -> None:
         super().__init__()
         if block.embedding is None or block.hidden is None:
-            raise RecurrenceError(f"params.yaml: models.{block.corpus}-{block.name}: embedding and hidden must be given")
+            where = f"params.yaml: models.{block.corpus}-{block.name}"
+            raise RecurrenceError(f"{where}: embedding and hidden must be given for core {block.core!r}")
         self.vocab_size = vocab_size
         self.context = block.context
         self.embedding = nn.Embedding(vocab_size, block.embedding)
-        self.core = _core(block)
+        self.core: Any = _core(block)
         self.head = _head(block, self.core.output_size, vocab_size)
         self.drop_embedding = block.dropout.embedding
         self.drop_input = LockedDropout(block.dropout.input)
@@ -62,7 +63,8 @@ class LanguageModel(nn.Module):
 
     def logits(self, features: Tensor) -> Tensor:
         """(..., H) -> (..., V); tied, by the embedding's own weights."""
-        return F.linear(features, self.embedding.weight if self.head.weight is None else self.head.weight, self.head.bias)
+        weight_VH = self.embedding.weight if self.head.weight is None else self.head.weight
+        return F.linear(features, weight_VH, self.head.bias)
 
 
 class Head(nn.Linear):
@@ -93,7 +95,7 @@ def build_model(block: params.Model, vocab_size: int) -> LanguageModel:
     return LanguageModel(block, vocab_size)
 
 
-def _core(block: params.Model) -> nn.Module:
+def _core(block: params.Model) -> Any:
     kind = core_module(block.core).Core
     own = set(inspect.signature(kind).parameters) - {"input_size", "hidden_size", "layers", "dropout"}
     where = f"params.yaml: models.{block.corpus}-{block.name}"

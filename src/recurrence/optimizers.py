@@ -1,5 +1,7 @@
 """Adam with L2 or decoupled weight decay, as each notebook had it."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -8,11 +10,12 @@ from recurrence.params import Optimizer
 
 def build(block: Optimizer, model: nn.Module, lr: float) -> torch.optim.Optimizer:
     """A new optimizer over all parameters (Kingma & Ba 2015; decoupled decay of Loshchilov & Hutter 2019)."""
-    plain = [] if block.decay_biases else [m.bias for m in model.modules() if isinstance(m, nn.Linear) and m.bias is not None]
-    exempt = {id(p) for p in plain}
-    groups = [{"params": [p for p in model.parameters() if id(p) not in exempt]}]
-    if plain:
-        groups.append({"params": plain, "weight_decay": 0.0})
+    linear = [] if block.decay_biases else [m for m in model.modules() if isinstance(m, nn.Linear)]
+    exempt = {id(m.bias) for m in linear if m.bias is not None}
+    parameters = list(model.parameters())
+    groups: list[dict[str, Any]] = [{"params": [p for p in parameters if id(p) not in exempt]}]
+    if exempt:
+        groups.append({"params": [p for p in parameters if id(p) in exempt], "weight_decay": 0.0})
     kind = torch.optim.AdamW if block.decoupled else torch.optim.Adam
     return kind(groups, lr=lr, betas=block.betas, eps=block.eps, weight_decay=block.weight_decay, fused=True)
 

@@ -83,7 +83,7 @@ class Trainer:
         if recipe.tar:
             loss = loss + recipe.tar * regularizers.temporal_activation(raw_BTH)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         if recipe.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         optimizer.step()

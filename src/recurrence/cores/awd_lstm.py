@@ -25,10 +25,10 @@ class WeightDroppedLSTM(nn.Module):
         if not self.training or self.p == 0:
             output, (h, c) = self.lstm(x_BTE, (h, c))
             return output, h, c
-        w = self.lstm
         # nn.LSTM reads a private list of its weights, so a weight swapped in from outside may silently do nothing
         # (it did in several releases); the kernel is called with the dropped weight in hand instead.
-        weights = [w.weight_ih_l0, F.dropout(w.weight_hh_l0, self.p), w.bias_ih_l0, w.bias_hh_l0]
+        w_ih, w_hh, b_ih, b_hh = self.lstm.parameters()
+        weights = [w_ih, F.dropout(w_hh, self.p), b_ih, b_hh]
         output, h, c = torch.lstm(x_BTE.contiguous(), (h, c), weights, True, 1, 0.0, True, False, True)
         return output, h, c
 

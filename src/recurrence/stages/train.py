@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from recurrence import batches, checkpoint, device, params, paths, training
 from recurrence.console import progress, say
@@ -41,7 +42,7 @@ def main(key: str) -> None:
     write_json(paths.wall(block.corpus, block.name), wall)
 
 
-def _count(block: params.Model, ids: np.ndarray, vocab_size: int, folder: Path) -> dict[str, object]:  # type: ignore[type-arg]
+def _count(block: params.Model, ids: NDArray[np.integer], vocab_size: int, folder: Path) -> dict[str, object]:
     model = core_module(block.core).Counted.count(ids, vocab_size, **block.options)
     for seed in block.seeds:
         checkpoint.save_weights(folder, seed, model)
@@ -49,7 +50,7 @@ def _count(block: params.Model, ids: np.ndarray, vocab_size: int, folder: Path) 
     return {"device": device.describe(torch.device("cpu")), "parameters": sum(t.numel() for t in model.buffers())}
 
 
-def _train(block: params.Model, streams: list[np.ndarray], vocab_size: int, folder: Path) -> dict[str, object]:  # type: ignore[type-arg]
+def _train(block: params.Model, streams: list[NDArray[np.integer]], vocab_size: int, folder: Path) -> dict[str, object]:
     assert block.recipe is not None
     where = device.choose(params.load().compute)
     train_ids, valid_ids = (torch.from_numpy(ids.astype(np.int64)).to(where) for ids in streams)
