@@ -1,0 +1,52 @@
+# The face of the project: `make help` says what there is. CI calls the same commands.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 5000
+BIN := $(abspath $(VENV))/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check repro pipeline ui bench readme lock
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+run: $(READY)  ## set up, then human numbers from corpus to report and MLflow (minutes, no network)
+	$(BIN)/recurrence repro report@human_numbers track@human_numbers
+	@echo
+	@echo "Read:    reports/human_numbers/index.html"
+	@echo "Browse:  make ui"
+
+test: $(READY)  ## the tests
+	$(BIN)/pytest -m "not slow"
+
+check: $(READY)  ## lint, format, types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+repro: $(READY)  ## everything in params.yaml; whatever is up to date is left alone
+	$(BIN)/recurrence repro
+
+pipeline: $(READY)  ## the pipeline end to end in a clone, with small params (minutes)
+	$(BIN)/pytest -m slow tests/test_pipeline.py
+
+ui: $(READY)  ## browse the runs in MLflow, on this machine only (PORT=5000)
+	$(BIN)/recurrence ui --port $(PORT)
+
+bench: $(READY)  ## the benchmarks
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit; done
+
+readme: $(READY)  ## write the results table of README.md anew from reports/
+	$(BIN)/python -m recurrence.reporting.readme
+
+lock: $(READY)  ## write requirements.lock anew from what is installed
+	@{ sed -n '/^#/p' requirements.lock; $(BIN)/pip freeze --exclude-editable | sed 's/+[a-z0-9.]*$$//'; } > $(VENV)/lock
+	mv $(VENV)/lock requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) (some minutes: torch and mlflow are large)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[pipeline,dev]'
+	@touch $@
