@@ -13,6 +13,8 @@ corpora:
     source: {kind: text, addresses: [mine.txt]}
     tokens: {unit: char}
     split: {rule: line_fraction}
+    vocab: {}
+    prompts: {}
 models:
   mine-rnn:
     corpus: mine
@@ -140,12 +142,12 @@ def test_every_wrong_place_is_named_at_once() -> None:
 def test_a_key_given_twice_is_an_error() -> None:
     """YAML itself would take the last one: a block copied and not renamed would vanish."""
     assert refused("hidden: 8", "hidden: 8\n    hidden: 16") == (
-        "params.yaml, line 13, column 5: not YAML as it should be: the key 'hidden' is there twice"
+        "params.yaml, line 15, column 5: not YAML as it should be: the key 'hidden' is there twice"
     )
 
 
 def test_broken_yaml_is_named_with_its_line() -> None:
-    assert refused("{pick: argmax}", "{pick: [argmax}").startswith("params.yaml, line 18, column 25: not YAML as it")
+    assert refused("{pick: argmax}", "{pick: [argmax}").startswith("params.yaml, line 20, column 25: not YAML as it")
 
 
 @pytest.mark.parametrize("text", ["", "- a list\n", "just words"])

@@ -119,14 +119,15 @@ class Prompts(Block):
 
 
 class Corpus(Block):
-    """One corpus and everything that follows from its text."""
+    """One corpus and everything that follows from its text. dvc wants each key that a stage names written out ({} will
+    do for vocab and prompts), so they have no default here either."""
 
     source: Source
     tokens: Tokens
     split: Split
-    vocab: VocabRule = VocabRule()
+    vocab: VocabRule
     sample: Sample | None = None
-    prompts: Prompts = Prompts()
+    prompts: Prompts
 
 
 # ---------------------------------------------------------------- models

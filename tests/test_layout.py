@@ -1,0 +1,226 @@
+"""Guards on the layout: dvc.yaml, params.yaml, paths.py, the stages and the imports tell one story."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from recurrence import params, paths
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src/recurrence"
+PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+STAGES = sorted(p.stem for p in (PACKAGE / "stages").glob("*.py") if p.stem != "__init__")
+
+# A change in these cannot change a result that `params:` or a path would not show.
+EXEMPT = {"params", "wording", "paths", "errors", "files", "console", "device"}
+NO_TORCH = ("download", "split", "build_vocab", "numericalize", "detect_loops", "report")
+WITH_MODELS = ("train", "evaluate", "generate")
+OUTS: dict[str, Any] = {
+    "download": lambda key: [paths.raw(key)],
+    "split": lambda key: [paths.text(key)],
+    "build_vocab": lambda key: [paths.vocab(key)],
+    "numericalize": lambda key: [paths.ids(key), paths.counts(key)],
+    "train": lambda corpus, name: [paths.model(corpus, name), paths.wall(corpus, name)],
+    "evaluate": lambda corpus, name: [paths.scores(corpus, name)],
+    "generate": lambda corpus, name: [paths.samples(corpus, name)],
+    "detect_loops": lambda corpus, name: [paths.loops(corpus, name), paths.loop_rates(corpus, name)],
+    "report": lambda key: [paths.report(key)],
+    "track": lambda key: [paths.receipt(key)],
+}
+
+
+# ---------------------------------------------------------------- reading
+
+
+@cache
+def imports(file: Path) -> frozenset[str]:
+    """Every module that a file imports, anywhere in it; `from a import b` gives a and a.b."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(found)
+
+
+def module_file(name: str) -> Path | None:
+    """The file of a module of ours, None for other names (and for packages: their __init__ holds no logic)."""
+    file = PACKAGE.parent / (name.replace(".", "/") + ".py")
+    return file if name.startswith("recurrence.") and file.is_file() else None
+
+
+def reached(*files: Path) -> set[Path]:
+    """The files of ours that these import, directly or not, themselves included; not past the exempt ones."""
+    todo, seen = list(files), set(files)
+    while todo:
+        for name in imports(todo.pop()):
+            file = module_file(name)
+            if file and file not in seen and file.stem not in EXEMPT:
+                seen.add(file)
+                todo.append(file)
+    return seen
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for file in sorted(PACKAGE.rglob("*.py")):
+        yield file.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__"), file
+
+
+def expand(stage: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(key, the stage's fields with ${key} and ${item.x} filled in) per block that the stage runs over."""
+    section = PIPELINE[stage]["foreach"].strip("${}")
+    for key, block in PARAMS[section].items():
+        filled = re.sub(
+            r"\$\{(?:item\.)?(\w+)\}", lambda m, k=key, b=block: str({**b, "key": k}[m[1]]), repr(PIPELINE[stage]["do"])
+        )
+        yield key, ast.literal_eval(filled)
+
+
+# ---------------------------------------------------------------- dvc.yaml
+
+
+def test_each_stage_is_one_file_of_the_same_name() -> None:
+    assert sorted(PIPELINE) == STAGES
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_a_stage_runs_its_own_file_with_its_own_key(stage: str) -> None:
+    for key, fields in expand(stage):
+        assert fields["cmd"] == f"python -m recurrence.stages.{stage} {key}"
+        assert fields["desc"]
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_code_deps_cover_all_that_a_stage_imports(stage: str) -> None:
+    """What is missing here could change without the stage running again."""
+    core_too = "recurrence.model" in {
+        name for file in reached(PACKAGE / f"stages/{stage}.py") for name in imports(file)
+    }
+    for key, fields in expand(stage):
+        roots = [PACKAGE / f"stages/{stage}.py"]
+        if core_too:
+            roots.append(PACKAGE / f"cores/{PARAMS['models'][key]['core']}.py")
+        deps = {ROOT / dep for dep in fields["deps"]}
+        missing = {file for file in reached(*roots) if not deps & {file, *file.parents}}
+        assert not missing, f"{stage}@{key}: add to deps {sorted(str(m.relative_to(ROOT)) for m in missing)}"
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_deps_exist_or_are_made_by_a_stage(stage: str) -> None:
+    made = {out for name in PIPELINE for _, fields in expand(name) for out in outs_of(fields)}
+    for key, fields in expand(stage):
+        for dep in fields["deps"]:
+            known = (ROOT / dep).exists() if dep.startswith("src/") else dep in made or inside(made, dep)
+            assert known, f"{stage}@{key}: nothing makes {dep}"
+
+
+def inside(made: set[str], folder: str) -> bool:
+    return any(out.startswith(f"{folder}/") for out in made)
+
+
+def outs_of(fields: dict[str, Any]) -> list[str]:
+    return [next(iter(out)) if isinstance(out, dict) else out for out in fields["outs"]]
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_paths_agree_with_outs(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECURRENCE_ROOT", str(ROOT))
+    for key, fields in expand(stage):
+        expected = OUTS[stage](*key.split("-")) if PIPELINE[stage]["foreach"] == "${models}" else OUTS[stage](key)
+        assert [ROOT / out for out in outs_of(fields)] == expected
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_params_named_by_a_stage_exist_in_every_block(stage: str) -> None:
+    """dvc refuses a stage whose params are not written out, whatever their default."""
+    for key, fields in expand(stage):
+        for place in fields.get("params", []):
+            tree: Any = PARAMS
+            for part in place.split("."):
+                assert part in tree, f"{stage}@{key}: params.yaml has no {place}"
+                tree = tree[part]
+
+
+def test_only_what_cannot_be_restored_elsewhere_is_uncached() -> None:
+    """An uncached output is never pushed; on a dear stage it would mean running it again on another machine."""
+    uncached = {stage for stage in PIPELINE for _, f in expand(stage) if any(isinstance(o, dict) for o in f["outs"])}
+    assert uncached == {"report", "track"}
+
+
+# ---------------------------------------------------------------- imports
+
+
+@pytest.mark.parametrize(("name", "file"), list(modules()))
+def test_imports_point_one_way(name: str, file: Path) -> None:
+    """Stages and commands use the library, never the other way round."""
+    if name.split(".")[0] not in ("stages", "cli"):
+        upwards = {i for i in imports(file) if i.startswith(("recurrence.stages", "recurrence.cli"))}
+        assert not upwards
+
+
+@pytest.mark.parametrize(("name", "file"), list(modules()))
+def test_only_tracking_imports_mlflow(name: str, file: Path) -> None:
+    assert name.split(".")[0] == "tracking" or not {i for i in imports(file) if i.split(".")[0] == "mlflow"}
+
+
+@pytest.mark.parametrize(("name", "file"), [m for m in modules() if m[0].startswith("loops")])
+def test_the_detector_stands_alone(name: str, file: Path) -> None:
+    allowed = sys.stdlib_module_names | {"numpy"}
+    ours = {i for i in imports(file) if i.split(".")[0] not in allowed}
+    assert all(i.startswith("recurrence.loops") or i == "recurrence" for i in ours)
+
+
+def loaded_by(*names: str) -> set[str]:
+    """Top-level modules in memory after importing these, in a fresh interpreter."""
+    code = f"import sys, {', '.join(names)}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_stages_about_text_load_no_torch() -> None:
+    loaded = loaded_by(*(f"recurrence.stages.{stage}" for stage in NO_TORCH))
+    assert not loaded & {"torch", "mlflow", "dvc"}
+
+
+def test_stages_with_models_load_no_tracker() -> None:
+    """They run on a bare GPU box."""
+    loaded = loaded_by(*(f"recurrence.stages.{stage}" for stage in WITH_MODELS))
+    assert not loaded & {"mlflow", "dvc", "altair", "jinja2"}
+
+
+def test_the_command_line_loads_neither_torch_nor_pandas() -> None:
+    assert not loaded_by("recurrence.cli") & {"torch", "pandas", "pyarrow", "mlflow", "dvc", "altair"}
+
+
+# ---------------------------------------------------------------- params
+
+
+def blocks() -> Iterator[tuple[str, str]]:
+    for kind in vars(params).values():
+        if isinstance(kind, type) and issubclass(kind, params.Block):
+            for field in kind.model_fields:
+                yield kind.__name__, field
+
+
+@pytest.mark.parametrize(("block", "field"), list(blocks()))
+def test_every_params_key_has_a_reader(block: str, field: str) -> None:
+    """Approximately: some module outside the checks of params.py reads an attribute of that name."""
+    handed_out = {"corpora", "models", "strategies"}  # by functions of params.py
+    assert field in handed_out | attributes_read()
+
+
+@cache
+def attributes_read() -> frozenset[str]:
+    files = [file for name, file in modules() if name != "params"]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    return frozenset(n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load))
