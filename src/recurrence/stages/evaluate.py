@@ -1,0 +1,38 @@
+"""Score every seed of a model: exactly on the whole validation stream, beside it what its notebook's loader gave."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recurrence import device, notebooks, params, paths, scoring
+from recurrence.checkpoint import load_model
+from recurrence.console import say
+from recurrence.files import read_json, write_json
+from recurrence.stages import run
+
+
+def main(key: str) -> None:
+    block = params.model(key)
+    printed = notebooks.printed(block.notebook) if block.notebook else None
+    folder, where = paths.model(block.corpus, block.name), device.choose(params.load().compute)
+    ids = np.load(paths.ids(block.corpus) / "valid.npy", mmap_mode="r")
+    characters = read_json(paths.counts(block.corpus))["valid"]["characters"]
+    history = pd.read_csv(folder / "history.csv")
+    seeds: list[dict[str, Any]] = []
+    for seed in block.seeds:
+        model = load_model(folder, seed, where)
+        score = scoring.exact(model, ids, device=where)
+        say(f"{key} seed {seed}: {score.nats:.4f} nats, accuracy {score.accuracy:.4f}, {score.targets:,} tokens")
+        row = scoring.as_notebook(history, seed)
+        seeds.append({"seed": seed, "exact": score.figures(characters), "as_notebook": row})
+    scores = {"corpus": block.corpus, "model": block.name, "parameters": scoring.size(model), "seeds": seeds}
+    scores["exact"] = scoring.mean([entry["exact"] for entry in seeds])
+    ours = scoring.mean([entry["as_notebook"] for entry in seeds]) if seeds[0]["as_notebook"] else None
+    theirs = {"id": block.notebook, **printed.figures()} if printed else None
+    scores |= {"as_notebook": ours, "notebook": theirs, "delta": scoring.delta(ours, theirs)}
+    write_json(paths.scores(block.corpus, block.name), scores)
+
+
+if __name__ == "__main__":
+    run(main)
