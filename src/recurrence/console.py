@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 QUIET_S = 10.0
 """Seconds between two progress lines where no terminal is listening."""
@@ -69,29 +70,34 @@ class Lines:
 
     def close(self) -> None:
         """Write the closing line."""
-        self._finish(self.clock() - self.started)
-
-    def _finish(self, elapsed_s: float) -> None:
-        self.write(self._line(f"{_amount(self.done, self.unit)} in {_clock(elapsed_s)}"))
+        self.write(self._line(f"{_amount(self.done, self.unit)} in {_clock(self.clock() - self.started)}"))
 
     def _state(self, elapsed_s: float) -> str:
         if not self.total:
             return f"{_amount(self.done, self.unit)} after {_clock(elapsed_s)}"
         share = min(self.done / self.total, 1.0)
-        left = _clock(elapsed_s * (1 - share) / share) if share else "unknown"
-        return f"{share:4.0%} of {_amount(self.total, self.unit)}, {left} left"
+        left = _clock(elapsed_s * (1 - share) / share) if share else "unknown time"
+        return f"{share:.0%} of {_amount(self.total, self.unit)}, {left} left"
 
     def _line(self, state: str) -> str:
         return f"{self.title}: {state}" + (f" ({self.note})" if self.note else "")
 
 
+class _Amount(ProgressColumn):
+    """How much of how much is done."""
+
+    def render(self, task: Task) -> Text:
+        done = _amount(task.completed, task.fields["unit"])
+        if task.total is None:
+            return Text(done)
+        return Text(f"{task.percentage:3.0f}% of {_amount(task.total, task.fields['unit'])}")
+
+
 def _bar() -> Progress:
-    amount = TextColumn("{task.percentage:>3.0f} % of {task.total:,.6g} {task.fields[unit]}")
     return Progress(
-        SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        amount,
+        _Amount(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
         console=Console(stderr=True),
@@ -100,10 +106,9 @@ def _bar() -> Progress:
 
 def _on_bar(bar: Progress, task: TaskID) -> Advance:
     def advance(amount: float, note: str = "") -> None:
+        bar.advance(task, amount)
         if note:
-            bar.update(task, advance=amount, note=note)
-        else:
-            bar.update(task, advance=amount)
+            bar.update(task, note=note)
 
     return advance
 

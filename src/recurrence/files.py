@@ -48,12 +48,18 @@ def write_json(target: Path, value: Any) -> None:
     write_text(target, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_text(path: Path) -> str:
+    """Read UTF-8 text that a stage wrote; a file that is missing is named."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise RecurrenceError(f"{path}: no such file; run the stage that writes it (`dvc repro`)") from error
+
+
 def read_json(path: Path) -> Any:
     """Read JSON; a file that is missing or broken is named."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RecurrenceError(f"{path}: no such file; run the stage that writes it (`dvc repro`)") from error
+        return json.loads(read_text(path))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RecurrenceError(f"{path}: not JSON ({error}); delete it and run `dvc repro`") from error
 

@@ -31,10 +31,12 @@ class Vocab:
         """The vocabulary of a stream of tokens: specials, then what occurs at least min_count times.
 
         max_size bounds the entries beside the specials (the most frequent stay). A token that is written like a
-        special takes the special's id.
+        special takes the special's id. Raises RecurrenceError where nothing but specials is left.
         """
         counts = Counter(tokens)
         kept = [t for t, n in counts.items() if n >= rule.min_count and t not in rule.specials]
+        if not kept:
+            raise RecurrenceError(f"vocab.min_count: must leave some tokens, but none occurs {rule.min_count} times")
         entries = sorted(kept, key=lambda t: (-counts[t], t))[: rule.max_size]
         if rule.order == "sorted":
             entries.sort()

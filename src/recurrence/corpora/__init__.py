@@ -9,6 +9,7 @@ from types import ModuleType
 
 from recurrence.corpora import archive, human_numbers, text
 from recurrence.corpora.fetch import Fetcher
+from recurrence.errors import RecurrenceError
 from recurrence.params import Source
 
 KINDS: dict[str, ModuleType] = {"text": text, "archive": archive, "human_numbers": human_numbers}
@@ -21,5 +22,7 @@ def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
 
 def read(source: Source, folder: Path) -> dict[str, str]:
     """The text of an obtained corpus: {"train", "valid"} or {"whole"}, newlines as \\n; raises RecurrenceError."""
+    if not folder.is_dir():
+        raise RecurrenceError(f"{folder}: no such folder; run the download stage (`dvc repro`)")
     parts: dict[str, str] = KINDS[source.kind].read(source, folder)
     return parts

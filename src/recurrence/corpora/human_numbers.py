@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recurrence.corpora.digests import check_file
 from recurrence.corpora.fetch import Fetcher
+from recurrence.errors import RecurrenceError, nearest
 from recurrence.params import Source
 
 FILES = {"train.txt": range(1, 8000), "valid.txt": range(8001, 10000)}
@@ -31,9 +32,12 @@ def spell(number: int) -> str:
 def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
     """Write the two files (each line ends in a space) and hold them against the published digests."""
     for name, numbers in FILES.items():
-        path = folder / name
-        path.write_text("".join(f"{spell(number)} \n" for number in numbers), encoding="ascii", newline="")
-        check_file(path, [source.member_digests[name]] if name in source.member_digests else [], name)
+        text = "".join(f"{spell(number)} \n" for number in numbers)
+        (folder / name).write_text(text, encoding="ascii", newline="")
+    for name, digest in source.member_digests.items():
+        if name not in FILES:
+            raise RecurrenceError(f"member_digests: no file {name!r} is written; {nearest(name, FILES)}")
+        check_file(folder / name, [digest], name)
 
 
 def read(source: Source, folder: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The ordered split of a text into train and validation parts. Nothing is shuffled."""
+"""The ordered split of a corpus into train and validation text. Nothing is shuffled."""
 
 import math
 from io import StringIO
@@ -12,7 +12,7 @@ PARTS = ("train", "valid")
 
 
 def split(texts: dict[str, str], rule: Split, tokens: Tokens) -> dict[str, str]:
-    """Train and validation text of what corpora.read gives; together they are the whole, in its order.
+    """Train and validation text of what `corpora.read` gives; one after the other they are the whole.
 
     line_fraction: ceil(fraction x newlines) lines go to train. line: that many. token_windows: int(fraction x windows)
     windows of tokens. given: the source's own parts. Raises RecurrenceError where the rule does not fit the source.
@@ -21,9 +21,9 @@ def split(texts: dict[str, str], rule: Split, tokens: Tokens) -> dict[str, str]:
         if set(texts) != set(PARTS):
             raise RecurrenceError("split.rule: given needs a source with members.train and members.valid")
         return texts
-    if len(texts) != 1:
-        raise RecurrenceError(f"split.rule: must be given for a source that has its own parts, got {rule.rule}")
-    whole = next(iter(texts.values()))
+    if len(texts) > 1:
+        raise RecurrenceError(f"split.rule: must be given where the source has its own parts, got {rule.rule}")
+    (whole,) = texts.values()
     return _by_windows(whole, rule, tokens) if rule.rule == "token_windows" else _by_lines(whole, rule)
 
 
@@ -40,8 +40,12 @@ def _by_lines(text: str, rule: Split) -> dict[str, str]:
 
 
 def _by_windows(text: str, rule: Split, tokens: Tokens) -> dict[str, str]:
-    assert rule.window is not None
-    words = tokenize(text, tokens.model_copy(update={"eos": "none"}))
-    windows = len(range(0, len(words) - rule.window - 1, rule.window))
+    assert rule.window is not None, "params.Split sees to it"
+    if tokens.eos == "line" and tokens.unit == "word":
+        raise RecurrenceError(
+            "tokens.eos: line needs lines, which split.rule token_windows does not keep; use part or none"
+        )
+    stream = tokenize(text, tokens.model_copy(update={"eos": "none"}))
+    windows = len(range(0, len(stream) - rule.window - 1, rule.window))
     cut = rule.window * int(rule.fraction * windows)
-    return {"train": detokenize(words[:cut], tokens.unit), "valid": detokenize(words[cut:], tokens.unit)}
+    return {"train": detokenize(stream[:cut], tokens.unit), "valid": detokenize(stream[cut:], tokens.unit)}

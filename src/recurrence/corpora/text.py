@@ -16,13 +16,14 @@ def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
 def read(source: Source, folder: Path) -> dict[str, str]:
     """The file's text as the part `whole`."""
     path = folder / file_name(source.addresses[0])
-    return {"whole": decode(path.read_bytes(), source.encoding, path.name)}
+    text = decode(path.read_bytes(), source.encoding, path.name)
+    if not text.strip():
+        raise RecurrenceError(f"{path.name}: is empty; give a file with some text")
+    return {"whole": text}
 
 
 def decode(content: bytes, encoding: str, where: str) -> str:
     """Strictly decoded text, newlines as \\n, no byte order mark; raises RecurrenceError for what is not text."""
-    if not content:
-        raise RecurrenceError(f"{where}: is empty; the source must have some text")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -33,5 +34,5 @@ def decode(content: bytes, encoding: str, where: str) -> str:
     except LookupError as error:
         raise RecurrenceError(f"{where}: source.encoding must be one that Python knows, got {encoding!r}") from error
     if (nul := text.find("\0")) >= 0:
-        raise RecurrenceError(f"{where}: must be text, but character {nul:,} is NUL: the file looks binary")
+        raise RecurrenceError(f"{where}: must be text, but character {nul:,} is NUL, so it is binary; give a text file")
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

@@ -5,7 +5,7 @@ import numpy as np
 from recurrence import paths
 from recurrence.console import say
 from recurrence.errors import RecurrenceError
-from recurrence.files import atomic_path, write_json
+from recurrence.files import atomic_path, read_text, write_json
 from recurrence.stages import run
 from recurrence.vocab import Vocab
 
@@ -17,7 +17,7 @@ def main(key: str) -> None:
     with atomic_path(paths.ids(key)) as folder:
         folder.mkdir()
         for part in ("train", "valid"):
-            text = (paths.text(key) / f"{part}.txt").read_text(encoding="utf-8")
+            text = read_text(paths.text(key) / f"{part}.txt")
             try:
                 ids, counts[part] = vocab.encode_part(text)
             except RecurrenceError as error:

@@ -12,7 +12,8 @@ def main(key: str) -> None:
     """Cut the corpus by its split rule, then keep the first lines of each part where a sample is asked for."""
     corpus = params.corpus(key)
     try:
-        texts = splitting.split(corpora.read(corpus.source, paths.raw(key)), corpus.split, corpus.tokens)
+        texts = corpora.read(corpus.source, paths.raw(key))
+        texts = splitting.split(texts, corpus.split, corpus.tokens)
     except RecurrenceError as error:
         raise RecurrenceError(f"corpora.{key}: {error}") from error
     if corpus.sample:
