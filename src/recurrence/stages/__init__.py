@@ -1,9 +1,14 @@
 """The stages of dvc.yaml, one file each: read, call, write. `run` is their common entry."""
 
+import json
+import os
 import sys
 from collections.abc import Callable
 
 from recurrence.errors import RecurrenceError
+
+ERRORS = "RECURRENCE_ERRORS"
+"""Names a file for the errors of failed stages, a JSON line [stage, message] each; `recurrence repro` sums them up."""
 
 
 def run(stage: Callable[[str], None]) -> None:
@@ -14,4 +19,7 @@ def run(stage: Callable[[str], None]) -> None:
         stage(sys.argv[1])
     except RecurrenceError as error:
         print(f"error: {error}", file=sys.stderr)
+        if listed := os.environ.get(ERRORS):
+            with open(listed, "a", encoding="utf-8") as file:
+                file.write(json.dumps([os.environ.get("DVC_STAGE"), str(error)]) + "\n")
         sys.exit(error.exit_code)

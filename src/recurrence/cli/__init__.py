@@ -1,0 +1,39 @@
+"""The commands of a person. What is slow to import (torch, mlflow, dvc) is imported by the command that needs it."""
+
+import sys
+from collections.abc import Callable
+
+import typer
+
+from recurrence.cli import models, pipeline, samples
+from recurrence.errors import RecurrenceError
+
+app = typer.Typer(
+    help="Train recurrent language models, and see which decoding sends them into loops.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+PANELS: dict[str, list[Callable[..., None]]] = {
+    "The pipeline": [pipeline.repro, pipeline.check, pipeline.ui],
+    "Models": [models.models, models.generate, models.score, models.next_tokens],
+    "Any text": [samples.loops],
+}
+for _panel, _commands in PANELS.items():
+    for _command in _commands:
+        app.command(_command.__name__.removesuffix("_tokens"), rich_help_panel=_panel)(_command)
+for _stage in pipeline.STAGES:
+    if _stage != "generate":  # the command of that name runs the stage where no prompt is given
+        app.command(_stage, rich_help_panel="Single stages")(pipeline.stage_command(_stage))
+
+
+def main() -> None:
+    """Run a command; an error meant for people is one line on stderr and exit code 2, never a traceback."""
+    try:
+        app()
+    except RecurrenceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,151 @@
+"""Commands that talk to a trained model: list, generate, score, next."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from recurrence import params, paths
+from recurrence.cli import pipeline
+from recurrence.cli.places import read_text, trained
+from recurrence.errors import RecurrenceError, nearest
+from recurrence.files import read_json
+
+Model = Annotated[str, typer.Argument(help="corpus/model, or a model's folder", show_default=False)]
+TrainSeed = Annotated[int | None, typer.Option(help="Which of the trained seeds; default: the first.")]
+
+
+def models(corpus: Annotated[str | None, typer.Argument(help="Only this corpus.", show_default=False)] = None) -> None:
+    """What is trained, and how well it does on held-out text.
+
+    \b
+    Examples:
+      recurrence models
+      recurrence models nietzsche
+    """
+    if corpus:
+        params.corpus(corpus)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("model", "core", "state"):
+        table.add_column(title, no_wrap=True)
+    for title in ("parameters", "seeds", "nats", "bits/char", "perplexity", "accuracy", "notebook nats"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for block in (params.models_of(corpus) if corpus else params.load().models).values():
+        table.add_row(f"{block.corpus}/{block.name}", block.core, *_state_and_scores(block))
+    console = Console()
+    console.width = max(console.width, 150)  # a row stays a row, also for grep
+    console.print(table)
+
+
+def _state_and_scores(block: params.Model) -> list[str]:
+    path = paths.scores(block.corpus, block.name)
+    if not path.exists():
+        there = (paths.model(block.corpus, block.name) / "config.json").exists()
+        return ["not scored" if there else "not trained"]
+    scores = read_json(path)
+    exact, notebook = scores["exact"], scores["notebook"]
+    figures = (exact["nats"], exact["bits_per_char"], exact["perplexity"], exact["accuracy"])
+    printed = f"{notebook['nats']:.4f}" if notebook else ""
+    counts = (f"{scores['parameters']:,}", str(len(scores["seeds"])))
+    return ["scored", *counts, *(f"{value:.4f}" for value in figures), printed]
+
+
+def generate(
+    model: Model,
+    prompt: Annotated[str | None, typer.Option(help="The text to continue.", show_default=False)] = None,
+    strategy: Annotated[str, typer.Option(help="A strategy of params.yaml.")] = "greedy",
+    length: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 300,
+    seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
+    train_seed: TrainSeed = None,
+) -> None:
+    """Continue a prompt, token by token as it is made. Without --prompt: run the stage `generate` of the model.
+
+    \b
+    Examples:
+      recurrence generate human_numbers/lm6 --prompt "one hundred . one hundred"
+      recurrence generate nietzsche/lstm --prompt " for thos" --strategy top_p_0_9 --length 500 --seed 3
+      recurrence generate nietzsche/lstm
+    """
+    if prompt is None:
+        return pipeline.run_stage("generate", model)
+    blocks = params.strategies()
+    if strategy not in blocks:
+        raise RecurrenceError(f"params.yaml: strategies has no {strategy!r}; {nearest(strategy, blocks)}")
+    from recurrence.checkpoint import load_model
+    from recurrence.decoding.prompts import encode_prompt
+    from recurrence.decoding.sampling import Row, steps
+    from recurrence.decoding.strategies import build_strategy
+    from recurrence.randomness import generator
+
+    found = trained(model, train_seed)
+    ids = encode_prompt(prompt, found.vocab)
+    sampler = build_strategy(strategy, blocks[strategy], found.vocab)
+    row = Row(ids, sampler, generator(seed, strategy, prompt))
+    between = "" if found.vocab.unit == "char" else " "
+    sys.stdout.write(found.vocab.decode(ids))
+    for ids_B, _ in steps(load_model(found.folder, found.seed), [row], length):
+        sys.stdout.write(between + found.vocab.decode(ids_B.tolist()))
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+
+
+def score(
+    model: Model,
+    file: Annotated[str, typer.Argument(help="A UTF-8 text, or - for stdin", show_default=False)],
+    train_seed: TrainSeed = None,
+) -> None:
+    """How well a model predicts a text: nats per token, bits per character, perplexity.
+
+    The text is tokenized as the model's corpus was; every token but the first is predicted once.
+
+    \b
+    Examples:
+      recurrence score nietzsche/lstm essay.txt
+      recurrence score human_numbers/lm6 data/text/human_numbers/valid.txt --train-seed 2
+      cat essay.txt | recurrence score nietzsche/lstm -
+    """
+    text = read_text(file)
+    from recurrence import device
+    from recurrence.checkpoint import load_model
+    from recurrence.scoring import exact
+
+    found = trained(model, train_seed)
+    ids, counts = found.vocab.encode_part(text)
+    where = device.choose(params.load().compute)
+    result = exact(load_model(found.folder, found.seed, where), ids, device=where)
+    print(f"nats per token      {result.nats:.4f}")
+    print(f"bits per character  {result.bits_per_char(int(counts['characters'])):.4f}")
+    print(f"perplexity          {result.perplexity:.4f}")
+    print(f"accuracy            {result.accuracy:.4f}")
+    print(f"tokens              {counts['tokens']} ({counts['unk']} unknown to the model)")
+
+
+def next_tokens(
+    model: Model,
+    prompt: Annotated[str, typer.Option(help="The text so far.", show_default=False)],
+    count: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
+    train_seed: TrainSeed = None,
+) -> None:
+    """The likeliest next tokens after a prompt, with their probabilities.
+
+    \b
+    Examples:
+      recurrence next nietzsche/lstm --prompt " for thos"
+      recurrence next human_numbers/lm6 --prompt "nine thousand nine" --count 3
+    """
+    import torch
+
+    from recurrence.checkpoint import load_model
+    from recurrence.decoding.prompts import encode_prompt
+
+    found = trained(model, train_seed)
+    ids = encode_prompt(prompt, found.vocab)
+    network = load_model(found.folder, found.seed)
+    with torch.inference_mode():
+        logits, _ = network(torch.tensor([ids[-(network.context or 0) :]]), network.initial_state(1))
+    logits_V = logits[0] if network.context else logits[0, -1]
+    top = torch.topk(logits_V.double().softmax(-1), min(count, len(found.vocab)))
+    for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True):
+        print(f"{p:.4f}  {found.vocab.tokens[i]!r}")

@@ -1,0 +1,160 @@
+"""Commands that run the pipeline: repro, check, ui, and the stages by name."""
+
+import importlib
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from recurrence import params, paths
+from recurrence.errors import RecurrenceError
+
+# stage -> (what its key names, what it does)
+STAGES = {
+    "download": ("corpus", "Fetch a corpus, or write it where it is built in, and check its digest."),
+    "split": ("corpus", "Cut a corpus into train and validation text, in order."),
+    "build_vocab": ("corpus", "List the tokens of a corpus."),
+    "numericalize": ("corpus", "Turn the text of a corpus into arrays of ids."),
+    "train": ("model", "Train every seed of a model."),
+    "evaluate": ("model", "Score a model on held-out text."),
+    "generate": ("model", "Continue the corpus's prompts under every strategy."),
+    "detect_loops": ("model", "Say which of a model's samples loop."),
+    "report": ("corpus", "Write reports/CORPUS/."),
+    "track": ("corpus", "Bring a corpus's results into MLflow."),
+}
+
+
+def run_stage(stage: str, key: str) -> None:
+    """Run one stage in this process. `corpus/model` will do for the key `corpus-model`."""
+    if STAGES[stage][0] == "corpus":
+        params.corpus(key)
+    else:
+        block = params.model(key)
+        key = f"{block.corpus}-{block.name}"
+    importlib.import_module(f"recurrence.stages.{stage}").main(key)
+
+
+def stage_command(stage: str) -> Callable[[str], None]:
+    """The command that runs one stage alone."""
+    kind, summary = STAGES[stage]
+    example = "human_numbers" if kind == "corpus" else "human_numbers/lm6"
+
+    def command(key: Annotated[str, typer.Argument(metavar=kind.upper(), show_default=False)]) -> None:
+        run_stage(stage, key)
+
+    command.__doc__ = f"""{summary}
+
+    This stage alone, from what the stages before it left, whether or not anything changed;
+    `recurrence repro {stage}@{example.replace("/", "-")}` runs it with what it needs, and only where it must.
+
+    \b
+    Example:
+      recurrence {stage} {example}
+    """
+    return command
+
+
+def check() -> None:
+    """Validate params.yaml (cores, options, strategies and filters too), and say what is in it.
+
+    \b
+    Example:
+      recurrence check
+    """
+    loaded = params.load()
+    validate(loaded)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("corpus", "source", "unit", "text here", "models", "trained"):
+        table.add_column(title)
+    for name, corpus in loaded.corpora.items():
+        blocks = params.models_of(name)
+        done = sum((paths.model(name, block.name) / "config.json").exists() for block in blocks.values())
+        here = "yes" if paths.text(name).exists() else "no"
+        table.add_row(name, corpus.source.kind, corpus.tokens.unit, here, str(len(blocks)), str(done))
+    Console().print(table)
+    print(f"strategies: {', '.join(loaded.strategies)}")
+
+
+def validate(loaded: params.Params) -> None:
+    """What the schema cannot know: that cores take their sizes, options and recipes, and that filters exist.
+
+    Raises RecurrenceError naming the block. Trains and stores nothing.
+    """
+    import numpy as np
+    import torch
+
+    from recurrence.decoding.strategies import build_strategy
+    from recurrence.model import build_model, core_module
+    from recurrence.vocab import Vocab
+
+    for key, block in loaded.models.items():
+        counts = hasattr(core_module(block.core), "Counted")
+        if counts == (block.recipe is not None):
+            rule = "counts and takes none" if counts else "learns by gradient and needs one"
+            raise RecurrenceError(f"params.yaml: models.{key}.recipe: core {block.core!r} {rule}")
+        if counts:
+            core_module(block.core).Counted.count(np.zeros(1000, np.uint8), 2, **block.options)
+        else:
+            with torch.device("meta"):
+                build_model(block, vocab_size=2)
+    vocab = Vocab(("a", "b"), (), params.Tokens(unit="char"))
+    for name, strategy in loaded.strategies.items():
+        build_strategy(name, strategy, vocab)
+
+
+def repro(
+    targets: Annotated[list[str] | None, typer.Argument(help="stage@key; default: everything")] = None,
+) -> None:
+    """Run whatever is not up to date, with what it needs; go on past failures; sum up at the end.
+
+    \b
+    Examples:
+      recurrence repro
+      recurrence repro report@human_numbers track@human_numbers
+      recurrence repro train@nietzsche-lstm
+    """
+    from recurrence.cli import reproduction
+
+    validate(params.load())
+    raise typer.Exit(reproduction.run(targets or []))
+
+
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="On this machine only.")] = 5000,
+) -> None:
+    """Serve the MLflow store in .mlflow/ to a browser on this machine.
+
+    \b
+    Examples:
+      recurrence ui
+      recurrence ui --port 5001
+    """
+    from recurrence.tracking.store import place
+
+    home = paths.root() / ".mlflow"
+    store = place(home)
+    if store.artifacts is None:
+        print(f"MLFLOW_TRACKING_URI names a server; browse it at {store.shown}")
+        return
+    if store.uri.startswith("sqlite:///") and not Path(store.uri.removeprefix("sqlite:///")).exists():
+        raise RecurrenceError(f"{home}: no runs yet; `make run` (or recurrence repro track@CORPUS) brings them there")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise RecurrenceError(
+                f"port {port} cannot be used ({error.strerror}); name another: recurrence ui --port {port + 1} "
+                f"(make ui PORT={port + 1})"
+            ) from error
+    print(f"MLflow at http://127.0.0.1:{port} once it is up (some 15 seconds); Ctrl-C ends it", flush=True)
+    light = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", store.uri, "--artifacts-destination", str(store.artifacts)]
+    os.execve(sys.executable, command, {**os.environ, **light})
