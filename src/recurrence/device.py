@@ -11,8 +11,12 @@ from recurrence.errors import RecurrenceError
 from recurrence.params import Compute
 
 
-def choose(compute: Compute) -> torch.device:
-    """The device for `compute.device`; sets the number of threads and prints what it runs on.
+SMALL = 128
+"""Hidden units up to which a step is too short to share: threads would wait for each other longer than they work."""
+
+
+def choose(compute: Compute, hidden: int | None = None) -> torch.device:
+    """The device for `compute.device`; sets the number of threads, fewer for a small net, and prints what it runs on.
 
     RECURRENCE_DEVICE overrides params.yaml. Raises RecurrenceError where CUDA is demanded and absent.
     """
@@ -26,6 +30,8 @@ def choose(compute: Compute) -> torch.device:
         )
     if compute.threads is not None:
         torch.set_num_threads(compute.threads)
+    elif hidden is not None and hidden <= SMALL:
+        torch.set_num_threads(1)
     device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
     say(f"running on {describe(device)}")
     return device
@@ -35,7 +41,7 @@ def describe(device: torch.device) -> str:
     """The device in words, as reports print it."""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
-    return f"cpu: {_processor()}, {torch.get_num_threads()} threads"
+    return f"cpu: {_processor()}, {torch.get_num_threads()} thread(s)"
 
 
 def _processor() -> str:

@@ -52,7 +52,7 @@ def _count(block: params.Model, ids: NDArray[np.integer], vocab_size: int, folde
 
 def _train(block: params.Model, streams: list[NDArray[np.integer]], vocab_size: int, folder: Path) -> dict[str, object]:
     assert block.recipe is not None
-    where = device.choose(params.load().compute)
+    where = device.choose(params.load().compute, block.hidden)
     train_ids, valid_ids = (torch.from_numpy(ids.astype(np.int64)).to(where) for ids in streams)
     protocols = ["ordered"] if block.recipe.batches.notebook_split == "none" else ["ordered", "as_notebook"]
     rows: list[dict[str, object]] = []
