@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from recurrence import params
 from recurrence.errors import RecurrenceError
@@ -20,8 +20,9 @@ def save_config(folder: Path, block: params.Model, vocab_size: int) -> None:
 
 
 def save_weights(folder: Path, seed: int, model: torch.nn.Module) -> None:
-    """Write seed<k>.safetensors."""
-    save_file({k: v.contiguous().cpu() for k, v in model.state_dict().items()}, folder / f"seed{seed}.safetensors")
+    """Write seed<k>.safetensors. Not by save_file: its error for a full disk is no OSError."""
+    tensors = {k: v.contiguous().cpu() for k, v in model.state_dict().items()}
+    (folder / f"seed{seed}.safetensors").write_bytes(save(tensors))
 
 
 def load_config(folder: Path) -> params.Model:
@@ -59,7 +60,9 @@ def load_model(folder: Path, seed: int, device: torch.device | str = "cpu") -> L
 
 def _config(folder: Path) -> tuple[params.Model, int]:
     if not (folder / "config.json").is_file():
-        raise RecurrenceError(f"{folder}: no trained model here (no config.json); train it: dvc repro train@CORPUS-NAME")
+        raise RecurrenceError(
+            f"{folder}: no trained model here (no config.json); train it: dvc repro train@CORPUS-NAME"
+        )
     tree = read_json(folder / "config.json")
     try:
         return params.Model.model_validate(tree["model"]), int(tree["vocab_size"])
