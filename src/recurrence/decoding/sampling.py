@@ -68,7 +68,7 @@ def sample(
     """Continue every row by `length` tokens; `tell` hears of each step how many tokens it made.
 
     Returns (ids_BT, logprob_B) on the CPU: int64 ids, and per row the sum of ln p of its tokens under the model's own
-    distribution, before any filter. Raises RecurrenceError for an empty prompt or a model that yields no numbers.
+    distribution, before any filter. Raises RecurrenceError for an empty prompt, or where the model yields no numbers.
     """
     cells_per_row = model.vocab_size * max([READ_TOKENS, *(_reach(model, row) for row in rows)])
     size = max(1, CHUNK_CELLS // cells_per_row)
@@ -81,8 +81,11 @@ def sample(
         ids.append(torch.stack([ids_B for ids_B, _ in made], 1).cpu())
         logprobs.append(torch.stack([logprob_B for _, logprob_B in made], 1).sum(1).cpu())
     ids_BT, logprob_B = torch.cat(ids), torch.cat(logprobs)
-    if not logprob_B.isfinite().all():
-        raise RecurrenceError("the model's probabilities are not numbers: its training diverged; train it again")
+    if broken := int(logprob_B.isnan().sum()):
+        raise RecurrenceError(
+            f"the model's probabilities stopped being numbers in {broken} of {len(rows)} samples: its state "
+            "overflowed; generate fewer tokens, or train it with clipped gradients or weight decay"
+        )
     return ids_BT, logprob_B
 
 
@@ -96,12 +99,11 @@ def steps(model: LanguageModel, rows: Sequence[Row], length: int) -> Iterator[tu
     device = _device(model)
     home_B = torch.tensor(order, device=device).argsort()
     uniform_BT = torch.stack([torch.rand(length, dtype=torch.float64, generator=row.rng) for row in placed]).to(device)
-    start = max(len(row.prompt) for row in placed)
-    text_BT = torch.zeros(len(placed), start + length, dtype=torch.int64)  # prompts end where the new tokens begin
-    for text_T, row in zip(text_BT, placed, strict=True):
-        text_T[start - len(row.prompt) : start] = torch.tensor(row.prompt)
-    text_BT = text_BT.to(device)
+    text_BT = _texts(placed, length).to(device)
+    start = text_BT.shape[1] - length
     raw_BV, feeds = _read(model, placed)
+    if raw_BV.isnan().any():
+        raise RecurrenceError("the model's probabilities are not numbers: its training diverged; train it again")
     slices = _slices([(row.sampler, len(row.prompt)) for row in placed])
     for end in range(start, start + length):
         if end > start:
@@ -120,7 +122,7 @@ def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
     total_B1 = cdf_BV[:, -1:]
     # u * total may round up to total, which no entry exceeds.
     goal_B1 = torch.minimum(uniform_B[:, None] * total_B1, total_B1.nextafter(torch.zeros_like(total_B1)))
-    return torch.searchsorted(cdf_BV, goal_B1, right=True)[:, 0]
+    return torch.searchsorted(cdf_BV, goal_B1, right=True)[:, 0].clamp(max=logits_BV.shape[-1] - 1)  # should all be NaN
 
 
 @dataclass
@@ -153,6 +155,15 @@ def _order(model: LanguageModel, rows: Sequence[Row]) -> list[int]:
         return reach, min(reach, known), samplers[rows[i].sampler], known
 
     return sorted(range(len(rows)), key=place)
+
+
+def _texts(rows: Sequence[Row], length: int) -> Tensor:
+    """Room for everything, as ids_BT: prompts flush right, then `length` places for what is generated."""
+    start = max(len(row.prompt) for row in rows)
+    text_BT = torch.zeros(len(rows), start + length, dtype=torch.int64)
+    for text_T, row in zip(text_BT, rows, strict=True):
+        text_T[start - len(row.prompt) : start] = torch.tensor(row.prompt)
+    return text_BT
 
 
 def _slices(keys: Sequence[Key]) -> list[tuple[Key, slice]]:
