@@ -77,5 +77,10 @@ def report(corpus: str) -> Path:
     return root() / "reports" / corpus
 
 
+def mlflow() -> Path:
+    """Folder of the MLflow store: its database, artifacts, lock and receipts."""
+    return root() / ".mlflow"
+
+
 def receipt(corpus: str) -> Path:
-    return root() / ".mlflow/receipts" / f"{corpus}.json"
+    return mlflow() / "receipts" / f"{corpus}.json"

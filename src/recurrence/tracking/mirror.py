@@ -1,0 +1,200 @@
+"""Puts records into MLflow so that it holds exactly these: no run is there twice, none half, none that is no more.
+
+A run is ours if it has the tag `recurrence.fingerprint`; it is whole if it also has `recurrence.complete`, which is
+set last. Whole runs of the same fingerprint stay as they are. Everything else of ours is deleted, once its successor
+is whole. Runs that a person logged in the same experiment are left alone.
+"""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from recurrence.errors import RecurrenceError
+from recurrence.tracking import notes, store
+from recurrence.tracking.records import Record, Run
+
+COMPLETE = "recurrence.complete"
+METRICS_AT_ONCE, PARAMS_AT_ONCE = 900, 100
+"""Together at most 1000 in a request, which is what servers accept."""
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """Ids of the runs that stand for one model."""
+
+    run_id: str
+    children: dict[str, str]
+
+
+def import_corpus(corpus: str, records: Sequence[Record], home: Path) -> dict[str, Any]:
+    """Make MLflow's experiment `corpus` hold these models and no others; returns the receipt, ready for JSON.
+
+    `home` is the folder of the store and its lock. Raises RecurrenceError when the store cannot be reached or written.
+    """
+    at = store.place(home)
+    done: dict[str, Mirrored] = {}
+    experiment = ""
+    try:
+        with store.locked(home), store.terminable():
+            client = store.client(at, home)
+            experiment = _experiment(client, corpus, at)
+            standing = _standing(client, experiment)
+            for record in records:
+                done[record.model] = _mirror(client, experiment, record, standing.pop(record.model, []))
+            for gone in standing.values():
+                _delete(client, experiment, [run.info.run_id for run in gone])
+            _describe(client, experiment, corpus, records)
+    except store.failures() as error:
+        left = ", ".join(record.model for record in records if record.model not in done) or "its description"
+        reason = shorten(str(error).replace(at.uri, at.shown), 250)
+        raise RecurrenceError(
+            f"MLflow at {at.shown}: {reason}. Not imported: {corpus}: {left}. The result files are safe; "
+            f"mend the store or unset MLFLOW_TRACKING_URI, then run `dvc repro track@{corpus}`"
+        ) from error
+    return _receipt(at, experiment, records, done)
+
+
+def _receipt(at: store.Place, experiment: str, records: Sequence[Record], done: dict[str, Mirrored]) -> dict[str, Any]:
+    models = {
+        record.model: {
+            "fingerprint": record.fingerprint,
+            "run_id": done[record.model].run_id,
+            "children": done[record.model].children,
+        }
+        for record in records
+    }
+    return {"store": at.shown, "experiment_id": experiment, "models": models}
+
+
+def _experiment(client: Any, corpus: str, at: store.Place) -> str:
+    """Id of the experiment of that name: found, revived or made."""
+    location = (at.artifacts / corpus).as_uri() if at.artifacts else None
+    found = client.get_experiment_by_name(corpus)
+    if found is None:
+        return str(client.create_experiment(corpus, artifact_location=location))
+    if location:
+        store.check_moved(found.artifact_location, location)
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+def _standing(client: Any, experiment: str) -> dict[str, list[Any]]:
+    """Our runs in the experiment by model, parents and children alike, whatever their state."""
+    groups: dict[str, list[Any]] = {}
+    page = None
+    while page is None or page.token:
+        token = page.token if page else None
+        page = client.search_runs(
+            [experiment], "tags.`recurrence.fingerprint` LIKE '%'", max_results=1000, page_token=token
+        )
+        for run in page:
+            groups.setdefault(run.data.tags["recurrence.model"], []).append(run)
+    return groups
+
+
+def _mirror(client: Any, experiment: str, record: Record, runs: Sequence[Any]) -> Mirrored:
+    kept = _whole(record, runs) or _import(client, experiment, record)
+    ids = {kept.run_id, *kept.children.values()}
+    _delete(client, experiment, [run.info.run_id for run in runs if run.info.run_id not in ids])
+    return kept
+
+
+def _whole(record: Record, runs: Sequence[Any]) -> Mirrored | None:
+    """The runs that already hold the record, if they are all there."""
+    finished = [run for run in runs if run.info.status == "FINISHED"]
+    for parent in (run for run in finished if run.data.tags.get(COMPLETE) == record.fingerprint):
+        run_id = parent.info.run_id
+        mine = [run for run in finished if run.data.tags.get("mlflow.parentRunId") == run_id]
+        children = {run.data.tags["recurrence.strategy"]: run.info.run_id for run in mine}
+        if children.keys() == record.decodings.keys():
+            return Mirrored(run_id, {strategy: children[strategy] for strategy in record.decodings})
+    return None
+
+
+def _import(client: Any, experiment: str, record: Record) -> Mirrored:
+    """Log a record; on any failure or interruption, what was begun is deleted again."""
+    made: list[str] = []
+    try:
+        run_id = _begin(client, experiment, record.run, made)
+        _fill(client, run_id, record.run, _link(client, experiment, record, run_id))
+        children = {}
+        for strategy, run in record.decodings.items():
+            children[strategy] = _begin(client, experiment, run, made, parent=run_id)
+            _fill(client, children[strategy], run, {})
+        client.set_tag(run_id, COMPLETE, record.fingerprint)
+    except BaseException:
+        with suppress(*store.failures()):  # the store may be what failed; then the next import sweeps
+            for begun in made:
+                client.set_terminated(begun, "FAILED")
+            _delete(client, experiment, made)
+        raise
+    return Mirrored(run_id, children)
+
+
+def _begin(client: Any, experiment: str, run: Run, made: list[str], parent: str | None = None) -> str:
+    tags = run.tags | ({"mlflow.parentRunId": parent} if parent else {})
+    created = client.create_run(experiment, start_time=run.started_ms, tags=tags, run_name=run.name)
+    made.append(created.info.run_id)
+    return made[-1]
+
+
+def _fill(client: Any, run_id: str, run: Run, linked: dict[str, str]) -> None:
+    """Log all that a begun run shall hold and end it; `linked` ties its final figures to a model and a dataset."""
+    from mlflow.entities import Metric, Param
+
+    metrics = [Metric(name, value, run.ended_ms, 0, **linked) for name, value in run.figures.items()]
+    metrics += [Metric(point.name, point.value, point.at_ms, point.step) for point in run.curves]
+    params = [Param(name, value) for name, value in run.params.items()]
+    while metrics or params:
+        client.log_batch(run_id, metrics[:METRICS_AT_ONCE], params[:PARAMS_AT_ONCE], synchronous=True)
+        metrics, params = metrics[METRICS_AT_ONCE:], params[PARAMS_AT_ONCE:]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in run.texts.items():
+            (Path(folder) / name).write_text(text, encoding="utf-8")
+        client.log_artifacts(run_id, folder)
+    client.set_terminated(run_id, "FINISHED", run.ended_ms)
+
+
+def _link(client: Any, experiment: str, record: Record, run_id: str) -> dict[str, str]:
+    """Log the dataset and the model (a reference: its weights stay with dvc) and say how metrics name them."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput
+
+    source = json.dumps({"get": f"dvc pull data/ids/{record.dataset}"})
+    data = Dataset(record.dataset, record.dataset_digest, "dvc", source, profile=record.dataset_profile)
+    client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "train")])])
+    tags = {"recurrence.fingerprint": record.fingerprint} | {
+        f"md5 of {path}": md5 for path, md5 in record.weights.items()
+    }
+    model = client.create_logged_model(
+        experiment, record.model, run_id, tags, params=record.run.params, model_type=record.run.params["core"]
+    )
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+    return {"model_id": model.model_id, "dataset_name": data.name, "dataset_digest": data.digest}
+
+
+def _delete(client: Any, experiment: str, run_ids: Sequence[str]) -> None:
+    for run_id in run_ids:
+        for model in client.search_logged_models([experiment], f"source_run_id = '{run_id}'"):
+            client.delete_logged_model(model.model_id)
+        client.delete_run(run_id)
+
+
+def _describe(client: Any, experiment: str, corpus: str, records: Sequence[Record]) -> None:
+    """Give the experiment its note and its views, where they differ from what it has."""
+    figures = {record.model: record.run.figures for record in records}
+    ranked = sorted(figures.items(), key=lambda item: item[1].get("valid/nats", float("inf")))
+    wanted = notes.views() | {
+        "mlflow.note.content": notes.experiment(corpus, ranked, experiment),
+        "mlflow.experimentKind": "custom_model_development",
+    }
+    present = client.get_experiment(experiment).tags
+    for name, value in wanted.items():
+        if present.get(name) != value:
+            client.set_experiment_tag(experiment, name, value)

@@ -1,0 +1,221 @@
+"""What MLflow shall hold of one model, as values: results in, records out. Knows neither files nor mlflow.
+
+At most 25 metric names (the runs table slows down beyond): `valid/nats` and its like are final figures, one point each;
+`curve/*` are means over the seeds, a point per epoch; `loops/*` belong to the child run of a decoding strategy.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from recurrence.tracking import notes
+
+MAX_PARAM_CHARACTERS = 6000
+CURVES = {"train_nats": "curve/train_nats", "valid_nats": "curve/valid_nats"}
+CURVES |= {"valid_accuracy": "curve/valid_accuracy", "lr": "curve/lr"}
+ENVIRONMENT = ("device", "torch", "python", "tokens_per_second")
+LOOPS = ("exact_rate", "exact_lo", "exact_hi", "onset_median", "period_median", "rep_4", "zlib_ratio")
+
+
+class Point(NamedTuple):
+    """One value of a curve; time in milliseconds since 1970, as MLflow has it."""
+
+    name: str
+    value: float
+    at_ms: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of MLflow: everything it shall hold, its artifacts (small texts by file name) included."""
+
+    name: str
+    started_ms: int
+    ended_ms: int
+    params: dict[str, str]
+    tags: dict[str, str]
+    figures: dict[str, float]
+    curves: tuple[Point, ...] = ()
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One model: its run, a run per decoding strategy, and the data it learned from."""
+
+    model: str
+    fingerprint: str
+    run: Run
+    decodings: dict[str, Run]
+    weights: dict[str, str]
+    """File from the project's root -> md5."""
+    dataset: str
+    dataset_digest: str
+    dataset_profile: str
+    """JSON: token counts of the parts."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the files say about one model."""
+
+    corpus: str
+    name: str
+    config: dict[str, Any]
+    history: pd.DataFrame
+    wall: dict[str, Any]
+    scores: dict[str, Any]
+    rates: dict[str, Any]
+    samples: pd.DataFrame
+    """sample_id, strategy, prompt, text, and of the verdict kind, start, period, copies, unit."""
+    counts: dict[str, Any]
+    strategies: dict[str, dict[str, Any]]
+    digests: dict[str, str]
+    """Every file imported, from the project's root -> md5."""
+    tags: dict[str, str]
+    """Where the results come from: git commit, digest of the lock entries."""
+
+
+def record(results: Results) -> Record:
+    """The record of one model; equal results give an equal record, on any machine."""
+    weights = {path: md5 for path, md5 in results.digests.items() if path.endswith(".safetensors")}
+    data = {path: md5 for path, md5 in results.digests.items() if path.startswith("data/ids/")}
+    fingerprint = _fingerprint(results)
+    origin = {"recurrence.corpus": results.corpus, "recurrence.model": results.name}
+    origin |= {"recurrence.fingerprint": fingerprint} | results.tags
+    return Record(
+        model=results.name,
+        fingerprint=fingerprint,
+        run=_model_run(results, origin, weights),
+        decodings={
+            name: _decoding_run(results, origin, name) for name in results.rates["strategies"] if name != "human"
+        },
+        weights=weights,
+        dataset=results.corpus,
+        dataset_digest=hashlib.md5(json.dumps(data, sort_keys=True).encode(), usedforsecurity=False).hexdigest(),
+        dataset_profile=json.dumps(results.counts),
+    )
+
+
+def _fingerprint(results: Results) -> str:
+    """Digest of every result file, the strategies' settings, and the code that decides what is logged."""
+    code = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+    identity = {"files": results.digests, "strategies": results.strategies, "code": code}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _model_run(results: Results, origin: Mapping[str, str], weights: Mapping[str, str]) -> Run:
+    started, ended = _span(results.wall)
+    key = f"{results.corpus}-{results.name}"
+    figures, odd = _finite(_scores(results.scores) | {"train/seconds": results.wall.get("train_seconds")})
+    curves, odd_curves = _curves(results.history, started, ended)
+    tags = {**origin, "recurrence.kind": "model", "dvc.stage": f"train@{key}", "mlflow.source.type": "JOB"}
+    tags |= {"mlflow.source.name": f"dvc repro train@{key}"}
+    tags |= {f"env.{name}": str(results.wall[name]) for name in ENVIRONMENT if name in results.wall}
+    if odd + odd_curves:
+        tags["recurrence.not_finite"] = ", ".join(odd + odd_curves)
+    reference = {"md5": dict(weights), "get": f"dvc pull data/models/{results.corpus}/{results.name}"}
+    return Run(
+        name=results.name,
+        started_ms=started,
+        ended_ms=ended,
+        params=flat(results.config["model"]) | {"vocab_size": str(results.config["vocab_size"])},
+        tags=tags | {"mlflow.note.content": notes.model(results.scores, results.rates, results.wall)},
+        figures=figures,
+        curves=curves,
+        texts={
+            "history.csv": results.history.to_csv(index=False),
+            "scores.json": json.dumps(results.scores, indent=1),
+            "loops.json": json.dumps(results.rates, indent=1),
+            "weights.json": json.dumps(reference, indent=1),
+        },
+    )
+
+
+def _decoding_run(results: Results, origin: Mapping[str, str], strategy: str) -> Run:
+    _, ended = _span(results.wall)
+    rates = results.rates["strategies"]
+    found = rates[strategy] | {"human_rate": rates.get("human", {}).get("exact_rate")}
+    figures, odd = _finite({f"loops/{name}": found.get(name) for name in (*LOOPS, "human_rate")})
+    samples = results.samples[results.samples["strategy"] == strategy]
+    about = {
+        "strategy": strategy,
+        "samples": found["samples"],
+        "length": found["length"],
+        "floor": results.rates["floor"],
+    }
+    tags = {**origin, "recurrence.kind": "decoding", "recurrence.strategy": strategy, "mlflow.source.type": "JOB"}
+    tags |= {"dvc.stage": f"generate@{results.corpus}-{results.name}"}
+    tags |= {"mlflow.source.name": f"dvc repro {tags['dvc.stage']}"}
+    if odd:
+        tags["recurrence.not_finite"] = ", ".join(odd)
+    return Run(
+        name=f"{results.name} / {strategy}",
+        started_ms=ended,
+        ended_ms=ended,
+        params=flat(results.strategies.get(strategy, {}) | about | {"unit": results.rates["unit"]}),
+        tags=tags | {"mlflow.note.content": notes.decoding(results.name, strategy, results.rates)},
+        figures=figures,
+        texts={"samples.txt": notes.samples(samples, results.rates["unit"])},
+    )
+
+
+def _scores(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Final figures by metric name; absent ones are None."""
+    exact = scores["exact"]
+    figures = {f"valid/{name}": exact[name] for name in ("nats", "nats_sd", "bits_per_char", "perplexity", "accuracy")}
+    for place in ("as_notebook", "notebook", "delta"):
+        found = scores.get(place) or {}
+        figures |= {f"{place}/{name}": found.get(name) for name in ("nats", "accuracy")}
+    return figures | {"model/parameters": scores["parameters"]}
+
+
+def _finite(figures: Mapping[str, float | None]) -> tuple[dict[str, float], list[str]]:
+    """The figures that MLflow can hold (it stores inf as 1.8e308), and those it cannot, as `name=inf`."""
+    there = {name: float(value) for name, value in figures.items() if value is not None}
+    odd = [f"{name}={value}" for name, value in there.items() if not math.isfinite(value)]
+    return {name: value for name, value in there.items() if math.isfinite(value)}, odd
+
+
+def _curves(history: pd.DataFrame, started_ms: int, ended_ms: int) -> tuple[tuple[Point, ...], list[str]]:
+    """Means over the seeds by epoch, and what is not finite; times are spread evenly over the training."""
+    ours = history[history["protocol"] == "ordered"]
+    means = ours.groupby("epoch")[list(CURVES)].mean(skipna=False)
+    points, odd = [], []
+    for epoch, row in zip(means.index.tolist(), means.itertuples(index=False), strict=True):
+        at_ms = started_ms + round((ended_ms - started_ms) * epoch / max(means.index))
+        found, missing = _finite({CURVES[name]: getattr(row, name) for name in CURVES})
+        points += [Point(name, value, at_ms, int(epoch)) for name, value in found.items()]
+        odd += [f"{name} in epoch {epoch}" for name in missing]
+    return tuple(points), odd[:20]
+
+
+def _span(wall: Mapping[str, Any]) -> tuple[int, int]:
+    """Start and end of the training in milliseconds; a time without zone is taken as UTC."""
+    began = datetime.fromisoformat(wall["started"])
+    started = round((began if began.tzinfo else began.replace(tzinfo=UTC)).timestamp() * 1000)
+    return started, started + round(wall["train_seconds"] * 1000)
+
+
+def flat(block: Mapping[str, Any]) -> dict[str, str]:
+    """A params block as dotted names and text; absent values (None, empty blocks) are left out."""
+    return {name: text[:MAX_PARAM_CHARACTERS] for name, text in _leaves(block, "")}
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{name}.{index}")
+    elif value is not None and value not in ([], ()):
+        yield name, value if isinstance(value, str) else json.dumps(value)
