@@ -33,7 +33,7 @@ class VariableBptt:
     bptt: int
 
     def __len__(self) -> int:
-        return len(self.ids_N) // self.size // self.bptt - 1
+        return max(0, len(self.ids_N) // self.size // self.bptt - 1)
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
         lanes_BN = as_lanes(self.ids_N, self.size)
