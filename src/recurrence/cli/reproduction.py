@@ -71,8 +71,7 @@ def summary(stages: dict[str, list[str]], reasons: dict[str, str], code: int) ->
     for heading in ("ran", "restored", "up to date", "left out"):
         names = stages[heading]
         shown = ", ".join(names) if len(names) <= NAMES_SHOWN and heading != "up to date" else ""
-        why = " (they need what failed)" if heading == "left out" and names else ""
-        lines.append(f"{heading + why:<11}{len(names):>4}  {shown}".rstrip())
+        lines.append(f"{heading:<11}{len(names):>4}  {shown}".rstrip())
     lines.append(f"{'failed':<11}{len(stages['failed']):>4}")
     for name in stages["failed"]:
         lines.append(f"  {name}: {reasons.get(name, 'see what it said above')}")

@@ -1,0 +1,291 @@
+"""The commands of a person, as a person calls them."""
+
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from recurrence import cli
+from recurrence.cli import pipeline, reproduction
+
+ROOT = Path(__file__).parents[1]
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def recurrence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Call it as the shell does: (exit code, stdout, stderr)."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["recurrence", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out = capsys.readouterr()
+        return int(ended.value.code or 0), out.out, out.err
+
+    return call
+
+
+def command_names() -> list[str]:
+    return [str(command.name) for command in cli.app.registered_commands]
+
+
+# ---------------------------------------------------------------- help
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_every_command_has_help_with_an_example(name: str, recurrence: Cli) -> None:
+    code, out, _ = recurrence(name, "--help")
+    assert code == 0
+    assert re.search(rf"Examples?:\s+recurrence {name}", re.sub(r"\s+", " ", out))
+
+
+def test_every_stage_is_a_command() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    assert list(pipeline.STAGES) == list(stages)
+    assert set(stages) <= set(command_names())
+    for name, (kind, _) in pipeline.STAGES.items():
+        assert stages[name]["foreach"] == {"corpus": "${corpora}", "model": "${models}"}[kind]
+
+
+def test_an_unknown_command_is_met_with_the_nearest(recurrence: Cli) -> None:
+    code, _, err = recurrence("genrate")
+    assert (code, "'generate'" in err) == (2, True)
+
+
+# ---------------------------------------------------------------- models
+
+
+@pytest.mark.usefixtures("trained_project")
+def test_models_lists_scores_and_what_is_missing(recurrence: Cli, trained_project: Path) -> None:
+    (trained_project / "data/scores/mine/unigram.json").unlink()
+    scores = json.loads((trained_project / "data/scores/mine/rnn.json").read_text())
+    code, out, _ = recurrence("models")
+    rows = {line.split()[0]: line for line in out.splitlines()}
+    assert code == 0
+    assert f"{scores['exact']['nats']:.4f}" in rows["mine/rnn"]
+    assert "not scored" in rows["mine/unigram"]
+
+
+@pytest.mark.usefixtures("empty_project")
+def test_models_before_anything_ran(recurrence: Cli) -> None:
+    code, out, _ = recurrence("models", "mine")
+    assert (code, out.count("not trained")) == (0, 2)
+
+
+def test_score_equals_evaluate(recurrence: Cli, trained_project: Path) -> None:
+    """The same text by both ways: what `score` prints is what `evaluate` wrote."""
+    exact = json.loads((trained_project / "data/scores/mine/rnn.json").read_text())["exact"]
+    code, out, _ = recurrence("score", "mine/rnn", "data/text/mine/valid.txt")
+    assert code == 0
+    figures = [float(line.split()[-1]) for line in out.splitlines()[:4]]
+    assert figures == [round(exact[k], 4) for k in ("nats", "bits_per_char", "perplexity", "accuracy")]
+
+
+@pytest.mark.usefixtures("trained_project")
+def test_score_reads_stdin_and_counts_the_unknown(recurrence: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.write(write, "the câtβ".encode())
+    os.close(write)
+    with os.fdopen(read) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        code, out, _ = recurrence("score", "mine/unigram", "-")
+    assert (code, out.splitlines()[-1]) == (0, "tokens              8 (2 unknown to the model)")
+
+
+@pytest.mark.usefixtures("trained_project")
+def test_next_gives_the_likeliest_with_probabilities(recurrence: Cli) -> None:
+    """The unigram's are the relative frequencies of the train text, whatever the prompt."""
+    text = Path("data/text/mine/train.txt").read_text()
+    code, out, _ = recurrence("next", "mine/unigram", "--prompt", "the", "--count", "2")
+    rows = [line.split(maxsplit=1) for line in out.splitlines()]
+    assert (code, len(rows)) == (0, 2)
+    for p, token in rows:
+        assert float(p) == pytest.approx(text.count(token.strip("'")) / len(text), abs=5e-3)
+    assert rows[0][1] == "' '"
+
+
+@pytest.mark.usefixtures("trained_project")
+def test_next_sums_to_one_over_the_vocabulary(recurrence: Cli) -> None:
+    _, out, _ = recurrence("next", "mine/rnn", "--prompt", "the cat", "--count", "1000")
+    assert math.fsum(float(line.split()[0]) for line in out.splitlines()) == pytest.approx(1, abs=2e-3)
+
+
+@pytest.mark.usefixtures("trained_project")
+def test_generate_continues_the_prompt_and_repeats_itself_by_seed(recurrence: Cli) -> None:
+    def text(*words: str) -> str:
+        code, out, _ = recurrence("generate", "mine/rnn", "--prompt", "the cat ", "--length", "30", *words)
+        assert (code, out[:8], len(out)) == (0, "the cat ", 8 + 30 + 1)
+        return out
+
+    assert text() == text("--seed", "7")  # greedy draws nothing
+    first = text("--strategy", "multinomial")
+    assert first == text("--strategy", "multinomial", "--seed", "0")
+    assert first != text("--strategy", "multinomial", "--seed", "1")
+
+
+def test_a_model_is_named_by_key_or_path(recurrence: Cli, trained_project: Path) -> None:
+    spelled = ["mine/rnn", "mine-rnn", "data/models/mine/rnn", str(trained_project / "data/models/mine/rnn")]
+    shown = {recurrence("next", model, "--prompt", "the") for model in spelled}
+    assert len(shown) == 1
+    assert shown.pop()[0] == 0
+
+
+def test_a_model_that_left_params_can_still_be_used(recurrence: Cli, trained_project: Path) -> None:
+    (trained_project / "data/models/mine/rnn").rename(trained_project / "data/models/mine/old")
+    assert recurrence("next", "mine/old", "--prompt", "the")[0] == 0
+
+
+# ---------------------------------------------------------------- any text
+
+
+@pytest.fixture
+def two_texts(tmp_path: Path) -> list[str]:
+    (tmp_path / "loop.txt").write_text("to begin with:" + "round and " * 12)
+    (tmp_path / "none.txt").write_text("nothing here comes twice, or so it seems")
+    return [str(tmp_path / "loop.txt"), str(tmp_path / "none.txt")]
+
+
+def test_loops_as_json_lines(recurrence: Cli, two_texts: list[str]) -> None:
+    code, out, _ = recurrence("loops", *two_texts, "--format", "jsonl")
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert code == 0
+    assert list(first)[0] == "id"
+    assert {"kind", "start", "period", "copies", "matched", "coverage", "terminal", "unit"} <= set(first)
+    assert (first["kind"], first["start"], first["period"], first["unit"]) == ("exact", 14, 10, "round and ")
+    assert (second["kind"], second["start"], second["unit"]) == ("none", None, None)
+
+
+def test_loops_as_a_table(recurrence: Cli, two_texts: list[str]) -> None:
+    code, out, _ = recurrence("loops", *two_texts, "--unit", "word", "--floor", "4")
+    assert code == 0
+    assert re.search(r"exact +3 +2 +11\.5 .*'and round'", out)
+    assert out.endswith("1 of 2 samples loop\n")
+
+
+# ---------------------------------------------------------------- pipeline
+
+
+def test_generate_without_a_prompt_is_the_stage(recurrence: Cli, trained_project: Path) -> None:
+    assert recurrence("generate", "mine/rnn")[0] == 0
+    assert (trained_project / "data/samples/mine/rnn.parquet").exists()
+
+
+def test_a_stage_runs_by_its_name(recurrence: Cli, empty_project: Path) -> None:
+    for stage in ("download", "split"):
+        assert recurrence(stage, "mine")[0] == 0
+    assert (empty_project / "data/text/mine/valid.txt").read_text().count("\n") == 12
+
+
+@pytest.mark.usefixtures("empty_project")
+def test_check_says_what_there_is(recurrence: Cli) -> None:
+    code, out, _ = recurrence("check")
+    assert code == 0
+    assert re.search(r"^mine +text +char +no +2 +0 *$", out, re.M)
+    assert "strategies: greedy, multinomial" in out
+
+
+def test_the_summary_names_what_failed_and_how_to_mend_it() -> None:
+    stages = {
+        "ran": ["download@a", "train@a-x"],
+        "restored": ["split@a"],
+        "up to date": ["download@b"],
+        "failed": ["train@a-x"],
+        "left out": ["evaluate@a-x"],
+    }
+    assert reproduction.summary(stages, {"train@a-x": "the disk is full"}, 255) == [
+        "",
+        "ran           1  download@a",
+        "restored      1  split@a",
+        "up to date    1",
+        "left out      1  evaluate@a-x",
+        "failed        1",
+        "  train@a-x: the disk is full",
+        "Mend that, then: recurrence repro train@a-x (or everything: make repro)",
+    ]
+
+
+@pytest.fixture
+def dvc_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three stages that need no model: `make` writes what `use` copies, and fails for an empty word."""
+    pytest.importorskip("dvc")
+    (tmp_path / "params.yaml").write_text("things: {a: one, b: two}\n")
+    (tmp_path / "make.py").write_text(
+        "import sys\nfrom pathlib import Path\nfrom recurrence.errors import RecurrenceError\n"
+        "from recurrence.stages import run\n\n"
+        "def main(key):\n    if key.endswith('bad'):\n        raise RecurrenceError('no good word')\n"
+        "    Path(key).write_text(key)\n\nrun(main)\n"
+    )
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  make:\n    foreach: ${things}\n    do:\n      cmd: python make.py ${key}.${item}\n"
+        "      deps: [make.py]\n      outs: ['${key}.${item}']\n"
+        "  use:\n    foreach: ${things}\n    do:\n      cmd: cp ${key}.${item} ${key}.copy\n"
+        "      deps: ['${key}.${item}']\n      outs: ['${key}.copy']\n"
+    )
+    monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    return tmp_path
+
+
+def reproduce(project: Path) -> tuple[int, str]:
+    """The exit code and the summary, in a process of its own as dvc sets up its own logging."""
+    code = "from recurrence.cli import reproduction; raise SystemExit(reproduction.run([]))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True)
+    return done.returncode, done.stdout[done.stdout.index("\nran ") :]
+
+
+def test_repro_sums_up_what_dvc_did(dvc_project: Path) -> None:
+    """First run, nothing to do, restored from the run cache, and a failure that others survive."""
+    code, told = reproduce(dvc_project)
+    assert (code, counts(told)) == (0, {"ran": 4, "restored": 0, "up to date": 0, "left out": 0, "failed": 0})
+    assert counts(reproduce(dvc_project)[1])["up to date"] == 4
+    (dvc_project / "dvc.lock").unlink()
+    (dvc_project / "a.copy").unlink()
+    assert counts(reproduce(dvc_project)[1])["restored"] == 4
+    (dvc_project / "params.yaml").write_text("things: {a: one, b: bad}\n")
+    code, told = reproduce(dvc_project)
+    assert (code, counts(told)) == (255, {"ran": 0, "restored": 0, "up to date": 2, "left out": 1, "failed": 1})
+    assert "  make@b: no good word\nMend that, then: recurrence repro make@b" in told
+
+
+def counts(told: str) -> dict[str, int]:
+    found = re.findall(r"^(ran|restored|up to date|left out|failed)(?: \(.*\))? +(\d+)", told, re.M)
+    return {heading: int(number) for heading, number in found}
+
+
+# ---------------------------------------------------------------- endings
+
+
+@pytest.fixture
+def talking(trained_project: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A `generate` that has begun and has much to say yet."""
+    command = [sys.executable, "-m", "recurrence.cli", "generate", "mine/rnn", "--prompt", "the", "--length", "100000"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=trained_project, stdout=pipe, stderr=pipe, bufsize=0) as process:
+        assert process.stdout and process.stdout.read(4)[:3] == b"the"
+        yield process
+        process.kill()
+
+
+def test_a_closed_pipe_is_quiet(talking: subprocess.Popen[bytes]) -> None:
+    assert talking.stdout and talking.stderr
+    talking.stdout.close()
+    assert (talking.wait(), talking.stderr.read()) == (1, b"")
+
+
+def test_ctrl_c_is_quiet(talking: subprocess.Popen[bytes]) -> None:
+    assert talking.stdout and talking.stderr
+    talking.send_signal(signal.SIGINT)
+    talking.stdout.read()  # to its end, so that the pipe does not fill up
+    assert (talking.wait(), talking.stderr.read()) == (130, b"")
