@@ -1,0 +1,1 @@
+"""What people read: tables, figures, one HTML page, and the results table of the README. Imports no torch."""

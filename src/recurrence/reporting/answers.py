@@ -1,0 +1,131 @@
+"""The report's answers in words, made from the figures."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from recurrence.loops import wilson
+from recurrence.reporting import tables
+from recurrence.reporting.formats import count, joined, nats, number, percent, perplexity, short, signed, spread, units
+from recurrence.reporting.results import ModelResults, Results, exact_nats
+
+NATS_TOLERANCE = 0.02
+"""A loss so little above the notebook's counts as the same: its own validation moves by 0.005, seeds by more."""
+ACCURACY_TOLERANCE = 0.03
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question, its answer in a line, and sentences that bear it out."""
+
+    question: str
+    answer: str
+    details: tuple[str, ...] = ()
+
+
+def answers(results: Results) -> list[Answer]:
+    """What a reader wants to know first; a question whose figures are absent is not asked."""
+    asked = (_best(results), _floor(results), _notebooks(results), _loops(results), _no_loops(results))
+    return [answer for answer in asked if answer is not None]
+
+
+def _best(results: Results) -> Answer | None:
+    best = results.best
+    if best is None:
+        return None
+    exact = best.scores["exact"]
+    loss = spread(exact["nats"], exact["nats_sd"])
+    over = f"mean ± standard deviation of {best.seeds} seeds; " if best.seeds > 1 else ""
+    figures = f"{short(exact['bits_per_char'])} bits per character, perplexity {perplexity(exact['perplexity'])}"
+    token = {"char": "character", "word": "word"}[results.unit]
+    right = f"Right about the next {token} {percent(exact['accuracy'])} of the time."
+    runner_up = min((m for m in results.trained if m is not best), key=exact_nats, default=None)
+    next_best = (f"Next: {runner_up.name}, {nats(exact_nats(runner_up))}.",) if runner_up else ()
+    headline = f"{best.name}: {nats(exact['nats'])} nats per {token}"
+    return Answer("Which model predicts best?", headline, (f"{loss} ({over}{figures}).", right, *next_best))
+
+
+def _floor(results: Results) -> Answer | None:
+    best, floor = results.best, results.to_beat
+    if best is None or floor is None:
+        return None
+    bound, gain = exact_nats(floor), exact_nats(floor) - exact_nats(best)
+    behind = [m.name for m in results.trained if exact_nats(m) >= bound]
+    all_, ahead = len(results.trained), len(results.trained) - len(behind)
+    verdict = f"Yes, by {nats(gain)} nats" if gain > 0 else f"No: counting is better by {nats(-gain)} nats"
+    beaten = f"{ahead} of {all_} trained models {'beats' if ahead == 1 else 'beat'} it"
+    beaten += f"; not {joined(behind)}." if behind and ahead else "."
+    details = (f"{floor.name}, the best of the counted baselines, needs {nats(bound)} nats.", beaten)
+    return Answer("Does it beat counting?", verdict, details)
+
+
+def _notebooks(results: Results) -> Answer | None:
+    compared = [m for m in results.models if m.scores["delta"]]
+    if not compared:
+        return None
+    met = sum(_delta(m, "nats") <= NATS_TOLERANCE for m in compared)
+    worst = max(compared, key=lambda m: _delta(m, "nats"))
+    headline = f"{met} of {len(compared)} losses at most {NATS_TOLERANCE} nats above the notebook's"
+    largest = f"Largest difference upwards: {worst.name}, {signed(_delta(worst, 'nats'))}."
+    details = ["Measured as the notebook measured it, on its own batches.", largest]
+    printed = [m for m in compared if m.scores["delta"]["accuracy"] is not None]
+    if printed:
+        within = sum(_delta(m, "accuracy") >= -ACCURACY_TOLERANCE for m in printed)
+        details.append(f"{within} of {len(printed)} accuracies at most {ACCURACY_TOLERANCE} below it, or above.")
+    return Answer("Do the notebooks' figures come back?", headline, tuple(details))
+
+
+def _delta(model: ModelResults, figure: str) -> float:
+    return float(model.scores["delta"][figure])
+
+
+def _loops(results: Results) -> Answer | None:
+    table = tables.pooled(results)
+    if not len(table):
+        return None
+    rows = _rows(table[table["rate"] > 0])
+    if not rows:
+        return Answer("Which decoding loops?", "None of those tried")
+    often = [row["strategy"] for row in rows if row["rate"] >= 0.5]
+    headline = _few(often, len(table)) if often else f"None mostly; {rows[0]['strategy']} at times"
+    return Answer("Which decoding loops?", headline, tuple(_sentence(row, results.unit) for row in rows))
+
+
+def _sentence(row: dict[str, Any], unit: str) -> str:
+    rate = f"{row['strategy']}: {percent(row['rate'])} loop ({row['loops']} of {row['samples']})"
+    onset = round(row["onset"])
+    start = f"after {units(onset, unit)}" if onset else "from the start"
+    return f"{rate}, {start}, period {number(row['period'])}."
+
+
+def _few(names: list[str], of: int) -> str:
+    """The names where they are few enough to read at a glance."""
+    return joined(names) if len(names) < 5 else f"{len(names)} of the {of} strategies"
+
+
+def _no_loops(results: Results) -> Answer | None:
+    table = tables.pooled(results)
+    if not len(table):
+        return None
+    free = table[table["rate"] == 0]
+    details = list(_human(results))
+    if not len(free):
+        return Answer("Which does not?", "Every strategy looped at least once", tuple(details))
+    fewest = int(free["samples"].min())
+    names = list(free["strategy"])
+    of_each = " of each" if len(names) > 1 else ""
+    bound = f"{joined(names)}: no loop in {count(fewest)} samples{of_each}"
+    bound += f", so at most {percent(wilson(0, fewest)[1])} loop (95 % confidence)."
+    return Answer("Which does not?", _few(names, len(table)), (bound, *details))
+
+
+def _human(results: Results) -> Iterator[str]:
+    human = results.human
+    if human:
+        rate, bound = percent(human["exact_rate"]), percent(human["exact_hi"])
+        windows = f"{human['exact']} of {human['samples']} windows of the validation text"
+        yield f"Human text, measured alike: {rate} ({windows}; at most {bound})."
+
+
+def _rows(table: Any) -> list[dict[str, Any]]:
+    return list(table.to_dict("records"))

@@ -1,0 +1,251 @@
+"""The charts, as Vega-Lite through altair; rendered without a browser or a network to inline SVG and to PNG.
+
+Colours are of Okabe and Ito's palette, which the colour-blind can tell apart; shapes and labels say the same again.
+"""
+
+import io
+import math
+import re
+import struct
+import zlib
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from recurrence.reporting import tables
+from recurrence.reporting.results import Results, exact_nats
+
+BLUE, ORANGE, GREEN, GREY, INK = "#0072b2", "#d55e00", "#009e73", "#b8bec6", "#1f2933"
+HUES = [BLUE, ORANGE, GREEN, "#cc79a7", "#e69f00", "#56b4e9", INK, "#8c6d31"]
+RATE_RANGE = ["#f4f1ec", "#f2c9a1", "#e08a3c", "#b04a00"]
+"""From no loop to all loop; the page's heat map uses the same."""
+WIDTH = 240
+PANEL = 236
+
+Chart = Any
+"""Any altair chart: altair gives no useful common type."""
+
+
+def svg(chart: Chart, name: str, label: str) -> str:
+    """Inline SVG that scales to its box, with ids of its own and a label for those who cannot see it."""
+    out = io.StringIO()
+    _styled(chart).save(out, format="svg")
+    text = re.sub(r'\b(id="|url\(#|href="#)', rf"\g<1>{name}-", out.getvalue())
+    size = re.search(r'width="([\d.]+)" height="([\d.]+)"', text)
+    assert size is not None
+    box = f'viewBox="0 0 {size[1]} {size[2]}" style="--drawn:{size[1]}px" role="img" aria-label="{label}"'
+    return re.sub(r"^<svg [^>]*>", f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" {box}>', text)
+
+
+def png(chart: Chart) -> bytes:
+    """PNG at twice the size, on white."""
+    out = io.BytesIO()
+    _styled(chart).save(out, format="png", scale_factor=2)
+    return _repacked(out.getvalue())
+
+
+def _repacked(image: bytes) -> bytes:
+    """The same PNG, its pixels compressed as well as zlib can: a third of what the renderer leaves."""
+    chunks, at = [], 8
+    while at < len(image):
+        size = int.from_bytes(image[at : at + 4], "big")
+        chunks.append((image[at + 4 : at + 8], image[at + 8 : at + 8 + size]))
+        at += 12 + size
+    pixels = zlib.compress(zlib.decompress(b"".join(data for kind, data in chunks if kind == b"IDAT")), 9)
+    kept = [chunk for chunk in chunks if chunk[0] not in (b"IDAT", b"IEND")] + [(b"IDAT", pixels), (b"IEND", b"")]
+    packed = (struct.pack(">I4s", len(d), k) + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in kept)
+    return image[:8] + b"".join(packed)
+
+
+def _styled(chart: Chart) -> Chart:
+    quiet = {"labelColor": "#4a5563", "titleColor": "#4a5563", "titleFontWeight": "normal", "domainColor": "#8a94a0"}
+    axis = {**quiet, "gridColor": "#e8ebee", "tickColor": "#8a94a0", "labelFontSize": 11, "titleFontSize": 11}
+    chart = chart.configure(font="sans-serif", aria=False, background="white").configure_axis(**axis)
+    return chart.configure_view(stroke=None).configure_legend(labelFontSize=11, title=None, labelLimit=220)
+
+
+# ---------------------------------------------------------------- losses
+
+
+def ranking(results: Results) -> Chart:
+    """Exact loss of the trained models and of the best baseline (also a line), best first: mean and each seed."""
+    shown = [m for m in results.models if not m.counts or m is results.to_beat]
+    seeds = pd.DataFrame(
+        [
+            {"model": m.name, "nats": seed["exact"]["nats"], "kind": "counted" if m.counts else "trained"}
+            for m in shown
+            for seed in m.scores["seeds"]
+        ]
+    )
+    order = [m.name for m in sorted(shown, key=exact_nats)]
+    nats = alt.X("nats:Q", title="exact nats per token", scale=alt.Scale(zero=False, nice=False, padding=12))
+    y = alt.Y("model:N", sort=order, title=None, axis=_names())
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=["trained", "counted"], range=[BLUE, "#6b7683"]), legend=None)
+    base = alt.Chart(seeds, width=WIDTH, height=alt.Step(22)).encode(y=y, color=colour)
+    each = base.mark_tick(thickness=1.5, size=13, opacity=0.55).encode(x=nats)
+    means = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X("mean(nats):Q"), shape=_shape())
+    return alt.layer(*_floor_line(results), each, means)
+
+
+def _names() -> alt.Axis:
+    return alt.Axis(labelLimit=150, labelPadding=10, ticks=False, domain=False, grid=True)
+
+
+def _shape() -> alt.Shape:
+    return alt.Shape("kind:N", scale=alt.Scale(domain=["trained", "counted"], range=["circle", "square"]), legend=None)
+
+
+def _floor_line(results: Results) -> list[Chart]:
+    if results.to_beat is None:
+        return []
+    floor = pd.DataFrame({"nats": [exact_nats(results.to_beat)]})
+    return [alt.Chart(floor).mark_rule(color=ORANGE, strokeDash=[4, 3]).encode(x="nats:Q")]
+
+
+def panels(results: Results) -> dict[str, Chart]:
+    """For each model its learning curve over those of all others: same height everywhere, each its own epochs."""
+    means = tables.curve_means(results)
+    if not len(means):
+        return {}
+    scale = alt.Scale(domain=_loss_domain(results, means), zero=False, nice=False)
+    return {m.name: _panel(m.name, means, results, scale) for m in results.trained if (means["model"] == m.name).any()}
+
+
+def _panel(name: str, means: pd.DataFrame, results: Results, scale: alt.Scale) -> Chart:
+    own = means[means["model"] == name]
+    last = int(own["epoch"].max())
+    others = means[(means["model"] != name) & (means["protocol"] == "ordered") & (means["epoch"] <= last)]
+    x = alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=[1, max(last, 2)], nice=False), axis=_epochs(last))
+    y = alt.Y("mean:Q", title=None, scale=scale, axis=alt.Axis(tickCount=4, ticks=False, domain=False))
+    context = alt.Chart(others).mark_line(color=GREY, strokeWidth=1, opacity=0.6, clip=True)
+    layers = [context.encode(x=x, y=y, detail="model:N")]
+    for protocol, dash in (("ordered", [1, 0]), ("as_notebook", [4, 3])):
+        rows = own[own["protocol"] == protocol]
+        if len(rows):
+            layers += _curve(rows, x, y, dash)
+    return alt.layer(*layers, *_printed(results, name, last, y), width=PANEL, height=150)
+
+
+def _curve(rows: pd.DataFrame, x: alt.X, y: alt.Y, dash: list[int]) -> list[Chart]:
+    chart = alt.Chart(rows)
+    line: dict[str, Any] = {"clip": True, "strokeDash": dash}
+    return [
+        chart.mark_area(color=BLUE, opacity=0.2, clip=True).encode(x=x, y="low:Q", y2="high:Q"),
+        chart.mark_line(color=GREEN, strokeWidth=1.5, opacity=0.9, **line).encode(x=x, y="train:Q"),
+        chart.mark_line(color=BLUE, strokeWidth=2.2, **line).encode(x=x, y=y),
+    ]
+
+
+def _printed(results: Results, name: str, last: int, y: alt.Y) -> list[Chart]:
+    """A diamond where the notebook's last printed loss is."""
+    notebook = next(m.scores["notebook"] for m in results.models if m.name == name)
+    if not notebook:
+        return []
+    mark = alt.Chart(pd.DataFrame({"epoch": [last], "mean": [notebook["nats"]]}))
+    return [mark.mark_point(shape="diamond", size=110, color=ORANGE, filled=True, opacity=1).encode(x="epoch:Q", y=y)]
+
+
+def _epochs(last: int) -> alt.Axis:
+    step = max(1, math.ceil(last / 5))
+    return alt.Axis(values=sorted({1, *range(step, last + 1, step)}), format="d", grid=False)
+
+
+def _loss_domain(results: Results, means: pd.DataFrame) -> list[float]:
+    """From the least loss shown to the greatest, but not beyond what a uniform guess costs."""
+    printed = [m.scores["notebook"]["nats"] for m in results.trained if m.scores["notebook"]]
+    low = min(float(means[["low", "train"]].min().min()), *printed) if printed else float(means["low"].min())
+    high = min(float(means[["high", "train"]].max().max()), 1.05 * math.log(max(2, results.counts["vocab"])))
+    return [low - 0.04 * (high - low), max(high, *printed, low + 0.1)]
+
+
+def curves(results: Results) -> Chart:
+    """All learning curves in one chart, for the README."""
+    means = tables.curve_means(results)
+    means = means[means["protocol"] == "ordered"]
+    names = [m.name for m in sorted(results.trained, key=exact_nats) if (means["model"] == m.name).any()]
+    hues = alt.Scale(domain=names, range=[HUES[i % len(HUES)] for i in range(len(names))])
+    dashes = alt.Scale(domain=names, range=[[[1, 0], [6, 3], [2, 2]][i // len(HUES) % 3] for i in range(len(names))])
+    scale = alt.Scale(domain=_loss_domain(results, means), nice=False, zero=False) if names else alt.Undefined
+    encoding = alt.Chart(means, width=560, height=300).encode(
+        x=alt.X("epoch:Q", axis=_epochs(int(means["epoch"].max()) if names else 1)),
+        y=alt.Y("mean:Q", title="validation nats per token", scale=scale),
+        color=alt.Color("model:N", scale=hues),
+        strokeDash=alt.StrokeDash("model:N", scale=dashes),
+    )
+    return encoding.mark_line(strokeWidth=2, clip=True)
+
+
+# ---------------------------------------------------------------- loops
+
+
+def rates(results: Results) -> Chart:
+    """Share of looping samples by strategy over all trained models, each model a dot; human text below."""
+    table = tables.decoding(results)
+    trained = table[table["model"].isin([m.name for m in results.trained])]
+    order = [*tables.pooled(results)["strategy"], "human"]
+    rows = trained[trained["strategy"].isin(order)]
+    y = alt.Y("strategy:N", sort=order, title=None, axis=_names())
+    tenths = alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1])
+    x = alt.X("exact_rate:Q", title="samples that loop", axis=tenths, scale=alt.Scale(domain=[-0.02, 1.02], nice=False))
+    base = alt.Chart(rows, width=WIDTH, height=alt.Step(22)).encode(y=y)
+    each = base.mark_tick(thickness=1.5, size=13, color=ORANGE, opacity=0.55).encode(x=x)
+    means = base.mark_point(filled=True, size=70, color=ORANGE, opacity=1).encode(x=alt.X("mean(exact_rate):Q"))
+    return alt.layer(each, means)
+
+
+def heat_map(results: Results) -> Chart:
+    """Loop rate by model and strategy, for the README; the page has it as a table."""
+    table = tables.decoding(results)
+    table = table[table["strategy"] != "human"]
+    x = alt.X("strategy:N", sort=results.strategies, title=None, axis=alt.Axis(labelAngle=-40, labelLimit=200))
+    y = alt.Y("model:N", sort=[m.name for m in results.models], title=None)
+    colour = alt.Color("exact_rate:Q", scale=alt.Scale(domain=[0, 0.33, 0.66, 1], range=RATE_RANGE), legend=None)
+    base = alt.Chart(table, width=alt.Step(46), height=alt.Step(26)).encode(x=x, y=y)
+    ink = alt.condition("datum.exact_rate > 0.6", alt.value("white"), alt.value(INK))
+    figures = base.mark_text(fontSize=11).encode(text=alt.Text("exact_rate:Q", format=".0%"), color=ink)
+    return base.mark_rect(stroke="white", strokeWidth=2).encode(color=colour) + figures
+
+
+def onsets(results: Results) -> Chart:
+    """How many tokens come before the loop, by model."""
+    return _bubbles(results, "start", f"{_noun(results)} before the loop")
+
+
+def periods(results: Results) -> Chart:
+    """How long the repeated unit is, by model."""
+    return _bubbles(results, "period", f"{_noun(results)} in the repeated unit")
+
+
+def _noun(results: Results) -> str:
+    return {"char": "characters", "word": "words"}[results.unit]
+
+
+def _bubbles(results: Results, column: str, title: str) -> Chart:
+    """Looping samples as bubbles on a logarithmic axis (1 + x), one row per model; area is the number of samples."""
+    loops = results.samples[results.samples["kind"] == "exact"]
+    width = math.log(2) / 3
+    place = (loops[column].astype(float).map(math.log1p) / width).round() * width
+    table = loops.assign(at=place.map(math.expm1)).groupby(["model", "deterministic", "at"], sort=False)
+    rows = table.size().rename("samples").reset_index()
+    rows["decoding"] = rows["deterministic"].map({True: "deterministic", False: "random"})
+    shown = [m.name for m in results.trained if m.name in set(rows["model"])]
+    ticks = _log_ticks(float(rows["at"].max()))
+    scale = alt.Scale(type="symlog", nice=False, domain=[-0.3, 1.15 * ticks[-1]])
+    x = alt.X("at:Q", title=title, scale=scale, axis=alt.Axis(values=ticks, format="d"))
+    y = alt.Y("model:N", sort=shown, title=None, axis=_names())
+    colour = alt.Scale(domain=["deterministic", "random"], range=[ORANGE, BLUE])
+    return (
+        alt.Chart(rows, width=WIDTH, height=alt.Step(24))
+        .mark_point(filled=True, opacity=0.65, stroke="white", strokeWidth=0.5)
+        .encode(x=x, y=y, size=alt.Size("samples:Q", scale=alt.Scale(range=[25, 380]), legend=None))
+        .encode(color=alt.Color("decoding:N", scale=colour, legend=None))
+    )
+
+
+def _log_ticks(most: float) -> list[int]:
+    """0, 1, 3, 10, 30, ... up to the first that is no less than most."""
+    ticks = [0, 1]
+    while ticks[-1] < most:
+        ticks.append(round(ticks[-1] * (10 / 3 if str(ticks[-1])[0] == "3" else 3)))
+    return ticks

@@ -1,0 +1,60 @@
+"""Figures as people read them. Absent values (None, NaN) become an en dash."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+DASH = "–"
+MINUS = "\N{MINUS SIGN}"
+
+
+def absent(value: Any) -> bool:
+    """None or NaN."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _or_dash(show: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda value: DASH if absent(value) else show(value).replace("-", MINUS)
+
+
+def _seconds(value: float) -> str:
+    whole = round(value)
+    if whole < 60:
+        return f"{value:.1f} s" if value < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _percent(value: float) -> str:
+    """Whole percents, one decimal below ten: 0.004 must not read as 0 %, nor 0.999 as 100 %."""
+    if 0 < value < 0.0995 or 0.995 <= value < 1:
+        return f"{100 * value:.1f} %"
+    return f"{100 * value:.0f} %"
+
+
+nats = _or_dash(lambda value: f"{value:.3f}")
+signed = _or_dash(lambda value: f"{value:+.3f}")
+short = _or_dash(lambda value: f"{value:.2f}")
+perplexity = _or_dash(lambda value: f"{value:.2f}" if value < 100 else f"{value:,.0f}")
+number = _or_dash(lambda value: f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}")
+count = _or_dash(lambda value: f"{value:,.0f}")
+percent = _or_dash(_percent)
+seconds = _or_dash(_seconds)
+"""A duration: 7.3 s, 42 s, 3 min 05 s, 2 h 10 min."""
+
+
+def spread(mean: float | None, sd: float | None) -> str:
+    """0.612 ± 0.050; the mean alone where there is no spread."""
+    return nats(mean) if absent(mean) or absent(sd) else f"{nats(mean)} ± {nats(sd)}"
+
+
+def units(value: float, unit: str) -> str:
+    """A number of tokens: 1 word, 13 characters."""
+    noun = {"char": "character", "word": "word"}[unit]
+    return f"{number(value)} {noun}{'' if value == 1 else 's'}"
+
+
+def joined(names: list[str]) -> str:
+    """a, b and c."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,111 @@
+"""Samples cut where their loop begins, repeats and ends, so that a reader sees it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from recurrence.reporting.results import ModelResults
+from recurrence.tokens import detokenize
+
+SHOWN_CHARACTERS = 700
+"""A sample is cut there, or after three copies of its loop where that is later."""
+SHOWN_PROMPT = 200
+PREFERRED = ("greedy", "multinomial")
+"""The two strategies to show of every model; others stand in where a project has not got them."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some text: before or after the loop (copy None), or one copy of its unit, counted from 0."""
+
+    text: str
+    copy: int | None = None
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One sample to read."""
+
+    strategy: str
+    prompt: str
+    pieces: tuple[Piece, ...]
+    left_out: int
+    """Tokens not shown."""
+    start: int | None
+    """Tokens before the loop; None where there is no loop."""
+    period: int | None
+    copies: float | None
+    terminal: bool
+
+
+def passages(model: ModelResults, unit: str) -> list[Passage]:
+    """The first prompt under a greedy and a random strategy, and the strongest loop of the other random ones."""
+    if not model.tokens or not len(model.samples):
+        return []
+    chosen = [_first(model, strategy) for strategy in _strategies(model)]
+    loops = model.samples[(model.samples["kind"] == "exact") & ~model.samples["deterministic"].astype(bool)]
+    others = loops[~loops["strategy"].isin(_strategies(model))]
+    if len(others):
+        chosen.append(others.sort_values(["matched", "sample_id"], ascending=[False, True]).iloc[0])
+    return [_passage(row, model.tokens, unit) for row in chosen]
+
+
+def _strategies(model: ModelResults) -> list[str]:
+    """The strategies to show: the preferred ones, else the first deterministic and the first random one."""
+    found = model.samples.drop_duplicates("strategy").set_index("strategy")["deterministic"]
+    preferred = [name for name in PREFERRED if name in found.index]
+    return preferred or [str(found[found == kind].index[0]) for kind in (True, False) if (found == kind).any()]
+
+
+def _first(model: ModelResults, strategy: str) -> "pd.Series[Any]":
+    rows = model.samples[model.samples["strategy"] == strategy]
+    return rows.sort_values(["prompt_id", "train_seed", "sample_seed"]).iloc[0]
+
+
+def _passage(row: "pd.Series[Any]", tokens: Sequence[str], unit: str) -> Passage:
+    words = [visible(tokens[i]) for i in row["ids"]]
+    looping = row["kind"] == "exact"
+    start, period = (int(row["start"]), int(row["period"])) if looping else (len(words), 0)
+    end = start + period + int(row["matched"]) if looping else len(words)
+    shown = _shown(words, start + 3 * period if looping else 0, unit)
+    return Passage(
+        strategy=row["strategy"],
+        prompt=_ending(visible(row["prompt"])),
+        pieces=tuple(_pieces(words[:shown], (start, period, end), unit)),
+        left_out=len(words) - shown,
+        start=start if looping else None,
+        period=period if looping else None,
+        copies=float(row["copies"]) if looping else None,
+        terminal=bool(looping and row["terminal"]),
+    )
+
+
+def _pieces(words: list[str], run: tuple[int, int, int], unit: str) -> Iterator[Piece]:
+    start, period, end = run
+    cuts: list[tuple[int, int, int | None]] = [(0, start, None)]
+    cuts += [(at, min(at + period, end), copy) for copy, at in enumerate(range(start, end, period or 1))]
+    cuts += [(end, len(words), None)] if end > start else []
+    for first, last, copy in cuts:
+        if words[first:last]:
+            yield Piece(detokenize(words[first:last], unit), copy)
+
+
+def _shown(words: list[str], at_least: int, unit: str) -> int:
+    """How many tokens fill SHOWN_CHARACTERS, but no fewer than at_least where there are so many."""
+    characters = 0
+    for shown, word in enumerate(words):
+        if characters >= SHOWN_CHARACTERS and shown >= at_least:
+            return shown
+        characters += len(word) + (unit == "word")
+    return len(words)
+
+
+def _ending(prompt: str) -> str:
+    return prompt if len(prompt) <= SHOWN_PROMPT else f"… {prompt[-SHOWN_PROMPT:]}"
+
+
+def visible(text: str) -> str:
+    """Control characters but tab and newline as their pictures, so that a page can hold any text."""
+    return "".join(chr(0x2400 + ord(c)) if ord(c) < 32 and c not in "\t\n" else c for c in text)

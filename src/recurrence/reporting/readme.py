@@ -1,0 +1,69 @@
+"""The results table of README.md, from the reports: `python -m recurrence.reporting.readme`."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from recurrence import files, params, paths
+from recurrence.errors import RecurrenceError
+from recurrence.reporting.formats import nats, percent, signed, spread
+
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
+HEAD = """\
+| corpus | model | notebook | ours, measured alike | delta | exact | n-gram floor | greedy loops | sampling loops |
+|---|---|---:|---:|---:|---:|---:|---:|---:|
+"""
+
+
+def results_table(reports: list[Path]) -> str:
+    """A Markdown row per trained model of these report folders; losses in nats per token, loops in percent."""
+    return HEAD + "".join(row for folder in reports for row in _rows(folder))
+
+
+def _rows(folder: Path) -> Iterator[str]:
+    models = pd.read_csv(folder / "models.csv")
+    loops = pd.read_csv(folder / "decoding.csv").set_index(["model", "strategy"])["exact_rate"].to_dict()
+    counted = models["as_notebook_nats"].isna()  # a baseline that counts has no training to repeat
+    floor = models.loc[counted, "exact_nats"].min()
+    for m in models[~counted].to_dict("records"):
+        cells = [
+            folder.name,
+            m["model"],
+            nats(m["notebook_nats"]),
+            spread(m["as_notebook_nats"], m["as_notebook_nats_sd"]),
+            signed(m["delta_nats"]),
+            spread(m["exact_nats"], m["exact_nats_sd"]),
+            nats(floor),
+            percent(loops.get((m["model"], "greedy"))),
+            percent(loops.get((m["model"], "multinomial"))),
+        ]
+        yield f"| {' | '.join(cells)} |\n"
+
+
+def replaced(text: str, table: str) -> str:
+    """The README with the part between its markers made anew; raises RecurrenceError where it has no markers."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise RecurrenceError(f"README.md: must hold the lines {BEGIN} and {END}, between which the table is written")
+    return f"{before}{BEGIN}\n{table}{END}{after}"
+
+
+def main() -> None:
+    """Rewrite the table of the project's README.md from all committed reports, in the order of params.yaml."""
+    readme = paths.root() / "README.md"
+    if not readme.is_file():
+        raise RecurrenceError(f"{readme}: no such file; it must hold the lines {BEGIN} and {END}")
+    folders = [paths.report(corpus) for corpus in params.load().corpora]
+    table = results_table([folder for folder in folders if (folder / "models.csv").is_file()])
+    files.write_text(readme, replaced(readme.read_text(encoding="utf-8"), table))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except RecurrenceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,20 @@
+"""report: all results of a corpus -> reports/<corpus>/, a folder to read and to commit."""
+
+from recurrence import files, paths
+from recurrence.reporting import results
+from recurrence.reporting.folder import contents
+from recurrence.stages import run
+
+
+def main(key: str) -> None:
+    """Write the report of one corpus."""
+    made = contents(results.load(key))
+    with files.atomic_path(paths.report(key)) as folder:
+        for name, content in made.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+if __name__ == "__main__":
+    run(main)
