@@ -42,6 +42,11 @@ def token_lines(text: str, rule: Tokens) -> Iterator[list[str]]:
         yield [EOS]
 
 
+def line_count(text: str) -> int:
+    """Lines of a text, the last one also where no newline ends it."""
+    return text.count("\n") + (not text.endswith("\n"))
+
+
 def detokenize(tokens: Sequence[str], unit: str) -> str:
     """Characters side by side, words with one space between them; specials as they are written."""
     return ("" if unit == "char" else " ").join(tokens)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from recurrence import files
 from recurrence.errors import RecurrenceError
 from recurrence.params import Tokens, VocabRule
-from recurrence.tokens import EOS, detokenize, token_lines, tokenize
+from recurrence.tokens import EOS, detokenize, line_count, token_lines, tokenize
 
 UNK = "<unk>"
 
@@ -95,9 +95,8 @@ class Vocab:
         part = np.concatenate(pieces)
         if self.unit == "word":
             characters += max(len(part) - 1, 0)
-        lines = text.count("\n") + (not text.endswith("\n"))
-        rate = unk / len(part)
-        return part, {"tokens": len(part), "characters": characters, "unk": unk, "unk_rate": rate, "lines": lines}
+        counts = {"tokens": len(part), "characters": characters, "unk": unk, "unk_rate": unk / len(part)}
+        return part, counts | {"lines": line_count(text)}
 
     @property
     def id_type(self) -> type[np.uint8] | type[np.uint16] | type[np.int32]:

@@ -14,6 +14,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -28,13 +29,8 @@ FREE_BYTES = 1 << 20
 """Allowed whatever the ratio: the padding of a small archive packs very well."""
 _OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _BROKEN = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-    NotImplementedError,
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+    *(OSError, NotImplementedError, UnicodeDecodeError),  # bz2's damage; zip's unknown methods; names that are no text
 )
 
 Member = tuple[str, Callable[[], bytes]]
@@ -47,10 +43,27 @@ def members(path: Path) -> Iterator[Member]:
         magic = file.read(6)
     opener = next((opener for start, opener in _OPENERS.items() if magic.startswith(start)), open)
     limits = _Limits(path)
+    with _named(path):
+        yield from _zip(path, limits) if magic.startswith(b"PK") else _tar(path, opener(path, "rb"), limits)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Whatever the libraries make of a damaged archive becomes one error that names it."""
     try:
-        yield from _zip(path, limits) if magic.startswith(b"PK") else _tar(opener(path, "rb"), limits)
+        yield
     except _BROKEN as error:
-        raise RecurrenceError(f"{path.name}: not a whole archive ({error}); fetch it again") from error
+        raise RecurrenceError(
+            f"{path.name}: not a whole archive ({str(error) or 'cut short'}); fetch it again"
+        ) from error
+
+
+def _reader(path: Path, read: Callable[[], bytes]) -> Callable[[], bytes]:
+    def content() -> bytes:
+        with _named(path):
+            return read()
+
+    return content
 
 
 class _Limits:
@@ -108,16 +121,16 @@ def _zip(path: Path, limits: _Limits) -> Iterator[Member]:
             if info.flag_bits & 1:
                 raise RecurrenceError(f"{path.name}: {name!r} is encrypted; pack it without a password")
             if not info.is_dir():
-                yield name, partial(archive.read, info)
+                yield name, _reader(path, partial(archive.read, info))
 
 
-def _tar(stream: IO[bytes], limits: _Limits) -> Iterator[Member]:
+def _tar(path: Path, stream: IO[bytes], limits: _Limits) -> Iterator[Member]:
     bounded = _Bounded(stream, limits)
     with stream, tarfile.open(fileobj=bounded, mode="r|") as archive:
         while (member := archive.next()) is not None:
             name = limits.admit(member.name, member.size, member.isdir() or member.isreg() and not member.issparse())
             if member.isreg():
-                yield name, partial(_content, archive, member)
+                yield name, _reader(path, partial(_content, archive, member))
             archive.members = []  # type: ignore[attr-defined]  # tarfile remembers every member otherwise
         _check_end(archive, bounded)
 

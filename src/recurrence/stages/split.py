@@ -6,6 +6,7 @@ from recurrence.corpora import splitting
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path
 from recurrence.stages import run
+from recurrence.tokens import line_count
 
 
 def main(key: str) -> None:
@@ -28,7 +29,7 @@ def main(key: str) -> None:
         folder.mkdir()
         for part, text in texts.items():
             (folder / f"{part}.txt").write_text(text, encoding="utf-8", newline="")
-    sizes = ", ".join(f"{part} {text.count(chr(10)):,} lines, {len(text):,} characters" for part, text in texts.items())
+    sizes = ", ".join(f"{part} {line_count(text):,} lines, {len(text):,} characters" for part, text in texts.items())
     say(f"split {key}: {sizes}")
 
 

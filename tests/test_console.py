@@ -1,0 +1,99 @@
+"""Without a terminal, progress is a few quiet lines."""
+
+import sys
+
+import pytest
+
+from recurrence.console import QUIET_S, Lines, progress, say
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def lines_and_clock(total: float | None, unit: str = "") -> tuple[Lines, list[str], Clock]:
+    written: list[str] = []
+    clock = Clock()
+    return Lines("train", total, unit, written.append, clock), written, clock
+
+
+def test_say_writes_one_line_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    say("split: 3 lines")
+    assert capsys.readouterr() == ("", "split: 3 lines\n")
+
+
+def test_a_line_at_most_every_ten_seconds() -> None:
+    lines, written, clock = lines_and_clock(1000)
+    for _ in range(100):
+        clock.now += QUIET_S / 4
+        lines.advance(1)
+    assert len(written) == 25
+
+
+def test_a_line_says_share_and_time_left() -> None:
+    lines, written, clock = lines_and_clock(400, "batches")
+    clock.now += 60
+    lines.advance(100, "loss 1.5")
+    assert written == ["train: 25% of 400 batches, 0:03:00 left (loss 1.5)"]
+
+
+def test_time_left_is_unknown_before_the_first_step() -> None:
+    lines, written, clock = lines_and_clock(400)
+    clock.now += 60
+    lines.advance(0)
+    assert written == ["train: 0% of 400, unknown time left"]
+
+
+def test_more_than_announced_is_not_more_than_everything() -> None:
+    lines, written, clock = lines_and_clock(2)
+    clock.now += 60
+    lines.advance(3)
+    assert written == ["train: 100% of 2, 0:00:00 left"]
+
+
+def test_an_unknown_total_gives_the_amount() -> None:
+    lines, written, clock = lines_and_clock(None, "files")
+    clock.now += 61
+    lines.advance(12345)
+    assert written == ["train: 12,345 files after 0:01:01"]
+
+
+def test_the_closing_line_keeps_the_last_note() -> None:
+    lines, written, clock = lines_and_clock(2, "epochs")
+    lines.advance(1, "loss 2.0")
+    lines.advance(1, "loss 1.0")
+    lines.advance(0)
+    clock.now += 5
+    lines.close()
+    assert written == ["train: 2 epochs in 0:00:05 (loss 1.0)"]
+
+
+def test_no_terminal_gives_a_closing_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("read", 3, "files") as advance:
+        advance(3)
+    assert capsys.readouterr().err == "read: 3 files in 0:00:00\n"
+
+
+def test_a_block_that_fails_is_not_said_to_be_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyError), progress("read", 3):
+        raise KeyError
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("total", [4.0, None])
+def test_a_terminal_gets_a_bar(
+    total: float | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress("fit [x]", total, "MB") as advance:
+        advance(1, "note [y]")
+        advance(1)
+    shown = capsys.readouterr().err
+    assert "fit [x]" in shown and "note [y]" in shown
+    assert ("50% of 4 MB" if total else "2 MB") in shown
