@@ -47,7 +47,7 @@ def _count(block: params.Model, ids: NDArray[np.integer], vocab_size: int, folde
     for seed in block.seeds:
         checkpoint.save_weights(folder, seed, model)
     pd.DataFrame(columns=HISTORY).to_csv(folder / "history.csv", index=False)
-    return {"device": device.describe(torch.device("cpu")), "parameters": sum(t.numel() for t in model.buffers())}
+    return {"device": device.describe(torch.device("cpu")), "parameters": model.stored_counts}
 
 
 def _train(block: params.Model, streams: list[NDArray[np.integer]], vocab_size: int, folder: Path) -> dict[str, object]:
