@@ -10,17 +10,18 @@ from recurrence.params import Tokens
 
 EOS = "<eos>"
 
-# Words of raw prose: punctuation stands alone, contractions fall apart as in the treebanks (did|n't, it|'s), marks that
-# are repeated stay together, and what is already a token (<eos>, n't, 's) stays one, so that joining the tokens by
-# spaces and splitting again changes nothing.
+# Words of raw prose: punctuation stands alone, contractions fall apart as in the treebanks (did|n't, it|'s), repeated
+# marks stay together, and what is already a token (<eos>, n't, 's) stays one, so that joining the tokens by spaces and
+# splitting again changes nothing. The first line takes most words at once; the others matter only before a mark.
 _PROSE = regex.compile(
     r"""
-      <(?:unk|pad|eos)>
+      \w++(?!['’.,:])
     | \p{L}+(?=n['’]t\b) | n['’]t\b | ['’](?:s|m|d|re|ve|ll)\b
     | \d+(?:[.,:]\d+)*+(?!\w)
     | (?:\p{L}\.){2,}
     | \w+
-    | ([^\w\s])\1*+
+    | <(?:unk|pad|eos)>
+    | \.+ | -+ | !+ | \?+ | \*+ | =+ | [^\w\s]
     """,
     regex.VERBOSE | regex.IGNORECASE,
 )
@@ -57,4 +58,5 @@ def _split(line: str, rule: Tokens) -> list[str]:
         return list(line if rule.newlines == "keep" else line.removesuffix("\n"))
     if rule.words == "space":
         return line.split()
-    return [match.group() for match in _PROSE.finditer(line)]
+    words: list[str] = _PROSE.findall(line)
+    return words
