@@ -1,11 +1,7 @@
 """Commands that run the pipeline: repro, check, ui, and the stages by name."""
 
 import importlib
-import os
-import socket
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -135,26 +131,6 @@ def ui(
       recurrence ui
       recurrence ui --port 5001
     """
-    from recurrence.tracking.store import place
+    from recurrence.tracking import serve_ui
 
-    home = paths.root() / ".mlflow"
-    store = place(home)
-    if store.artifacts is None:
-        print(f"MLFLOW_TRACKING_URI names a server; browse it at {store.shown}")
-        return
-    if store.uri.startswith("sqlite:///") and not Path(store.uri.removeprefix("sqlite:///")).exists():
-        raise RecurrenceError(f"{home}: no runs yet; `make run` (or recurrence repro track@CORPUS) brings them there")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise RecurrenceError(
-                f"port {port} cannot be used ({error.strerror}); name another: recurrence ui --port {port + 1} "
-                f"(make ui PORT={port + 1})"
-            ) from error
-    print(f"MLflow at http://127.0.0.1:{port} once it is up (some 15 seconds); Ctrl-C ends it", flush=True)
-    light = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", store.uri, "--artifacts-destination", str(store.artifacts)]
-    os.execve(sys.executable, command, {**os.environ, **light})
+    serve_ui(port)

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from recurrence import batches, checkpoint, device, params, paths, training
 from recurrence.console import progress, say
 from recurrence.errors import RecurrenceError
-from recurrence.files import atomic_path, write_json
+from recurrence.files import atomic_path, read_json, write_json
 from recurrence.model import build_model, core_module
 from recurrence.randomness import derived_seed
 from recurrence.stages import run
-from recurrence.vocab import Vocab
 
 HISTORY = ["seed", "protocol", *training.Row.__dataclass_fields__]
 
@@ -29,14 +28,15 @@ def main(key: str) -> None:
     if counted == (block.recipe is not None):
         rule = "counts and takes no recipe" if counted else "is trained by gradients and needs a recipe"
         raise RecurrenceError(f"params.yaml: models.{key}.recipe: core {block.core!r} {rule}")
-    vocab = Vocab.load(paths.vocab(block.corpus))
+    vocab = read_json(paths.vocab(block.corpus))  # as it is: training knows ids, not text
+    size = len(vocab["tokens"])
     streams = [np.load(paths.ids(block.corpus) / f"{part}.npy", mmap_mode="r") for part in ("train", "valid")]
     started, clock = datetime.now(UTC), time.perf_counter()
     with atomic_path(paths.model(block.corpus, block.name)) as folder:
         folder.mkdir()
-        checkpoint.save_config(folder, block, len(vocab))
-        vocab.save(folder / "vocab.json")
-        facts = _count(block, streams[0], len(vocab), folder) if counted else _train(block, streams, len(vocab), folder)
+        checkpoint.save_config(folder, block, size)
+        write_json(folder / "vocab.json", vocab)
+        facts = _count(block, streams[0], size, folder) if counted else _train(block, streams, size, folder)
     wall = {"train_seconds": time.perf_counter() - clock, **facts, "torch": torch.__version__}
     wall |= {"python": platform.python_version(), "started": started.isoformat(timespec="seconds")}
     write_json(paths.wall(block.corpus, block.name), wall)
