@@ -7,7 +7,7 @@ read one at a time, so JSONL of any size takes the memory of its longest line.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -41,7 +41,9 @@ class Sample:
     def spell(self, start: int, end: int) -> str | list[str | int]:
         """Some of the tokens as they are to be shown."""
         part = self.tokens[start:end]
-        return part if isinstance(part, str) else " ".join(map(str, part)) if self.unit == "word" else list(part)
+        if self.unit == "token":
+            return [_printable(token) if isinstance(token, str) else token for token in part]
+        return _printable(part if isinstance(part, str) else " ".join(map(str, part)))
 
 
 def verdict_row(sample: Sample, floor: int | None = None) -> dict[str, Any]:
@@ -50,8 +52,8 @@ def verdict_row(sample: Sample, floor: int | None = None) -> dict[str, Any]:
     `floor` is the least evidence in tokens; default: DEFAULT_FLOORS of the sample's unit.
     """
     verdict = judge(sample.ids(), DEFAULT_FLOORS[sample.unit] if floor is None else floor)
-    row = {"id": sample.id} | asdict(verdict)
-    del row["attractor"]
+    row = {"id": _printable(sample.id)} | vars(verdict)
+    del row["attractor"]  # its ids mean nothing outside this sample
     if verdict.start is not None and verdict.period is not None:
         row["unit"] = sample.spell(verdict.start, verdict.start + verdict.period)
     return row
@@ -121,7 +123,7 @@ def _of_text(text: str, name: str, unit: str | None) -> Sample:
 def _of_record(line: str, where: str, unit: str | None) -> Sample:
     try:
         record = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise RecurrenceError(f"{where}: must be one JSON record per line ({error}), got {line[:60]!r}") from error
     field = _field(record, unit)
     value = record.get(field) if isinstance(record, dict) else None
@@ -143,8 +145,9 @@ def _field(record: Any, unit: str | None) -> str:
 
 
 def _is_record(line: bytes) -> bool:
+    text = line.decode("utf-8-sig", "replace")
     try:
-        record = json.loads(line) if line.lstrip().startswith(b"{") else None
+        record = json.loads(text) if text.lstrip().startswith("{") else None
     except (ValueError, RecursionError):
         return False
     return isinstance(record, dict) and bool({"text", "tokens"} & record.keys())
@@ -157,3 +160,8 @@ def _decoded(data: bytes, where: str) -> str:
         raise RecurrenceError(
             f"{where}: must be UTF-8 text, got byte 0x{data[error.start]:02x} at {error.start}; convert it first"
         ) from error
+
+
+def _printable(text: str) -> str:
+    """The text with a question mark for what no encoding can write (half a surrogate pair, from JSON escapes)."""
+    return text.encode("utf-8", "replace").decode()
