@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -65,16 +66,13 @@ class Vocab:
 
     def encode(self, tokens: Sequence[str]) -> NDArray[np.int32]:
         """Ids (int32) of tokens; unknown ones become <unk>, or raise RecurrenceError where there is no <unk>."""
-        index, unk = self.index, self.unk
-        if unk is None:
-            for token in tokens:
-                if token not in index:
-                    raise RecurrenceError(
-                        f"token {token!r} is not among the {len(self)} of the vocabulary, which has no <unk>; "
-                        "use text of the corpus, or add <unk> to the specials of its vocab block"
-                    )
-            unk = -1
-        return np.fromiter((index.get(token, unk) for token in tokens), np.int32, len(tokens))
+        index = self.index
+        if self.unk is None and (unknown := next((t for t in tokens if t not in index), None)) is not None:
+            raise RecurrenceError(
+                f"token {unknown!r} is not among the {len(self)} of the vocabulary, which has no <unk>; "
+                "use text of the corpus, or add <unk> to the specials of its vocab block"
+            )
+        return np.fromiter(map(index.get, tokens, repeat(self.unk)), np.int32, len(tokens))
 
     def encode_text(self, text: str) -> NDArray[np.int32]:
         """Ids of a text (a prompt), tokenized as the corpus was, without adding <eos>."""
@@ -86,15 +84,14 @@ class Vocab:
         Counts: tokens, characters (of the text that the tokens spell, so without <eos> where the unit is char), unk,
         unk_rate and lines. Goes line by line: the tokens of a large part are never held as strings.
         """
-        pieces, characters, unk = [np.zeros(0, self.id_type)], 0, 0
+        pieces, characters = [np.zeros(0, self.id_type)], 0
         for tokens in token_lines(text, self.rule):
-            ids = self.encode(tokens)
-            pieces.append(ids.astype(self.id_type))
+            pieces.append(self.encode(tokens).astype(self.id_type))
             characters += sum(map(len, tokens)) - (len(EOS) * tokens.count(EOS) if self.unit == "char" else 0)
-            unk += 0 if self.unk is None else int(np.count_nonzero(ids == self.unk))
         part = np.concatenate(pieces)
         if self.unit == "word":
             characters += max(len(part) - 1, 0)
+        unk = 0 if self.unk is None else int(np.count_nonzero(part == self.unk))
         counts = {"tokens": len(part), "characters": characters, "unk": unk, "unk_rate": unk / len(part)}
         return part, counts | {"lines": line_count(text)}
 

@@ -1,5 +1,6 @@
 """Downloads go on where they were broken off, against a server on loopback that misbehaves on request."""
 
+import errno
 import socket
 import threading
 from collections.abc import Iterator
@@ -173,6 +174,16 @@ def test_silence_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch, tmp_pat
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/book.txt"
         with pytest.raises(Unreachable, match="timed out"):
             download(address, "book.txt", tmp_path)
+
+
+def test_a_full_disk_is_no_fault_of_the_server(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OSError, match="No space left"):
+        download(site.address, "book.txt", tmp_path)
+    assert len(site.asked) == 1
 
 
 def test_each_further_pause_is_twice_as_long(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
