@@ -135,6 +135,11 @@ class TestDraw:
         ids_B = draw(logits_BV, torch.full((2,), uniform, dtype=torch.float64))
         assert ids_B.tolist() == [1 if uniform == 0 else 4, 3]
 
+    def test_the_largest_uniform_stays_within_any_total(self) -> None:
+        logits_BV = torch.randn(2000, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        logits_BV[:, -1] = -inf
+        assert draw(logits_BV, torch.full((2000,), 1 - 2**-53, dtype=torch.float64)).tolist() == [7] * 2000
+
     def test_rare_tokens_keep_their_share(self) -> None:
         logits_BV = torch.tensor([[0.0, log(1e-12)]], dtype=torch.float64)
         assert draw(logits_BV, torch.tensor([1 - 2e-12], dtype=torch.float64)).item() == 0

@@ -119,10 +119,9 @@ def steps(model: LanguageModel, rows: Sequence[Row], length: int) -> Iterator[tu
 def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
     """The first id at which the cumulative probability exceeds the row's uniform number in [0, 1); float64."""
     cdf_BV = logits_BV.double().softmax(-1).cumsum(-1)
-    total_B1 = cdf_BV[:, -1:]
-    # u * total may round up to total, which no entry exceeds.
-    goal_B1 = torch.minimum(uniform_B[:, None] * total_B1, total_B1.nextafter(torch.zeros_like(total_B1)))
-    return torch.searchsorted(cdf_BV, goal_B1, right=True)[:, 0].clamp(max=logits_BV.shape[-1] - 1)  # should all be NaN
+    goal_B1 = uniform_B[:, None] * cdf_BV[:, -1:]  # below the last entry, as a float64 uniform is at most 1 - 2**-53
+    ids_B = torch.searchsorted(cdf_BV, goal_B1, right=True)[:, 0]
+    return ids_B.clamp(max=logits_BV.shape[-1] - 1)  # beyond it only where the logits are NaN
 
 
 @dataclass
