@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from small_project import _trained_once, empty_project, trained_project  # noqa: F401
+from small_project import empty_project, trained_once, trained_project  # noqa: F401  (pytest finds them here)
 
 IN_MLFLOW = ("good", "poor")
 """Fewer models than the tree has: logging a run takes a tenth of a second."""

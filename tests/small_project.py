@@ -1,46 +1,75 @@
-"""Fixtures shared by folders of tests."""
+"""A project small enough to train in a test: one corpus of 60 lines, one net, one baseline, two strategies."""
 
-import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
-import numpy as np
 import pytest
-import yaml
+
+PARAMS = """
+corpora:
+  mine:
+    source: {kind: text, addresses: [mine.txt]}
+    tokens: {unit: char}
+    split: {rule: line_fraction, fraction: 0.8}
+    vocab: {}
+    prompts: {held_out: 1, prompt_tokens: 8, length: 40, seeds: [0]}
+models:
+  mine-rnn:
+    corpus: mine
+    name: rnn
+    core: rnn
+    embedding: 8
+    hidden: 16
+    recipe:
+      batches: {loader: lanes, size: 2, bptt: 16}
+      phases:
+        - {epochs: 1, schedule: {kind: constant, lr: 1.0e-2}, optimizer: {}}
+  mine-unigram: {corpus: mine, name: unigram, core: unigram}
+strategies:
+  greedy: {pick: argmax}
+  multinomial: {pick: sample}
+compute: {device: cpu, threads: 1}
+"""
+TEXT = "".join(f"the cat sat on mat {i}, and the dog ate it.\n" for i in range(60))
 
 
-@pytest.fixture(scope="session")
-def fresh_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database, made once: making one takes seconds, copying it none."""
-    from recurrence.tracking import store
-
-    home = tmp_path_factory.mktemp("mlflow")
-    store.client(store.Place(store.default_uri(home), home / "artifacts"), home)
-    return store.database(home)
+@contextmanager
+def project_in(root: Path) -> Iterator[Path]:
+    """Make `root` the project and the current folder, with params.yaml and the corpus in it."""
+    (root / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    (root / "mine.txt").write_text(TEXT, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("RECURRENCE_MIRROR", "RECURRENCE_DEVICE"):
+            patch.delenv(name, raising=False)
+        patch.setenv("RECURRENCE_ROOT", str(root))
+        patch.chdir(root)
+        yield root
 
 
 @pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_store: Path) -> Path:
-    """A project folder with the results of four models on the corpus `toy`, and an empty MLflow store."""
-    from reporting import results_tree
+def empty_project(tmp_path: Path) -> Iterator[Path]:
+    """A project in which nothing ran yet."""
+    with project_in(tmp_path) as root:
+        yield root
 
-    from recurrence import params
 
-    monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    results_tree.build(tmp_path)
-    tree = yaml.safe_load((tmp_path / "params.yaml").read_text(encoding="utf-8"))
-    tree["strategies"]["multinomial"] = {"pick": "sample", "filters": [{"top_k": 5}]}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-    for block in params.load().models.values():
-        folder = tmp_path / f"data/models/toy/{block.name}"
-        config = {"model": block.model_dump(mode="json"), "vocab_size": 13}
-        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        for seed in block.seeds:
-            (folder / f"seed{seed}.safetensors").write_bytes(bytes([seed]))
-    (tmp_path / "data/ids/toy").mkdir(parents=True)
-    for part in ("train", "valid"):
-        np.save(tmp_path / f"data/ids/toy/{part}.npy", np.arange(50))
-    (tmp_path / ".mlflow").mkdir()
-    shutil.copy(fresh_store, tmp_path / ".mlflow/mlflow.db")
-    return tmp_path
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its data/ after the stages up to `evaluate`; for `trained_project` to copy."""
+    with project_in(tmp_path_factory.mktemp("small")) as root:
+        for stage in ("download", "split", "build_vocab", "numericalize"):
+            import_module(f"recurrence.stages.{stage}").main("mine")
+        for model in ("mine-rnn", "mine-unigram"):
+            for stage in ("train", "evaluate"):
+                import_module(f"recurrence.stages.{stage}").main(model)
+    return root / "data"
+
+
+@pytest.fixture
+def trained_project(trained_once: Path, empty_project: Path) -> Path:
+    """A project run up to `evaluate`, of the test's own: it may do to it what it likes."""
+    shutil.copytree(trained_once, empty_project / "data")
+    return empty_project
