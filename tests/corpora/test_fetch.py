@@ -73,6 +73,13 @@ def test_a_mirror_without_the_file_is_passed_over(web: dict[str, bytes], folder:
     assert (folder / "book.txt").read_bytes() == b"public"
 
 
+def test_a_mirror_of_another_kind_is_named_and_passed_over(web: dict[str, bytes], folder: Path) -> None:
+    with pytest.raises(
+        RecurrenceError, match="\n  ftp://m/book.txt: must be a path, or an address with http:.*\n  https"
+    ):
+        Fetcher(folder.parent, folder.parent, "ftp://m/").get([PUBLIC], folder, anything)
+
+
 def test_the_mirror_is_not_asked_for_a_file_of_ones_own(folder: Path) -> None:
     """A mirror may well have another file of the same name."""
     root = folder.parent
@@ -141,7 +148,7 @@ def test_an_address_must_end_in_a_file_name(address: str) -> None:
 
 
 def test_other_schemes_are_refused() -> None:
-    with pytest.raises(RecurrenceError, match="'s3://bucket/book.txt': must be a path, or an address with http:"):
+    with pytest.raises(RecurrenceError, match="s3://bucket/book.txt: must be a path, or an address with http:"):
         local_path("s3://bucket/book.txt")
 
 

@@ -47,8 +47,8 @@ class Fetcher:
         if self.mirror is None or local_path(addresses[0]) is not None:
             return list(addresses)
         name = file_name(addresses[0])
-        folder = local_path(self.mirror)
-        return [f"{self.mirror.rstrip('/')}/{quote(name)}" if folder is None else str(folder / name), *addresses]
+        is_address = "://" in self.mirror
+        return [f"{self.mirror.rstrip('/')}/{quote(name)}" if is_address else str(Path(self.mirror, name)), *addresses]
 
     def _bring(self, place: str, target: Path) -> None:
         path = local_path(place)
@@ -76,7 +76,7 @@ def file_name(address: str) -> str:
     path = urlsplit(address).path if local_path(address) is None else address
     name = unquote(path).rsplit("/", 1)[-1]
     if name in ("", ".", "..") or "\\" in name or "\0" in name:
-        raise RecurrenceError(f"{address!r}: must end in the name of a file")
+        raise RecurrenceError(f"{address}: must end in the name of a file")
     return name
 
 
@@ -88,5 +88,5 @@ def local_path(address: str) -> Path | None:
     if scheme == "file":
         return Path(url2pathname(urlsplit(address).path))
     if "://" in address:
-        raise RecurrenceError(f"{address!r}: must be a path, or an address with http:, https: or file:")
+        raise RecurrenceError(f"{address}: must be a path, or an address with http:, https: or file:")
     return Path(address).expanduser()
