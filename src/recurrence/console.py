@@ -101,6 +101,7 @@ def _bar() -> Progress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
         console=Console(stderr=True),
+        speed_estimate_period=600.0,  # an epoch may take minutes, and the time left needs two of them in view
     )
 
 
