@@ -1,0 +1,66 @@
+"""A project with the results of two models, made by rule, and an MLflow store: for tests of `track`."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+IN_MLFLOW = ("good", "poor")
+"""Fewer models than the tree has: logging a run takes a tenth of a second."""
+
+
+@pytest.fixture(scope="session")
+def fresh_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database, made once: making one takes seconds, copying it none."""
+    from recurrence.tracking import store
+
+    home = tmp_path_factory.mktemp("mlflow")
+    store.client(store.Place(store.default_uri(home), home / "artifacts"), home)
+    return store.database(home)
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_store: Path) -> Path:
+    """A project folder with the results of two models on the corpus `toy`, and an empty MLflow store."""
+    return make_results(tmp_path, monkeypatch, fresh_store)
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory, fresh_store: Path) -> Iterator[Path]:
+    """The same with the results imported; for tests that only look."""
+    from recurrence.stages import track
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        root = make_results(tmp_path_factory.mktemp("imported"), monkeypatch, fresh_store)
+        track.main("toy")
+        yield root
+
+
+def make_results(root: Path, monkeypatch: pytest.MonkeyPatch, fresh_store: Path) -> Path:
+    """Make `root` the project, with all that `track` reads."""
+    from recurrence import params
+    from reporting import results_tree
+
+    monkeypatch.setenv("RECURRENCE_ROOT", str(root))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    results_tree.build(root)
+    tree = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    tree["models"] = {f"toy-{name}": tree["models"][f"toy-{name}"] for name in IN_MLFLOW}
+    tree["strategies"]["multinomial"] = {"pick": "sample", "filters": [{"top_k": 5}]}
+    (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    for block in params.load().models.values():
+        folder = root / f"data/models/toy/{block.name}"
+        config = {"model": block.model_dump(mode="json"), "vocab_size": 13}
+        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        for seed in block.seeds:
+            (folder / f"seed{seed}.safetensors").write_bytes(bytes([seed]))
+    (root / "data/ids/toy").mkdir(parents=True)
+    for part in ("train", "valid"):
+        np.save(root / f"data/ids/toy/{part}.npy", np.arange(50))
+    (root / ".mlflow").mkdir()
+    shutil.copy(fresh_store, root / ".mlflow/mlflow.db")
+    return root

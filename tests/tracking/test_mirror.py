@@ -1,0 +1,297 @@
+"""MLflow holds exactly what the files say, however often, however interrupted the import."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from recurrence import paths
+from recurrence.errors import RecurrenceError
+from recurrence.stages import track
+from recurrence.tracking import mirror, store
+
+MODELS = ["good", "poor"]
+DECODINGS = {f"{model} / {strategy}" for model in MODELS for strategy in ("greedy", "multinomial")}
+
+
+def client(project: Path) -> Any:
+    return store.client(store.place(project / ".mlflow"), project / ".mlflow")
+
+
+def experiment(project: Path) -> str:
+    return str(client(project).get_experiment_by_name("toy").experiment_id)
+
+
+def runs(project: Path, **query: Any) -> list[Any]:
+    return list(client(project).search_runs([experiment(project)], **query))
+
+
+def deleted(project: Path) -> list[Any]:
+    return runs(project, run_view_type=2)  # ViewType.DELETED_ONLY
+
+
+def names(project: Path, **query: Any) -> list[str]:
+    return [run.info.run_name for run in runs(project, **query)]
+
+
+def ids(project: Path) -> dict[str, str]:
+    return {run.info.run_name: run.info.run_id for run in runs(project)}
+
+
+def contents(project: Path) -> dict[str, Any]:
+    """Everything that the runs hold but the ids that MLflow draws."""
+    held, by_id, mlflow = {}, {run_id: name for name, run_id in ids(project).items()}, client(project)
+    for run in runs(project):
+        info, tags = run.info, dict(run.data.tags)
+        if parent := tags.get("mlflow.parentRunId"):
+            tags["mlflow.parentRunId"] = by_id[parent]
+        points = {
+            m: [(p.value, p.timestamp, p.step) for p in mlflow.get_metric_history(info.run_id, m)]
+            for m in run.data.metrics
+        }
+        texts = {a.path: a.file_size for a in mlflow.list_artifacts(info.run_id)}
+        data = [(each.dataset.name, each.dataset.digest, each.dataset.profile) for each in run.inputs.dataset_inputs]
+        held[info.run_name] = (info.status, info.start_time, info.end_time, run.data.params, tags, points, texts, data)
+    return held
+
+
+def edit_scores(project: Path, name: str, nats: float) -> None:
+    path = paths.scores("toy", name)
+    tree = json.loads(path.read_text(encoding="utf-8"))
+    tree["exact"]["nats"] = nats
+    path.write_text(json.dumps(tree), encoding="utf-8")
+
+
+def test_a_run_per_model_and_a_child_per_strategy(imported: Path) -> None:
+    found = {run.info.run_name: run for run in runs(imported)}
+    assert found.keys() == {*MODELS, *DECODINGS}
+    assert {run.info.status for run in found.values()} == {"FINISHED"}
+    for name in DECODINGS:
+        parent = found[name.split(" / ")[0]].info.run_id
+        assert found[name].data.tags["mlflow.parentRunId"] == parent
+
+
+def test_sorting_answers_which_model_and_which_decoding(imported: Path) -> None:
+    assert names(imported, order_by=["metrics.`valid/nats` ASC"])[:2] == ["good", "poor"]
+    assert names(imported, order_by=["metrics.`loops/exact_rate` DESC"])[:2] == ["good / greedy", "poor / greedy"]
+
+
+def test_the_receipt_names_the_runs(imported: Path) -> None:
+    receipt = json.loads(paths.receipt("toy").read_text(encoding="utf-8"))
+    assert list(receipt["models"]) == MODELS
+    assert receipt["models"]["good"]["run_id"] == ids(imported)["good"]
+    assert receipt["models"]["good"]["children"]["greedy"] == ids(imported)["good / greedy"]
+
+
+def test_twice_is_as_once(imported: Path) -> None:
+    before, receipt = ids(imported), paths.receipt("toy").read_text(encoding="utf-8")
+    track.main("toy")
+    assert ids(imported) == before
+    assert not deleted(imported)
+    assert paths.receipt("toy").read_text(encoding="utf-8") == receipt
+
+
+def test_another_clone_with_a_new_store_gets_the_same_contents(imported: Path, results: Path) -> None:
+    track.main("toy")
+    before, after = contents(imported), contents(results)
+    assert after.keys() == before.keys()
+    for name in before:
+        assert after[name] == before[name]
+
+
+def test_a_changed_result_replaces_its_own_runs_alone(results: Path) -> None:
+    track.main("toy")
+    before = ids(results)
+    edit_scores(results, "poor", 1.25)
+    track.main("toy")
+    after = ids(results)
+    replaced = {name for name in after if after[name] != before[name]}
+    assert replaced == {"poor", "poor / greedy", "poor / multinomial"}
+    assert names(results, order_by=["metrics.`valid/nats` ASC"])[0] == "poor"
+    assert len(runs(results)) == len(before)
+    assert len(logged_models(results)) == 2
+
+
+def test_models_that_are_no_more_go(results: Path) -> None:
+    track.main("toy")
+    text = (results / "params.yaml").read_text(encoding="utf-8")
+    start, end = text.index("  toy-poor:"), text.index("strategies:")
+    (results / "params.yaml").write_text(text[:start] + text[end:], encoding="utf-8")
+    track.main("toy")
+    assert ids(results).keys() == {*MODELS, *DECODINGS} - {"poor", "poor / greedy", "poor / multinomial"}
+
+
+def test_an_interrupted_import_clears_away_what_it_began(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill = mirror._fill
+    calls = iter(range(100))
+
+    def interrupted(*arguments: Any) -> None:
+        if next(calls) == 4:  # good and its two children are whole, poor is, its first child is not
+            raise KeyboardInterrupt
+        fill(*arguments)
+
+    monkeypatch.setattr(mirror, "_fill", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        track.main("toy")
+    assert ids(results).keys() == {"good", "good / greedy", "good / multinomial"}
+    assert not [run for run in deleted(results) if run.info.status == "RUNNING"]
+    assert not paths.receipt("toy").exists()
+    monkeypatch.undo()
+    monkeypatch.setenv("RECURRENCE_ROOT", str(results))
+    before = ids(results)
+    track.main("toy")
+    assert ids(results).keys() == {*MODELS, *DECODINGS}
+    assert ids(results).items() >= before.items()
+
+
+def test_half_runs_of_a_killed_import_are_redone(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill leaves whatever was there: a run without its children, one still RUNNING."""
+    monkeypatch.setattr(mirror, "_delete", lambda *_: None)
+    fill, calls = mirror._fill, iter(range(100))
+
+    def killed(*arguments: Any) -> None:
+        if next(calls) == 1:
+            raise SystemExit
+        fill(*arguments)
+
+    monkeypatch.setattr(mirror, "_fill", killed)
+    with pytest.raises(SystemExit):
+        track.main("toy")
+    half = ids(results)
+    assert half.keys() == {"good", "good / greedy"}
+    monkeypatch.undo()
+    monkeypatch.setenv("RECURRENCE_ROOT", str(results))
+    client(results).update_run(half["good / greedy"], "RUNNING")
+    track.main("toy")
+    assert not set(ids(results).values()) & set(half.values())
+    assert sorted(names(results)) == sorted([*MODELS, *DECODINGS])
+    assert {run.info.status for run in runs(results)} == {"FINISHED"}
+
+
+def test_a_child_deleted_by_hand_comes_back(results: Path) -> None:
+    track.main("toy")
+    client(results).delete_run(ids(results)["good / greedy"])
+    track.main("toy")
+    assert sorted(names(results)) == sorted([*MODELS, *DECODINGS])
+
+
+def test_doubles_of_a_race_on_a_server_are_reduced_to_one(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    track.main("toy")
+    with monkeypatch.context() as patch:
+        patch.setattr(mirror, "_standing", lambda *_: {})
+        track.main("toy")
+    assert len(runs(results)) == 12
+    track.main("toy")
+    assert sorted(names(results)) == sorted([*MODELS, *DECODINGS])
+
+
+def test_runs_of_others_are_left_alone(results: Path) -> None:
+    track.main("toy")
+    client(results).create_run(experiment(results), run_name="mine")
+    edit_scores(results, "good", 1.0)
+    track.main("toy")
+    assert "mine" in names(results)
+
+
+def test_an_experiment_deleted_by_hand_is_revived(results: Path) -> None:
+    track.main("toy")
+    before = experiment(results)
+    client(results).delete_experiment(before)
+    track.main("toy")
+    assert experiment(results) == before
+    assert sorted(names(results)) == sorted([*MODELS, *DECODINGS])
+
+
+def test_long_curves_go_in_requests_that_a_server_accepts(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = paths.model("toy", "good") / "history.csv"
+    history = pd.read_csv(path)
+    rows = [history.iloc[[0]].assign(epoch=epoch, valid_nats=1 / epoch) for epoch in range(1, 301)]
+    pd.concat(rows).to_csv(path, index=False)
+    sizes = list(spied(monkeypatch))
+    track.main("toy")
+    run_id = ids(results)["good"]
+    points = client(results).get_metric_history(run_id, "curve/valid_nats")
+    assert [(point.step, point.value) for point in points] == [(epoch, 1 / epoch) for epoch in range(1, 301)]
+    assert len(points) == len({point.timestamp for point in points})
+    assert sum(metrics for metrics, _ in sizes[0]) > 1000
+    assert max(metrics + params for metrics, params in sizes[0]) <= 1000
+    assert max(params for _, params in sizes[0]) <= 100
+
+
+def spied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, int]]]:
+    """The sizes (metrics, params) of the requests to come: sqlite takes any, a server does not."""
+    from mlflow import MlflowClient
+
+    sizes: list[tuple[int, int]] = []
+    log_batch = MlflowClient.log_batch
+
+    def spy(self: Any, run_id: str, metrics: Any, params: Any, **rest: Any) -> None:
+        sizes.append((len(metrics), len(params)))
+        log_batch(self, run_id, metrics, params, **rest)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", spy)
+    yield sizes
+
+
+def logged_models(project: Path) -> dict[str, Any]:
+    return {model.name: model for model in client(project).search_logged_models([experiment(project)])}
+
+
+def test_a_model_is_linked_with_its_run_figures_and_data(imported: Path) -> None:
+    models = logged_models(imported)
+    assert models.keys() == set(MODELS)
+    good = models["good"]
+    assert good.source_run_id == ids(imported)["good"]
+    assert good.model_type == "lstm"
+    assert str(good.status) == "READY"
+    figures = {metric.key: (metric.value, metric.dataset_name) for metric in good.metrics}
+    assert figures["valid/nats"] == (1.32, "toy")
+    assert "md5 of data/models/toy/good/seed0.safetensors" in good.tags
+
+
+def test_no_weights_are_copied(imported: Path) -> None:
+    assert {path.suffix for path in (imported / ".mlflow/artifacts").rglob("*") if path.is_file()} == {
+        ".csv",
+        ".json",
+        ".txt",
+    }
+
+
+def test_the_experiment_says_which_is_best_and_links_to_the_views(imported: Path) -> None:
+    tags = client(imported).get_experiment(experiment(imported)).tags
+    assert "Best: **good**, 1.32 nats per token" in tags["mlflow.note.content"]
+    assert json.loads(tags["mlflow.sharedViewState.models"])["orderByKey"] == "metrics.`valid/nats`"
+    assert json.loads(tags["mlflow.sharedViewState.decoding"])["searchFilter"] == "tags.`recurrence.kind` = 'decoding'"
+
+
+def test_a_moved_project_is_told_how_to_go_on(results: Path) -> None:
+    client(results).create_experiment("toy", artifact_location="file:///elsewhere/.mlflow/artifacts/toy")
+    with pytest.raises(RecurrenceError, match=r"the project was moved; delete \.mlflow/"):
+        track.main("toy")
+
+
+def test_an_unreachable_server_is_named_with_what_is_missing(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(RecurrenceError) as caught:
+        track.main("toy")
+    assert "Not imported: toy: good, poor." in str(caught.value)
+    assert "dvc repro track@toy" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert not paths.receipt("toy").exists()
+
+
+def test_a_store_in_files_is_refused(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", str(results / "mlruns"))
+    with pytest.raises(RecurrenceError, match="Not imported: toy: good"):
+        track.main("toy")
+    assert not (results / "mlruns").exists()
+
+
+def test_a_broken_database_is_met_with_the_remedy(results: Path) -> None:
+    (results / ".mlflow/mlflow.db").write_bytes(b"not a database" * 1000)
+    with pytest.raises(RecurrenceError, match="not a database"):
+        track.main("toy")
