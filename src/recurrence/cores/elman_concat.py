@@ -1,6 +1,6 @@
 """elman.py with input and hidden state side by side instead of added: CharLoopConcatModel.
 
-    h_t = tanh(W relu(V [h_{t-1}; x_t] + b) + c)
+h_t = tanh(W relu(V [h_{t-1}; x_t] + b) + c)
 """
 
 import torch
