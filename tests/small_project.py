@@ -1,12 +1,15 @@
 """A project small enough to train in a test: one corpus of 60 lines, one net, one baseline, two strategies."""
 
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+Cli = Callable[..., tuple[int, str, str]]
 
 PARAMS = """
 corpora:
@@ -73,3 +76,19 @@ def trained_project(trained_once: Path, empty_project: Path) -> Path:
     """A project run up to `evaluate`, of the test's own: it may do to it what it likes."""
     shutil.copytree(trained_once, empty_project / "data")
     return empty_project
+
+
+@pytest.fixture
+def recurrence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Call the command as a shell does: (exit code, stdout, stderr)."""
+    from recurrence import cli
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["recurrence", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return call

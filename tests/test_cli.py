@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,24 +15,9 @@ import yaml
 
 from recurrence import cli
 from recurrence.cli import pipeline, reproduction
+from small_project import Cli
 
 ROOT = Path(__file__).parents[1]
-Cli = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def recurrence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Call it as the shell does: (exit code, stdout, stderr)."""
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["recurrence", *words])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out = capsys.readouterr()
-        return int(ended.value.code or 0), out.out, out.err
-
-    return call
 
 
 def command_names() -> list[str]:

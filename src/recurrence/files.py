@@ -27,8 +27,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
         raise
     try:
         yield scratch / target.name
-        if target.is_dir():
-            shutil.rmtree(target)
+        if target.is_dir():  # a folder does not take the place of a full one
+            os.replace(target, scratch / f"{target.name}.old")
         os.replace(scratch / target.name, target)
     except OSError as error:
         _explain(error, target)
