@@ -5,7 +5,7 @@ import json
 import pandas as pd
 
 from recurrence.errors import RecurrenceError
-from recurrence.reporting import figures, page, tables
+from recurrence.reporting import drawing, figures, page, tables
 from recurrence.reporting.results import Results
 
 
@@ -26,7 +26,7 @@ def contents(results: Results) -> dict[str, bytes]:
     for name, values in tables.metrics(results).items():
         texts[f"metrics/{name}.json"] = json.dumps(values, indent=1) + "\n"
     charts = {"curves.png": figures.curves, "loop_rates.png": figures.heat_map}
-    return {n: t.encode() for n, t in texts.items()} | {n: figures.png(draw(results)) for n, draw in charts.items()}
+    return {n: t.encode() for n, t in texts.items()} | {n: drawing.png(draw(results)) for n, draw in charts.items()}
 
 
 def _csv(table: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from recurrence.reporting import figures, formats, tables
+from recurrence.reporting import drawing, figures, formats, tables
 from recurrence.reporting.answers import NATS_TOLERANCE, answers
 from recurrence.reporting.passages import passages, visible
 from recurrence.reporting.results import HUMAN, ModelResults, Results, exact_nats
@@ -136,19 +136,17 @@ def _machines(results: Results) -> list[dict[str, Any]]:
 
 
 def _charts(results: Results) -> dict[str, Any]:
-    """Every chart of the page as inline SVG; one that has nothing to show is absent."""
-    drawn: dict[str, Any] = {"ranking": _chart(figures.ranking(results), "ranking", "Exact loss of every model")}
-    if results.strategies and results.trained:
-        drawn["rates"] = _chart(figures.rates(results), "rates", "Share of looping samples by strategy")
-    if (results.samples["kind"] == "exact").any():
-        drawn["onsets"] = _chart(figures.onsets(results), "onsets", "Onset of the loops by model")
-        drawn["periods"] = _chart(figures.periods(results), "periods", "Period of the loops by model")
-    panels = figures.panels(results)
-    drawn["panels"] = {
-        name: _chart(chart, f"curve-{name}", f"Learning curve of {name}") for name, chart in panels.items()
+    """Every chart of the page as inline SVG; None where there is nothing to show."""
+    sampled, loops = results.strategies and results.trained, (results.samples["kind"] == "exact").any()
+    drawn = {
+        "ranking": ("Exact loss of the models", figures.ranking(results)),
+        "rates": ("Share of looping samples by strategy", figures.rates(results) if sampled else None),
+        "onsets": ("Onset of the loops by model", figures.onsets(results) if loops else None),
+        "periods": ("Period of the loops by model", figures.periods(results) if loops else None),
     }
-    return drawn
-
-
-def _chart(chart: figures.Chart, name: str, label: str) -> Markup:
-    return Markup(figures.svg(chart, name, label))
+    panels = {
+        name: Markup(drawing.svg(chart, f"curve-{name}", f"Learning curve of {name}"))
+        for name, chart in figures.panels(results).items()
+    }
+    shown = {n: chart and Markup(drawing.svg(chart, n, label)) for n, (label, chart) in drawn.items()}
+    return {**shown, "panels": panels}

@@ -1,0 +1,66 @@
+from recurrence.reporting.answers import answers
+from recurrence.reporting.results import Results
+from reporting.results_tree import changed, model
+
+
+def asked(results: Results) -> dict[str, tuple[str, str]]:
+    return {a.question: (a.answer, " ".join(a.details)) for a in answers(results)}
+
+
+def test_the_best_model_is_named_with_its_spread(toy: Results) -> None:
+    answer, details = asked(toy)["Which model predicts best?"]
+    assert answer == "good: 1.320 nats per character"
+    assert "1.320 ± 0.028 (mean ± standard deviation of 2 seeds" in details
+    assert "Next: poor, 1.600." in details
+
+
+def test_the_floor_is_beaten_by_those_below_it(toy: Results) -> None:
+    answer, details = asked(toy)["Does it beat counting?"]
+    assert answer == "Yes, by 0.080 nats"
+    assert "1 of 2 trained models beats it; not poor." in details
+
+
+def test_losing_to_the_floor_is_said(toy: Results) -> None:
+    scores = model(toy, "kneser_ney").scores
+    better = changed(toy, "kneser_ney", scores={**scores, "exact": {**scores["exact"], "nats": 1.0}})
+    answer, details = asked(better)["Does it beat counting?"]
+    assert answer == "No: counting is better by 0.320 nats"
+    assert "0 of 2 trained models beat it." in details
+
+
+def test_notebooks_are_compared_within_tolerances(toy: Results) -> None:
+    answer, details = asked(toy)["Do the notebooks' figures come back?"]
+    assert answer.startswith("1 of 1 losses at most 0.02 nats above")
+    assert "1 of 1 accuracies at most 0.03 below" in details
+    assert "good, +0.011" in details
+    worse = changed(toy, "good", scores={**model(toy, "good").scores, "delta": {"nats": 0.021, "accuracy": -0.031}})
+    answer, details = asked(worse)["Do the notebooks' figures come back?"]
+    assert answer.startswith("0 of 1") and "0 of 1 accuracies" in details
+
+
+def test_without_a_notebook_nothing_is_said_of_one(toy: Results) -> None:
+    alone = changed(toy, "good", scores={**model(toy, "good").scores, "notebook": None, "delta": None})
+    assert "Do the notebooks' figures come back?" not in asked(alone)
+
+
+def test_which_decoding_loops_since_when_and_how(toy: Results) -> None:
+    answer, details = asked(toy)["Which decoding loops?"]
+    assert answer == "greedy"
+    assert details == "greedy: 67 % loop (4 of 6), after 5 characters, period 4."
+
+
+def test_which_does_not_and_human_text_beside_it(toy: Results) -> None:
+    answer, details = asked(toy)["Which does not?"]
+    assert answer == "multinomial"
+    assert "multinomial: no loop in 6 samples, so at most 39 % loop" in details  # Wilson: 3.84 / (6 + 3.84)
+    assert "Human text, measured alike: 0 % (0 of 2 windows" in details
+
+
+def test_without_samples_only_losses_are_answered(toy: Results) -> None:
+    for name in ("good", "poor"):
+        toy = changed(toy, name, samples=model(toy, name).samples.iloc[:0], rates={})
+    assert set(asked(toy)) == {
+        "Which model predicts best?",
+        "Does it beat counting?",
+        "Do the notebooks' figures come back?",
+    }

@@ -1,0 +1,33 @@
+import io
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from recurrence.errors import RecurrenceError
+from recurrence.reporting.folder import contents
+from recurrence.reporting.results import Results
+
+
+def test_the_same_results_give_the_same_bytes(toy: Results) -> None:
+    made = contents(toy)
+    assert made == contents(toy)
+    assert sorted(made) == [
+        "curves.csv", "curves.png", "decoding.csv", "index.html", "loop_rates.png", "metrics/good.json",
+        "metrics/kneser_ney.json", "metrics/poor.json", "metrics/uniform.json", "models.csv", "summary.md",
+    ]  # fmt: skip
+    assert all(len(made[name]) < 150_000 for name in made if name.endswith(".png"))
+
+
+def test_tables_are_read_back_as_written(toy: Results) -> None:
+    made = contents(toy)
+    models = pd.read_csv(io.BytesIO(made["models.csv"]))
+    assert models["parameters"].tolist() == [1234, 1234, 99, 99]
+    assert pd.read_csv(io.BytesIO(made["curves.csv"])).shape == (9, 9)
+    assert json.loads(made["metrics/good.json"])["exact_nats"] == 1.32
+
+
+def test_no_scores_at_all_is_an_error_with_a_remedy(toy: Results) -> None:
+    with pytest.raises(RecurrenceError, match="no model has scores.*dvc repro report@toy"):
+        contents(replace(toy, models=()))

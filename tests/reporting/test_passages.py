@@ -1,0 +1,78 @@
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from recurrence.reporting.passages import Passage, passages, visible
+from recurrence.reporting.results import ModelResults, Results
+from reporting.results_tree import model
+
+
+@pytest.fixture
+def good(toy: Results) -> ModelResults:
+    return model(toy, "good")
+
+
+def text(passage: Passage) -> str:
+    return "".join(piece.text for piece in passage.pieces)
+
+
+def test_a_loop_is_cut_into_its_copies(good: ModelResults) -> None:
+    greedy = passages(good, "char")[0]
+    assert (greedy.strategy, greedy.start, greedy.period, greedy.copies) == ("greedy", 5, 4, 13.75)
+    assert (greedy.pieces[0].text, greedy.pieces[0].copy) == ("<b>&" + " ", None)
+    copies = greedy.pieces[1:]
+    assert [piece.copy for piece in copies] == list(range(14))
+    assert {piece.text for piece in copies[:-1]} == {copies[0].text}
+    assert copies[0].text.startswith(copies[-1].text) and len(copies[-1].text) == 3
+
+
+def test_pieces_put_together_are_the_sample(good: ModelResults) -> None:
+    samples = good.samples.set_index("sample_id")
+    for passage in passages(good, "char"):
+        assert text(passage) == samples.loc[f"{passage.strategy}/0/0/0", "text"]
+
+
+def test_what_does_not_loop_is_one_piece(good: ModelResults) -> None:
+    sampled = passages(good, "char")[1]
+    assert (sampled.strategy, sampled.start, len(sampled.pieces)) == ("multinomial", None, 1)
+
+
+def test_a_loop_that_is_left_again_ends_in_plain_text(good: ModelResults) -> None:
+    escaped = good.samples.assign(matched=7, terminal=False)
+    greedy = passages(replace(good, samples=escaped), "char")[0]
+    assert [piece.copy for piece in greedy.pieces] == [None, 0, 1, 2, None]
+    assert not greedy.terminal
+    assert len(text(greedy)) == 60
+
+
+def test_long_samples_are_cut_but_not_before_three_copies(good: ModelResults) -> None:
+    row = good.samples.iloc[0].to_dict() | {"ids": [4] * 900 + [0, 1, 2, 3] * 300, "start": 900, "matched": 1196}
+    long = replace(good, samples=pd.DataFrame([row]))
+    (greedy,) = passages(long, "char")
+    assert [piece.copy for piece in greedy.pieces] == [None, 0, 1, 2]
+    assert greedy.left_out == 2100 - 912
+    row["kind"] = "none"
+    (plain,) = passages(replace(good, samples=pd.DataFrame([row])), "char")
+    assert (len(text(plain)), plain.left_out) == (700, 1400)
+
+
+def test_words_are_joined_by_spaces(good: ModelResults) -> None:
+    row = good.samples.iloc[0].to_dict() | {"ids": [0, 1, 2, 1, 2], "start": 1, "period": 2, "matched": 2}
+    words = replace(good, tokens=("one", "two", "three"), samples=pd.DataFrame([row]))
+    assert [piece.text for piece in passages(words, "word")[0].pieces] == ["one", "two three", "two three"]
+
+
+def test_a_random_loop_under_another_strategy_is_shown_too(good: ModelResults) -> None:
+    row = good.samples.iloc[0].to_dict() | {"sample_id": "hot/0/0/0", "strategy": "hot", "deterministic": False}
+    more = pd.concat([good.samples, pd.DataFrame([row])], ignore_index=True)
+    assert [p.strategy for p in passages(replace(good, samples=more), "char")] == ["greedy", "multinomial", "hot"]
+
+
+def test_without_the_preferred_strategies_others_stand_in(good: ModelResults) -> None:
+    other = good.samples.assign(strategy=good.samples["strategy"].map({"greedy": "beam", "multinomial": "hot"}))
+    assert [p.strategy for p in passages(replace(good, samples=other), "char")] == ["beam", "hot"]
+
+
+def test_control_characters_are_made_visible() -> None:
+    assert visible("a\0\x1b\tb\n") == "a\u2400\u241b\tb\n"
