@@ -10,8 +10,12 @@ from recurrence.reporting.folder import contents
 from recurrence.reporting.results import Results
 
 
-def test_the_same_results_give_the_same_bytes(toy: Results) -> None:
-    made = contents(toy)
+@pytest.fixture(scope="module")
+def made(toy: Results) -> dict[str, bytes]:
+    return contents(toy)
+
+
+def test_the_same_results_give_the_same_bytes(toy: Results, made: dict[str, bytes]) -> None:
     assert made == contents(toy)
     assert sorted(made) == [
         "curves.csv", "curves.png", "decoding.csv", "index.html", "loop_rates.png", "metrics/good.json",
@@ -20,8 +24,7 @@ def test_the_same_results_give_the_same_bytes(toy: Results) -> None:
     assert all(len(made[name]) < 150_000 for name in made if name.endswith(".png"))
 
 
-def test_tables_are_read_back_as_written(toy: Results) -> None:
-    made = contents(toy)
+def test_tables_are_read_back_as_written(made: dict[str, bytes]) -> None:
     models = pd.read_csv(io.BytesIO(made["models.csv"]))
     assert models["parameters"].tolist() == [1234, 1234, 99, 99]
     assert pd.read_csv(io.BytesIO(made["curves.csv"])).shape == (9, 9)

@@ -4,13 +4,16 @@ import pytest
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError
-from recurrence.reporting import readme
-from recurrence.stages import report
+from recurrence.reporting import readme, tables
+from recurrence.reporting.results import Results
 
 
 @pytest.fixture
-def reported(project: Path) -> Path:
-    report.main("toy")
+def reported(project: Path, toy: Results) -> Path:
+    folder = paths.report("toy")
+    folder.mkdir(parents=True)
+    tables.models(toy).to_csv(folder / "models.csv", index=False)
+    tables.decoding(toy).to_csv(folder / "decoding.csv", index=False)
     return project
 
 
