@@ -75,7 +75,7 @@ def test_text_ids_and_log_probability_belong_together(trained_project: Path, nam
         else:
             logits_TV = model(whole[0, -41:-1, None], ())[0]
         expected = logits_TV.double().log_softmax(-1).gather(1, whole[0, -40:, None]).sum()
-        assert row.logprob_nats == pytest.approx(expected.item(), rel=1e-11)  # single precision would show
+        assert row.logprob_nats == pytest.approx(expected.item(), abs=6e-7)  # single precision would show
 
 
 def test_running_again_gives_the_same_bytes(trained_project: Path) -> None:

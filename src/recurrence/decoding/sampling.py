@@ -70,7 +70,7 @@ def sample(
     Returns (ids_BT, logprob_B) on the CPU: int64 ids, and per row the sum of ln p of its tokens under the model's own
     distribution, before any filter. Raises RecurrenceError for an empty prompt, or where the model yields no numbers.
     """
-    cells_per_row = model.vocab_size * max([READ_TOKENS, *(_reach(model, row) for row in rows)])
+    cells_per_row = model.vocab_size * max([READ_TOKENS, *(_feeding(model, row)[0] for row in rows)])
     size = max(1, CHUNK_CELLS // cells_per_row)
     ids, logprobs = [], []
     for start in range(0, len(rows), size):
@@ -140,9 +140,10 @@ class _Feed:
         return _newest(model, logits)
 
 
-def _reach(model: LanguageModel, row: Row) -> int:
-    """How many of the last tokens a row feeds at each step."""
-    return model.context or row.sampler.window or 1
+def _feeding(model: LanguageModel, row: Row) -> tuple[int, int]:
+    """How many of its last tokens a row feeds at each step, at most, and how many of those its prompt has."""
+    reach = model.context or row.sampler.window or 1
+    return reach, min(reach, len(row.prompt))
 
 
 def _order(model: LanguageModel, rows: Sequence[Row]) -> list[int]:
@@ -150,8 +151,7 @@ def _order(model: LanguageModel, rows: Sequence[Row]) -> list[int]:
     samplers = {sampler: i for i, sampler in enumerate(dict.fromkeys(row.sampler for row in rows))}
 
     def place(i: int) -> tuple[int, int, int, int]:
-        reach, known = _reach(model, rows[i]), len(rows[i].prompt)
-        return reach, min(reach, known), samplers[rows[i].sampler], known
+        return *_feeding(model, rows[i]), samplers[rows[i].sampler], len(rows[i].prompt)
 
     return sorted(range(len(rows)), key=place)
 
@@ -189,7 +189,7 @@ def _read(model: LanguageModel, rows: Sequence[Row]) -> tuple[Tensor, list[_Feed
     place_B = torch.tensor([places[row.prompt] for row in rows], device=device)
     joined = [torch.cat(parts, 1) for parts in zip(*states, strict=True)]
     feeds = []
-    for (reach, known), part in _slices([(_reach(model, r), min(_reach(model, r), len(r.prompt))) for r in rows]):
+    for (reach, known), part in _slices([_feeding(model, row) for row in rows]):
         feeds.append(_Feed(part, reach, known, tuple(each.index_select(1, place_B[part]) for each in joined)))
     return torch.cat(logits)[place_B], feeds
 

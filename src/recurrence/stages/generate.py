@@ -1,8 +1,7 @@
 """Continue the corpus's prompts under every decoding strategy: models and validation ids in, samples out."""
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pandas as pd
 
 from recurrence import device, params, paths
 from recurrence.checkpoint import load_model, seeds_in
@@ -15,13 +14,6 @@ from recurrence.files import atomic_path
 from recurrence.randomness import generator
 from recurrence.stages import run
 from recurrence.vocab import Vocab
-
-TEXT, NUMBER = pa.string(), pa.int64()
-SCHEMA = pa.schema({
-    "sample_id": TEXT, "strategy": TEXT, "prompt_id": NUMBER, "prompt": TEXT, "train_seed": NUMBER,
-    "sample_seed": NUMBER, "ids": pa.list_(pa.int32()), "text": TEXT, "logprob_nats": pa.float64(),
-    "deterministic": pa.bool_(),
-})  # fmt: skip
 
 
 def main(key: str) -> None:
@@ -45,25 +37,31 @@ def main(key: str) -> None:
             ".prompts no seeds or nothing to continue"
         )
     where = device.choose(params.load().compute)
-    records = []
+    tables = []
     with progress(key, len(train_seeds) * len(grid) * asked.length, "tokens") as advance:
         for train_seed in train_seeds:
             purpose = (train_seed, block.corpus, block.name, "generate")
             rows = [Row(prompts[p], sampler, generator(*purpose, sampler.name, p, s)) for sampler, p, s in grid]
-            # Double precision, so that rounding, which varies with batch and device, does not decide what is drawn.
+            # Double precision, and figures rounded, so that neither batch nor machine shows in what is written.
             model = load_model(folder, train_seed, where).double()
             ids_BT, logprob_B = sample(model, rows, asked.length, advance)
-            for (sampler, p, s), ids, logprob in zip(grid, ids_BT.tolist(), logprob_B.tolist(), strict=True):
-                name = f"{sampler.name}/{p}/{train_seed}/{s}"
-                origin = (sampler.name, p, vocab.decode(prompts[p]), train_seed, s)
-                values = (name, *origin, ids, vocab.decode(ids), logprob, sampler.deterministic)
-                records.append(dict(zip(SCHEMA.names, values, strict=True)))
+            tables.append(pd.DataFrame({
+                "sample_id": [f"{sampler.name}/{p}/{train_seed}/{s}" for sampler, p, s in grid],
+                "strategy": [sampler.name for sampler, _, _ in grid],
+                "prompt_id": [p for _, p, _ in grid],
+                "prompt": [vocab.decode(prompts[p]) for _, p, _ in grid],
+                "train_seed": train_seed,
+                "sample_seed": [s for _, _, s in grid],
+                "ids": list(ids_BT.numpy().astype(np.int32)),
+                "text": [vocab.decode(ids) for ids in ids_BT.tolist()],
+                "logprob_nats": logprob_B.numpy().round(6),
+                "deterministic": [sampler.deterministic for sampler, _, _ in grid],
+            }))  # fmt: skip
+    table = pd.concat(tables, ignore_index=True)
     with atomic_path(paths.samples(block.corpus, block.name)) as path:
-        pq.write_table(pa.Table.from_pylist(records, SCHEMA), path)
-    firsts = {record["strategy"]: record for record in reversed(records)}
-    for sampler in samplers:
-        first = firsts[sampler.name]
-        say(f"{sampler.name}: {first['prompt'][-20:]!r} -> {first['text'][:80]!r}")
+        table.to_parquet(path, index=False)
+    for strategy, first in table.groupby("strategy", sort=False)[["prompt", "text"]].first().iterrows():
+        say(f"{strategy}: {first.prompt[-20:]!r} -> {first.text[:80]!r}")
 
 
 if __name__ == "__main__":
