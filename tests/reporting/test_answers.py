@@ -1,3 +1,5 @@
+import pandas as pd
+
 from recurrence.reporting.answers import answers
 from recurrence.reporting.results import Results
 from reporting.results_tree import changed, model
@@ -30,12 +32,13 @@ def test_losing_to_the_floor_is_said(toy: Results) -> None:
 
 def test_notebooks_are_compared_within_tolerances(toy: Results) -> None:
     answer, details = asked(toy)["Do the notebooks' figures come back?"]
-    assert answer.startswith("1 of 1 losses at most 0.02 nats above")
-    assert "1 of 1 accuracies at most 0.03 below" in details
-    assert "good, +0.011" in details
+    assert answer == "1 of 1 accuracies at most 3 points below, or above"
+    assert details.startswith("1 of 1 losses at most 0.02 nats above the notebook's.")
+    assert "1 of 1 notebook losses lie within two standard deviations of our seeds" in details
+    assert "good, +0.011 nats." in details
     worse = changed(toy, "good", scores={**model(toy, "good").scores, "delta": {"nats": 0.021, "accuracy": -0.031}})
     answer, details = asked(worse)["Do the notebooks' figures come back?"]
-    assert answer.startswith("0 of 1") and "0 of 1 accuracies" in details
+    assert answer.startswith("0 of 1 accuracies") and details.startswith("0 of 1 losses")
 
 
 def test_without_a_notebook_nothing_is_said_of_one(toy: Results) -> None:
@@ -46,7 +49,7 @@ def test_without_a_notebook_nothing_is_said_of_one(toy: Results) -> None:
 def test_which_decoding_loops_since_when_and_how(toy: Results) -> None:
     answer, details = asked(toy)["Which decoding loops?"]
     assert answer == "greedy"
-    assert details == "greedy: 67 % loop (4 of 6), after 5 characters, period 4."
+    assert details == "greedy: 67 % loop (4 of 6; 2 of 2 models), after 5 characters, period 4."
 
 
 def test_which_does_not_and_human_text_beside_it(toy: Results) -> None:
@@ -64,3 +67,24 @@ def test_without_samples_only_losses_are_answered(toy: Results) -> None:
         "Does it beat counting?",
         "Do the notebooks' figures come back?",
     }
+
+
+def test_losses_answer_where_the_notebook_printed_no_accuracy(toy: Results) -> None:
+    scores = model(toy, "good").scores
+    printed = changed(toy, "good", scores={**scores, "delta": {"nats": 0.05, "accuracy": None}})
+    answer, details = asked(printed)["Do the notebooks' figures come back?"]
+    assert answer == "0 of 1 losses at most 0.02 nats above the notebook's"
+    assert "1 of 1 notebook losses lie within two" in details  # 0.05 <= 2 x 0.028
+
+
+def test_what_loops_at_times_only_is_said_shortly(toy: Results) -> None:
+    samples = model(toy, "poor").samples
+    hot = samples.iloc[[0]].assign(strategy="hot", sample_id="hot/0/0/0")
+    cold = samples.iloc[[1, 2]].assign(strategy="hot", sample_id=["hot/1/0/0", "hot/2/0/0"])
+    rates = {**model(toy, "poor").rates, "hot": model(toy, "poor").rates["greedy"]}
+    toy = changed(toy, "poor", samples=pd.concat([samples, hot, cold], ignore_index=True), rates=rates)
+    assert asked(toy)["Which decoding loops?"][1].endswith("period 4. At times: hot 33 %.")
+    toy = changed(toy, "good", samples=model(toy, "good").samples.iloc[:0], rates={})
+    toy = changed(toy, "poor", samples=pd.concat([hot, cold], ignore_index=True))
+    assert asked(toy)["Which decoding loops?"][0] == "None mostly; hot at times"
+    assert asked(toy)["Which does not?"][0] == "All do; hot least, 33 %"

@@ -49,7 +49,10 @@ def test_curve_means_are_over_seeds(toy: Results) -> None:
 def test_pooled_is_over_the_samples_of_trained_models_and_falls(toy: Results) -> None:
     rows = tables.pooled(toy).to_dict("records")
     assert [row["strategy"] for row in rows] == ["greedy", "multinomial"]
-    assert rows[0] == {"strategy": "greedy", "samples": 6, "loops": 4, "rate": 4 / 6, "onset": 5.0, "period": 4.0}
+    assert rows[0] == {
+        "strategy": "greedy", "samples": 6, "loops": 4, "rate": 4 / 6, "onset": 5.0, "period": 4.0,
+        "models": 2, "looping_models": 2,
+    }  # fmt: skip
     assert (rows[1]["loops"], rows[1]["rate"]) == (0, 0.0)
 
 

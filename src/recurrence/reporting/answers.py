@@ -65,14 +65,28 @@ def _notebooks(results: Results) -> Answer | None:
         return None
     met = sum(_delta(m, "nats") <= NATS_TOLERANCE for m in compared)
     worst = max(compared, key=lambda m: _delta(m, "nats"))
-    headline = f"{met} of {len(compared)} losses at most {NATS_TOLERANCE} nats above the notebook's"
-    largest = f"Largest difference upwards: {worst.name}, {signed(_delta(worst, 'nats'))}."
-    details = ["Measured as the notebook measured it, on its own batches.", largest]
+    losses = f"{met} of {len(compared)} losses at most {NATS_TOLERANCE} nats above the notebook's"
+    details = ["Measured as the notebook measured it, on its own batches.", *_against_seeds(compared)]
+    details.append(f"Largest difference upwards: {worst.name}, {signed(_delta(worst, 'nats'))} nats.")
     printed = [m for m in compared if m.scores["delta"]["accuracy"] is not None]
-    if printed:
-        within = sum(_delta(m, "accuracy") >= -ACCURACY_TOLERANCE for m in printed)
-        details.append(f"{within} of {len(printed)} accuracies at most {ACCURACY_TOLERANCE} below it, or above.")
-    return Answer("Do the notebooks' figures come back?", headline, tuple(details))
+    if not printed:
+        return Answer("Do the notebooks' figures come back?", losses, tuple(details))
+    within = sum(_delta(m, "accuracy") >= -ACCURACY_TOLERANCE for m in printed)
+    accuracies = f"{within} of {len(printed)} accuracies at most {100 * ACCURACY_TOLERANCE:.0f} points below, or above"
+    return Answer("Do the notebooks' figures come back?", accuracies, (f"{losses}.", *details))
+
+
+def _against_seeds(compared: list[ModelResults]) -> Iterator[str]:
+    spreads = [m for m in compared if m.scores["as_notebook"]["nats_sd"] is not None]
+    if spreads:
+        near = sum(within_seeds(m) for m in spreads)
+        yield f"{near} of {len(spreads)} notebook losses lie within two standard deviations of our seeds, or above."
+
+
+def within_seeds(model: ModelResults) -> bool:
+    """The notebook's one run could have been one of our seeds, or is worse than them."""
+    sd = model.scores["as_notebook"]["nats_sd"]
+    return sd is not None and _delta(model, "nats") <= 2 * sd
 
 
 def _delta(model: ModelResults, figure: str) -> float:
@@ -86,16 +100,22 @@ def _loops(results: Results) -> Answer | None:
     rows = _rows(table[table["rate"] > 0])
     if not rows:
         return Answer("Which decoding loops?", "None of those tried")
-    often = [row["strategy"] for row in rows if row["rate"] >= 0.5]
-    headline = _few(often, len(table)) if often else f"None mostly; {rows[0]['strategy']} at times"
-    return Answer("Which decoding loops?", headline, tuple(_sentence(row, results.unit) for row in rows))
+    often = [row for row in rows if row["rate"] >= 0.5]
+    seldom = rows[len(often) or 1 :]
+    headline = _few([row["strategy"] for row in often], len(table)) or f"None mostly; {rows[0]['strategy']} at times"
+    details = [_sentence(row, results.unit) for row in often or rows[:1]]
+    if seldom:
+        rates = ", ".join(f"{row['strategy']} {percent(row['rate'])}" for row in seldom)
+        details.append(f"At times: {rates}.")
+    return Answer("Which decoding loops?", headline, tuple(details))
 
 
 def _sentence(row: dict[str, Any], unit: str) -> str:
-    rate = f"{row['strategy']}: {percent(row['rate'])} loop ({row['loops']} of {row['samples']})"
+    rate = f"{row['strategy']}: {percent(row['rate'])} loop ({row['loops']} of {row['samples']}"
+    models = f"; {row['looping_models']} of {row['models']} models)"
     onset = round(row["onset"])
     start = f"after {units(onset, unit)}" if onset else "from the start"
-    return f"{rate}, {start}, period {number(row['period'])}."
+    return f"{rate}{models}, {start}, period {number(row['period'])}."
 
 
 def _few(names: list[str], of: int) -> str:
@@ -107,14 +127,13 @@ def _no_loops(results: Results) -> Answer | None:
     table = tables.pooled(results)
     if not len(table):
         return None
-    free = table[table["rate"] == 0]
+    free, least = table[table["rate"] == 0], table.iloc[-1]
     details = list(_human(results))
     if not len(free):
-        return Answer("Which does not?", "Every strategy looped at least once", tuple(details))
-    fewest = int(free["samples"].min())
-    names = list(free["strategy"])
-    of_each = " of each" if len(names) > 1 else ""
-    bound = f"{joined(names)}: no loop in {count(fewest)} samples{of_each}"
+        return Answer("Which does not?", f"All do; {least['strategy']} least, {percent(least['rate'])}", tuple(details))
+    names, fewest = list(free["strategy"]), int(free["samples"].min())
+    more, each = (" or more" if free["samples"].max() > fewest else ""), (" of each" if len(names) > 1 else "")
+    bound = f"{joined(names)}: no loop in {count(fewest)}{more} samples{each}"
     bound += f", so at most {percent(wilson(0, fewest)[1])} loop (95 % confidence)."
     return Answer("Which does not?", _few(names, len(table)), (bound, *details))
 

@@ -1,5 +1,6 @@
 """One corpus as a page (HTML, self-contained) and as text (Markdown), from the same values."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from recurrence.reporting import drawing, figures, formats, tables
-from recurrence.reporting.answers import NATS_TOLERANCE, answers
+from recurrence.reporting.answers import NATS_TOLERANCE, answers, within_seeds
 from recurrence.reporting.passages import passages, visible
 from recurrence.reporting.results import HUMAN, ModelResults, Results, exact_nats
 
@@ -37,8 +38,13 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     shown = ("nats", "signed", "short", "number", "count", "percent", "seconds", "spread", "perplexity")
-    environment.filters |= {name: getattr(formats, name) for name in shown}
+    environment.filters |= {name: getattr(formats, name) for name in shown} | {"whole": whole}
     return environment.get_template(template).render(values)
+
+
+def whole(text: str) -> str:
+    """Text whose figures do not part from their units at the end of a line."""
+    return re.sub(r"(?<=\d) (?=%|nats|samples|words|characters)", "\N{NO-BREAK SPACE}", text)
 
 
 def _values(results: Results) -> dict[str, Any]:
@@ -54,7 +60,6 @@ def _values(results: Results) -> dict[str, Any]:
         "baselines": [_row(m, results) for m in results.baselines],
         "floor_nats": exact_nats(floor) if floor else None,
         "with_accuracy": any((m.scores["notebook"] or {}).get("accuracy") is not None for m in results.models),
-        "tolerance": NATS_TOLERANCE,
         "heat": [(m.name, m.counts, [_cell(m.rates.get(s)) for s in results.strategies]) for m in results.models],
         "human": _cell(results.human) if results.human else None,
         "decoding": tables.decoding(results).to_dict("records"),
@@ -78,6 +83,7 @@ def _row(m: ModelResults, results: Results) -> dict[str, Any]:
     gain = exact_nats(floor) - exact_nats(m) if floor and not m.counts else None
     return {
         "name": m.name,
+        "net": m.net,
         "best": m is results.best,
         "floor": m is floor,
         "gain": gain,
@@ -87,10 +93,18 @@ def _row(m: ModelResults, results: Results) -> dict[str, Any]:
         "ours": m.scores["as_notebook"] or {},
         "notebook": m.scores["notebook"] or {},
         "delta": m.scores["delta"] or {},
+        "tone": _tone(m),
         "train_seconds": m.wall.get("train_seconds"),
         "device": m.wall.get("device"),
         "short_device": (m.wall.get("device") or "").split(":")[0].upper(),
     }
+
+
+def _tone(m: ModelResults) -> str:
+    """Whether the notebook's figure came back: good, bad, or neither where the seeds leave it open."""
+    if not m.scores["delta"]:
+        return ""
+    return "good" if m.scores["delta"]["nats"] <= NATS_TOLERANCE else "" if within_seeds(m) else "bad"
 
 
 def _cell(rates: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -21,6 +21,8 @@ class ModelResults:
     name: str
     counts: bool
     """A baseline that counts: it has no recipe and no curves."""
+    net: str
+    """What it is made of: core, layers x hidden units; empty for a baseline."""
     scores: dict[str, Any]
     wall: dict[str, Any]
     history: pd.DataFrame
@@ -125,6 +127,7 @@ def _model(block: params.Model) -> ModelResults:
     return ModelResults(
         name=block.name,
         counts=block.recipe is None,
+        net=_net(block),
         scores=files.read_json(paths.scores(*where)),
         wall=files.read_json(found["wall"]) if "wall" in found else {},
         history=pd.read_csv(found["training"]) if "training" in found else pd.DataFrame(columns=["protocol"]),
@@ -133,6 +136,13 @@ def _model(block: params.Model) -> ModelResults:
         tokens=Vocab.load(vocab).tokens if vocab.is_file() else (),
         absent=tuple(what for what in places if what not in found),
     )
+
+
+def _net(block: params.Model) -> str:
+    if block.recipe is None:
+        return ""
+    sizes = f" {block.layers} × {block.hidden}" if block.hidden else ""
+    return f"{block.core}{sizes}{', tied' if block.tied else ''}"
 
 
 def _samples(texts: Path, verdicts: Path) -> pd.DataFrame:

@@ -65,7 +65,8 @@ def curve_means(results: Results) -> pd.DataFrame:
 
 
 def pooled(results: Results) -> pd.DataFrame:
-    """A row per strategy over the samples of all trained models: samples, loops, rate, medians of onset and period.
+    """A row per strategy over the samples of all trained models: samples, loops, rate, medians of onset and period,
+    how many models there are and how many of them loop at all.
 
     Ordered by falling rate, equal ones as in params.yaml.
     """
@@ -74,7 +75,7 @@ def pooled(results: Results) -> pd.DataFrame:
     return table.sort_values("rate", ascending=False, kind="stable", ignore_index=True)
 
 
-_POOLED = ["strategy", "samples", "loops", "rate", "onset", "period"]
+_POOLED = ["strategy", "samples", "loops", "rate", "onset", "period", "models", "looping_models"]
 
 
 def _pool(strategy: str, samples: pd.DataFrame) -> dict[str, Any]:
@@ -82,7 +83,8 @@ def _pool(strategy: str, samples: pd.DataFrame) -> dict[str, Any]:
     loops = rows[rows["kind"] == "exact"]
     medians = [float(loops[column].median()) if len(loops) else None for column in ("start", "period")]
     rate = len(loops) / len(rows) if len(rows) else 0.0
-    return dict(zip(_POOLED, (strategy, len(rows), len(loops), rate, *medians), strict=True))
+    models = [table["model"].nunique() for table in (rows, loops)]
+    return dict(zip(_POOLED, (strategy, len(rows), len(loops), rate, *medians, *models), strict=True))
 
 
 def attractors(results: Results, most: int = 12) -> pd.DataFrame:
