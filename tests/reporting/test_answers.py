@@ -12,7 +12,7 @@ def asked(results: Results) -> dict[str, tuple[str, str]]:
 def test_the_best_model_is_named_with_its_spread(toy: Results) -> None:
     answer, details = asked(toy)["Which model predicts best?"]
     assert answer == "good: 1.320 nats per character"
-    assert "1.320 ± 0.028 (mean ± standard deviation of 2 seeds" in details
+    assert details.startswith("1.320 ± 0.028, mean ± standard deviation of 2 seeds; 1.90 bits")
     assert "Next: poor, 1.600." in details
 
 

@@ -126,3 +126,9 @@ def test_every_row_of_a_markdown_table_has_the_cells_of_its_head(toy: Results) -
 def test_shades_meet_those_of_the_chart() -> None:
     assert [page.shade(rate) for rate in (0, 1 / 3, 1)] == ["#f4f1ec", "#f2c9a1", "#b04a00"]
     assert page.shade(0.5) == "#e9aa6e"
+
+
+def test_a_unit_of_nothing_but_space_can_be_seen(toy: Results) -> None:
+    blank = changed(toy, "good", samples=model(toy, "good").samples.assign(attractor="  "))
+    assert "<code>␣␣</code>" in page.html(blank)
+    assert "| `␣␣` |" in page.markdown(blank)

@@ -46,12 +46,12 @@ def test_a_loop_that_is_left_again_ends_in_plain_text(good: ModelResults) -> Non
     assert len(text(greedy)) == 60
 
 
-def test_long_samples_are_cut_but_not_before_three_copies(good: ModelResults) -> None:
+def test_long_samples_are_cut_but_not_before_the_loop_is_seen(good: ModelResults) -> None:
     row = good.samples.iloc[0].to_dict() | {"ids": [4] * 900 + [0, 1, 2, 3] * 300, "start": 900, "matched": 1196}
     long = replace(good, samples=pd.DataFrame([row]))
     (greedy,) = passages(long, "char")
-    assert [piece.copy for piece in greedy.pieces] == [None, 0, 1, 2]
-    assert greedy.left_out == 2100 - 912
+    assert [piece.copy for piece in greedy.pieces] == [None, *range(10)]  # 40 tokens of it
+    assert greedy.left_out == 2100 - 940
     row["kind"] = "none"
     (plain,) = passages(replace(good, samples=pd.DataFrame([row])), "char")
     assert (len(text(plain)), plain.left_out) == (700, 1400)
@@ -76,3 +76,9 @@ def test_without_the_preferred_strategies_others_stand_in(good: ModelResults) ->
 
 def test_control_characters_are_made_visible() -> None:
     assert visible("a\0\x1b\tb\n") == "a\u2400\u241b\tb\n"
+
+
+def test_three_copies_of_a_long_unit_are_shown(good: ModelResults) -> None:
+    row = good.samples.iloc[0].to_dict() | {"ids": [4] * 800 + [*[0] * 99, 1] * 9, "start": 800, "period": 100}
+    (greedy,) = passages(replace(good, samples=pd.DataFrame([row | {"matched": 800}])), "char")
+    assert [piece.copy for piece in greedy.pieces] == [None, 0, 1, 2]

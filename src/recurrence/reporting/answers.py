@@ -34,15 +34,14 @@ def _best(results: Results) -> Answer | None:
     if best is None:
         return None
     exact = best.scores["exact"]
-    loss = spread(exact["nats"], exact["nats_sd"])
-    over = f"mean ± standard deviation of {best.seeds} seeds; " if best.seeds > 1 else ""
-    figures = f"{short(exact['bits_per_char'])} bits per character, perplexity {perplexity(exact['perplexity'])}"
+    over = f"{spread(exact['nats'], exact['nats_sd'])}, mean ± standard deviation of {best.seeds} seeds; "
+    bits = f"{short(exact['bits_per_char'])} bits per character, perplexity {perplexity(exact['perplexity'])}."
     token = {"char": "character", "word": "word"}[results.unit]
     right = f"Right about the next {token} {percent(exact['accuracy'])} of the time."
     runner_up = min((m for m in results.trained if m is not best), key=exact_nats, default=None)
     next_best = (f"Next: {runner_up.name}, {nats(exact_nats(runner_up))}.",) if runner_up else ()
     headline = f"{best.name}: {nats(exact['nats'])} nats per {token}"
-    return Answer("Which model predicts best?", headline, (f"{loss} ({over}{figures}).", right, *next_best))
+    return Answer("Which model predicts best?", headline, ((over if best.seeds > 1 else "") + bits, right, *next_best))
 
 
 def _floor(results: Results) -> Answer | None:
@@ -112,7 +111,7 @@ def _loops(results: Results) -> Answer | None:
 
 def _sentence(row: dict[str, Any], unit: str) -> str:
     rate = f"{row['strategy']}: {percent(row['rate'])} loop ({row['loops']} of {row['samples']}"
-    models = f"; {row['looping_models']} of {row['models']} models)"
+    models = f"; {row['looping_models']} of {row['models']} models)" if row["models"] > 1 else ")"
     onset = round(row["onset"])
     start = f"after {units(onset, unit)}" if onset else "from the start"
     return f"{rate}{models}, {start}, period {number(row['period'])}."

@@ -63,7 +63,7 @@ def _values(results: Results) -> dict[str, Any]:
         "heat": [(m.name, m.counts, [_cell(m.rates.get(s)) for s in results.strategies]) for m in results.models],
         "human": _cell(results.human) if results.human else None,
         "decoding": tables.decoding(results).to_dict("records"),
-        "attractors": [row | {"attractor": visible(row["attractor"])} for row in _records(tables.attractors(results))],
+        "attractors": [row | {"unit": _unit(row["attractor"])} for row in _records(tables.attractors(results))],
         "passages": {m.name: passages(m, results.unit) for m in results.trained},
         "ends": {m.name: _end(m) for m in results.trained},
         "rates": {m.name: _headline(m) for m in results.trained},
@@ -71,6 +71,11 @@ def _values(results: Results) -> dict[str, Any]:
         "incomplete": [(m.name, m.absent) for m in results.models if m.absent],
         "HUMAN": HUMAN,
     }
+
+
+def _unit(attractor: str) -> str:
+    """A repeated unit as it can be seen, even if it is nothing but space."""
+    return visible(attractor) if attractor.strip() else attractor.replace(" ", "␣").replace("\n", "⏎")
 
 
 def _records(table: Any) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ from recurrence.reporting.results import ModelResults
 from recurrence.tokens import detokenize
 
 SHOWN_CHARACTERS = 700
-"""A sample is cut there, or after three copies of its loop where that is later."""
+"""A sample is cut there, or after three copies of its loop, or after SHOWN_LOOP tokens of it, where that is later."""
+SHOWN_LOOP = 40
 SHOWN_PROMPT = 200
 PREFERRED = ("greedy", "multinomial")
 """The two strategies to show of every model; others stand in where a project has not got them."""
@@ -69,7 +70,7 @@ def _passage(row: "pd.Series[Any]", tokens: Sequence[str], unit: str) -> Passage
     looping = row["kind"] == "exact"
     start, period = (int(row["start"]), int(row["period"])) if looping else (len(words), 0)
     end = start + period + int(row["matched"]) if looping else len(words)
-    shown = _shown(words, start + 3 * period if looping else 0, unit)
+    shown = _shown(words, start + max(3 * period, SHOWN_LOOP) if looping else 0, unit)
     return Passage(
         strategy=row["strategy"],
         prompt=_ending(visible(row["prompt"])),
