@@ -262,7 +262,10 @@ def test_no_weights_are_copied(imported: Path) -> None:
 
 def test_the_experiment_says_which_is_best_and_links_to_the_views(imported: Path) -> None:
     tags = client(imported).get_experiment(experiment(imported)).tags
-    assert "Best: **good**, 1.32 nats per token" in tags["mlflow.note.content"]
+    note = tags["mlflow.note.content"]
+    assert "Best: **good**, 1.32 nats. Loops: **multinomial** 0 %, **greedy** 66.7 %." in note.split("\n")[0]
+    assert note.index("| good | 1.32 |") < note.index("| poor | 1.6 |")
+    assert "| greedy | 66.7 % | 33.3 % | 100 % |" in note
     assert json.loads(tags["mlflow.sharedViewState.models"])["orderByKey"] == "metrics.`valid/nats`"
     assert json.loads(tags["mlflow.sharedViewState.decoding"])["searchFilter"] == "tags.`recurrence.kind` = 'decoding'"
 

@@ -48,7 +48,7 @@ def import_corpus(corpus: str, records: Sequence[Record], home: Path) -> dict[st
                 done[record.model] = _mirror(client, experiment, record, standing.pop(record.model, []))
             for gone in standing.values():
                 _delete(client, experiment, [run.info.run_id for run in gone])
-            _describe(client, experiment, corpus, records)
+            _describe(client, experiment, records)
     except store.failures() as error:
         left = ", ".join(record.model for record in records if record.model not in done) or "its description"
         reason = shorten(str(error).replace(at.uri, at.shown), 250)
@@ -186,12 +186,15 @@ def _delete(client: Any, experiment: str, run_ids: Sequence[str]) -> None:
         client.delete_run(run_id)
 
 
-def _describe(client: Any, experiment: str, corpus: str, records: Sequence[Record]) -> None:
+def _describe(client: Any, experiment: str, records: Sequence[Record]) -> None:
     """Give the experiment its note and its views, where they differ from what it has."""
-    figures = {record.model: record.run.figures for record in records}
-    ranked = sorted(figures.items(), key=lambda item: item[1].get("valid/nats", float("inf")))
+    models = {record.model: record.run.figures for record in records}
+    rates: dict[str, list[float]] = {}
+    for record in records:
+        for strategy, run in record.decodings.items():
+            rates.setdefault(strategy, []).append(run.figures.get("loops/exact_rate", 0.0))
     wanted = notes.views() | {
-        "mlflow.note.content": notes.experiment(corpus, ranked, experiment),
+        "mlflow.note.content": notes.experiment(experiment, models, rates),
         "mlflow.experimentKind": "custom_model_development",
     }
     present = client.get_experiment(experiment).tags

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from statistics import mean
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 SHOWN_SAMPLES = 8
 SHOWN_CHARACTERS = 1000
+LINE_CHARACTERS = 100
 MAX_NOTE_CHARACTERS = 7900
-COLUMN_PIXELS = 125
+RUN_NAME = "attributes.`Run Name`"
 
 
 class View(NamedTuple):
@@ -90,18 +93,38 @@ def _sample(row: Mapping[Any, Any], unit: str) -> str:
         verdict += f", {row['copies']:.1f} copies of {row['unit']!r}"
     text = str(row["text"])
     cut = " [...]" if len(text) > SHOWN_CHARACTERS else ""
-    return f"--- {row['sample_id']}: {verdict}\nprompt: {row['prompt']}\n{text[:SHOWN_CHARACTERS]}{cut}\n"
+    parts = (f"--- {row['sample_id']}: {verdict}", f"prompt: {row['prompt']}", text[:SHOWN_CHARACTERS] + cut, "")
+    return "\n".join(_wrapped(part) for part in parts)
 
 
-def experiment(corpus: str, ranked: Sequence[tuple[str, Mapping[str, float]]], experiment_id: str) -> str:
-    """Which model is best, and links to the two views; `ranked`: name and figures of each model, best first."""
-    links = ", ".join(f"[{name}]({view_link(experiment_id, name)})" for name in VIEWS)
-    best = f"Best: **{ranked[0][0]}**, {_number(ranked[0][1].get('valid/nats'))} nats per token. " if ranked else ""
-    lines = [f"Language models of *{corpus}*. {best}Sorted tables: {links}.", ""]
-    lines += ["| model | nats per token | bits per character | accuracy |", "|---|---:|---:|---:|"]
-    for name, figures in ranked:
-        shown = [_number(figures.get("valid/nats")), _number(figures.get("valid/bits_per_char"))]
-        lines.append(f"| {' | '.join([name, *shown, _percent(figures.get('valid/accuracy'))])} |")
+def _wrapped(text: str) -> str:
+    """The text in lines that MLflow's preview shows without scrolling; no character is lost."""
+    lines = (wrap(line, LINE_CHARACTERS, drop_whitespace=False) or [""] for line in text.split("\n"))
+    return "\n".join("\n".join(pieces) for pieces in lines)
+
+
+def experiment(
+    experiment_id: str, models: Mapping[str, Mapping[str, float]], rates: Mapping[str, Sequence[float]]
+) -> str:
+    """The best model, the strategies that loop least and most, links to the views, and both rankings as tables.
+
+    `models`: figures by name of metric; `rates`: loop rates of each strategy, one per model.
+    """
+    best = sorted(models, key=lambda name: models[name].get("valid/nats", float("inf")))
+    calm = sorted(rates, key=lambda name: mean(rates[name]))
+    lines = [f"Tables: {', '.join(f'[{name}]({view_link(experiment_id, name)})' for name in VIEWS)}."]
+    if best:  # one line is all that the page shows at first
+        lines[0] += f" Best: **{best[0]}**, {_number(models[best[0]].get('valid/nats'))} nats."
+    if calm:
+        least, most = ((name, _percent(mean(rates[name]))) for name in (calm[0], calm[-1]))
+        lines[0] += f" Loops: **{least[0]}** {least[1]}, **{most[0]}** {most[1]}."
+    lines += ["", "| model | nats per token | bits per character | accuracy |", "|---|---:|---:|---:|"]
+    for name in best:
+        shown = [_number(models[name].get("valid/nats")), _number(models[name].get("valid/bits_per_char"))]
+        lines.append(f"| {' | '.join([name, *shown, _percent(models[name].get('valid/accuracy'))])} |")
+    lines += ["", "| decoding | samples that loop, mean over the models | least | most |", "|---|---:|---:|---:|"]
+    for name in calm:
+        lines.append(f"| {name} | {' | '.join(_percent(pick(rates[name])) for pick in (mean, min, max))} |")
     return "\n".join(lines)
 
 
@@ -126,8 +149,8 @@ def _view(view: View) -> str:
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
         "selectedColumns": shown,
-        "columnOrder": shown,
-        "columnWidths": dict.fromkeys(shown, COLUMN_PIXELS),
+        "columnOrder": [RUN_NAME, *shown],
+        "columnWidths": {RUN_NAME: 250} | dict.fromkeys(shown, 125),
         "runListHidden": False,
     }
     return json.dumps(state)
