@@ -85,7 +85,7 @@ def _ordered(train: torch.Tensor, valid: torch.Tensor, recipe: params.Recipe) ->
     """Loaders on the ordered split: ours for `exact`, and the notebook's own validation for as_notebook."""
     return (
         batches.loader(train[: recipe.sample_tokens], recipe.batches, train=True),
-        batches.loader(valid[recipe.batches.skip_valid :], recipe.batches, train=False),
+        batches.loader(valid[recipe.batches.skip_valid :][: recipe.sample_tokens], recipe.batches, train=False),
     )
 
 
