@@ -1,7 +1,7 @@
 """How long `dvc repro` takes with nothing to do, against a pipeline of the same graph whose commands are empty.
 
 The peer has the stages, dependencies and outputs of dvc.lock, each file a few bytes. Both are up to date before the
-clock starts; rounds are interleaved, and the ratio of the best rounds is printed. Run the pipeline first (`make repro`).
+clock starts; rounds are interleaved, and the ratio of the best rounds is printed. Run the pipeline first: `make repro`.
 """
 
 import subprocess

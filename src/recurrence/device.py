@@ -10,7 +10,6 @@ from recurrence.console import say
 from recurrence.errors import RecurrenceError
 from recurrence.params import Compute
 
-
 SMALL = 128
 """Hidden units up to which a step is too short to share: threads would wait for each other longer than they work."""
 
