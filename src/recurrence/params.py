@@ -227,7 +227,7 @@ class Recipe(Block):
     tar: Annotated[float, Field(ge=0)] = 0.0
     """Temporal activation regularization: tar * mean((h_t - h_{t-1})^2) on the raw output."""
     sample_tokens: Count | None = None
-    """Train, and validate after each epoch, on the first so many tokens only: a schedule's behaviour on a small machine."""
+    """Train, and validate after each epoch, on the first so many tokens only (for schedules on a small machine)."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
