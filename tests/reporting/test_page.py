@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from recurrence import params
 from recurrence.reporting import page
 from recurrence.reporting.results import Results
 from reporting.results_tree import changed, model
@@ -132,3 +133,15 @@ def test_a_unit_of_nothing_but_space_can_be_seen(toy: Results) -> None:
     blank = changed(toy, "good", samples=model(toy, "good").samples.assign(attractor="  "))
     assert "<code>␣␣</code>" in page.html(blank)
     assert "| `␣␣` |" in page.markdown(blank)
+
+
+def test_what_to_know_before_comparing_is_said(toy: Results) -> None:
+    told = changed(toy, "good", remarks=("a <lucky> run", "trained on the first 9 tokens"))
+    told = replace(told, sample=params.Sample(train_lines=1200, valid_lines=30))
+    html, summary = page.html(told), page.markdown(told)
+    assert "<b>good</b>: a &lt;lucky&gt; run; trained on the first 9 tokens." in html
+    assert "- good: a <lucky> run; trained on the first 9 tokens." in summary
+    assert all(
+        "first 1,200 lines of its training text and 30 of its validation text" in text for text in (html, summary)
+    )
+    assert "sample of the corpus" not in page.html(toy)

@@ -68,6 +68,7 @@ def _values(results: Results) -> dict[str, Any]:
         "ends": {m.name: _end(m) for m in results.trained},
         "rates": {m.name: _headline(m) for m in results.trained},
         "machines": _machines(results),
+        "remarks": [(m.name, "; ".join(m.remarks)) for m in results.models if m.remarks],
         "incomplete": [(m.name, m.absent) for m in results.models if m.absent],
         "HUMAN": HUMAN,
     }

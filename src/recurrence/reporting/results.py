@@ -1,5 +1,6 @@
 """All results of one corpus, read from the files that the stages wrote; absent ones are named, never dropped."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,8 @@ class ModelResults:
     """Of the model's vocabulary, by id."""
     absent: tuple[str, ...]
     """What could not be found: scores, wall, samples, loops."""
+    remarks: tuple[str, ...] = ()
+    """What to know before its figures are compared."""
 
     @property
     def seeds(self) -> int:
@@ -55,6 +58,8 @@ class Results:
     """Names of the models that have none."""
     floor: int | None
     """Matched tokens below which a repetition is no loop."""
+    sample: params.Sample | None = None
+    """How much of the corpus was used, if not all."""
 
     @property
     def trained(self) -> list[ModelResults]:
@@ -111,6 +116,7 @@ def load(corpus: str) -> Results:
         models=models,
         missing=tuple(block.name for block in blocks if block not in scored),
         floor=files.read_json(rates[0])["floor"] if rates else None,
+        sample=params.corpus(corpus).sample,
     )
 
 
@@ -124,18 +130,27 @@ def _model(block: params.Model) -> ModelResults:
     }
     found = {what: path for what, path in places.items() if path.is_file()}
     vocab = paths.model(*where) / "vocab.json"
+    scores = files.read_json(paths.scores(*where))
     return ModelResults(
         name=block.name,
         counts=block.recipe is None,
         net=_net(block),
-        scores=files.read_json(paths.scores(*where)),
+        scores=scores,
         wall=files.read_json(found["wall"]) if "wall" in found else {},
         history=pd.read_csv(found["training"]) if "training" in found else pd.DataFrame(columns=["protocol"]),
         samples=_samples(found["samples"], paths.loops(*where)) if {"samples", "loops"} <= set(found) else _none(),
         rates=files.read_json(found["loops"])["strategies"] if "loops" in found else {},
         tokens=Vocab.load(vocab).tokens if vocab.is_file() else (),
         absent=tuple(what for what in places if what not in found),
+        remarks=tuple(_remarks(block, scores)),
     )
+
+
+def _remarks(block: params.Model, scores: dict[str, Any]) -> Iterator[str]:
+    if block.recipe and block.recipe.sample_tokens:
+        yield f"trained on the first {block.recipe.sample_tokens:,} tokens only, so not to be held against the notebook"
+    if scores["notebook"] and scores["notebook"].get("note"):
+        yield scores["notebook"]["note"]
 
 
 def _net(block: params.Model) -> str:
