@@ -15,7 +15,7 @@ from recurrence.stages import run
 def main(key: str) -> None:
     block = params.model(key)
     printed = notebooks.printed(block.notebook) if block.notebook else None
-    folder, where = paths.model(block.corpus, block.name), device.choose(params.load().compute)
+    folder, where = paths.model(block.corpus, block.name), device.choose(params.load().compute, block.hidden)
     ids = np.load(paths.ids(block.corpus) / "valid.npy", mmap_mode="r")
     characters = read_json(paths.counts(block.corpus))["valid"]["characters"]
     history = pd.read_csv(folder / "history.csv")

@@ -36,7 +36,7 @@ def main(key: str) -> None:
             f"nothing to generate: {folder} holds no weights, or params.yaml no strategies, or corpora.{block.corpus}"
             ".prompts no seeds or nothing to continue"
         )
-    where = device.choose(params.load().compute)
+    where = device.choose(params.load().compute, block.hidden)
     tables = []
     with progress(key, len(train_seeds) * len(grid) * asked.length, "tokens") as advance:
         for train_seed in train_seeds:
