@@ -73,6 +73,8 @@ def generate(
     blocks = params.strategies()
     if strategy not in blocks:
         raise RecurrenceError(f"params.yaml: strategies has no {strategy!r}; {nearest(strategy, blocks)}")
+    import torch
+
     from recurrence.checkpoint import load_model
     from recurrence.decoding.prompts import encode_prompt
     from recurrence.decoding.sampling import Row, steps
@@ -83,6 +85,7 @@ def generate(
     ids = encode_prompt(prompt, found.vocab)
     sampler = build_strategy(strategy, blocks[strategy], found.vocab)
     row = Row(ids, sampler, generator(seed, strategy, prompt))
+    torch.set_num_threads(1)  # one row is too little to share
     between = "" if found.vocab.unit == "char" else " "
     sys.stdout.write(found.vocab.decode(ids))
     for ids_B, _ in steps(load_model(found.folder, found.seed), [row], length):
@@ -113,7 +116,7 @@ def score(
 
     found = trained(model, train_seed)
     ids, counts = found.vocab.encode_part(text)
-    where = device.choose(params.load().compute)
+    where = device.choose(params.load().compute, found.hidden)
     result = exact(load_model(found.folder, found.seed, where), ids, device=where)
     print(f"nats per token      {result.nats:.4f}")
     print(f"bits per character  {result.bits_per_char(int(counts['characters'])):.4f}")

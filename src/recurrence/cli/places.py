@@ -16,6 +16,7 @@ class Trained:
     folder: Path
     seed: int
     vocab: Vocab
+    hidden: int | None
 
 
 def trained(model: str, seed: int | None) -> Trained:
@@ -26,11 +27,11 @@ def trained(model: str, seed: int | None) -> Trained:
     from recurrence.checkpoint import load_config, seeds_in
 
     folder = model_folder(model)
-    load_config(folder)
+    block = load_config(folder)
     seeds = seeds_in(folder)
     if not seeds:
         raise RecurrenceError(f"{folder}: holds no weights (seed*.safetensors); train the model again")
-    return Trained(folder, seeds[0] if seed is None else seed, Vocab.load(folder / "vocab.json"))
+    return Trained(folder, seeds[0] if seed is None else seed, Vocab.load(folder / "vocab.json"), block.hidden)
 
 
 def model_folder(model: str) -> Path:
