@@ -157,6 +157,12 @@ def test_only_what_cannot_be_restored_elsewhere_is_uncached() -> None:
     assert uncached == {"report", "track"}
 
 
+def test_readme_names_every_module_of_the_house() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    house = {p.name for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()} - {"__init__.py"}
+    assert not {name for name in house if name not in readme}
+
+
 # ---------------------------------------------------------------- imports
 
 
