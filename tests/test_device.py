@@ -40,3 +40,13 @@ def test_small_nets_take_one_thread() -> None:
     assert torch.get_num_threads() == 1
     device.choose(Compute(device="cpu", threads=2), hidden=64)
     assert torch.get_num_threads() == 2
+
+
+def test_small_nets_train_side_by_side_where_cores_are_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    cpu = device.choose(Compute(device="cpu"), hidden=64)
+    assert device.spare_cores(cpu, Compute()) == 6 and device.spare_cores(cpu, Compute(threads=2)) == 2
+    assert device.spare_cores(cpu, Compute(threads=1)) == 0
+    assert device.spare_cores(torch.device("cuda"), Compute()) == 0
+    torch.set_num_threads(2)  # a net large enough to share
+    assert device.spare_cores(cpu, Compute()) == 0

@@ -36,6 +36,12 @@ def choose(compute: Compute, hidden: int | None = None) -> torch.device:
     return device
 
 
+def spare_cores(device: torch.device, compute: Compute) -> int:
+    """How many small nets can train side by side, each in a process with one thread; 0 where that is no gain."""
+    cores = compute.threads or os.cpu_count() or 1
+    return cores if device.type == "cpu" and torch.get_num_threads() == 1 < cores and hasattr(os, "fork") else 0
+
+
 def describe(device: torch.device) -> str:
     """The device in words, as reports print it."""
     if device.type == "cuda":

@@ -42,6 +42,16 @@ def test_every_seed_is_its_own(trained_project: Path) -> None:
     assert pd.read_csv(folder / "history.csv").seed.tolist() == [0, 3]
 
 
+def test_seeds_side_by_side_are_the_same_bytes(trained_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(trained_project, "hidden: 16", "hidden: 16\n    seeds: [0, 3, 5]")
+    train.main("mine-rnn")
+    folder = paths.model("mine", "rnn")
+    alone = {p.name: p.read_bytes() for p in folder.iterdir()}
+    monkeypatch.setattr("recurrence.device.spare_cores", lambda device, compute: 2)
+    train.main("mine-rnn")
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == alone
+
+
 def test_window_models_train_a_second_time_on_the_notebooks_split(trained_project: Path) -> None:
     edit(trained_project, "{loader: lanes, size: 2, bptt: 16}", WINDOWS)
     edit(trained_project, "hidden: 16", "hidden: 16\n    context: 4")

@@ -2,9 +2,13 @@
 
 import platform
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +16,17 @@ import torch
 from numpy.typing import NDArray
 
 from recurrence import batches, checkpoint, device, params, paths, training
-from recurrence.console import progress, say
+from recurrence.console import Advance, progress, say
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path, read_json, write_json
 from recurrence.model import build_model, core_module
 from recurrence.randomness import derived_seed
 from recurrence.stages import run
 
+Streams = list[NDArray[np.integer]]
+Job = tuple[int, str]
+"""A seed, and the protocol it is trained by."""
+Row = dict[str, Any]
 HISTORY = ["seed", "protocol", *training.Row.__dataclass_fields__]
 
 
@@ -50,35 +58,65 @@ def _count(block: params.Model, ids: NDArray[np.integer], vocab_size: int, folde
     return {"device": device.describe(torch.device("cpu")), "parameters": model.stored_counts}
 
 
-def _train(block: params.Model, streams: list[NDArray[np.integer]], vocab_size: int, folder: Path) -> dict[str, object]:
+def _train(block: params.Model, streams: Streams, vocab_size: int, folder: Path) -> dict[str, object]:
     assert block.recipe is not None
-    where = device.choose(params.load().compute, block.hidden)
-    train_ids, valid_ids = (torch.from_numpy(ids.astype(np.int64)).to(where) for ids in streams)
+    compute = params.load().compute
+    where, clock = device.choose(compute, block.hidden), time.perf_counter()
     protocols = ["ordered"] if block.recipe.batches.notebook_split == "none" else ["ordered", "as_notebook"]
-    rows: list[dict[str, object]] = []
-    trained = 0
-    for seed in block.seeds:
-        for protocol in protocols:
-            torch.manual_seed(derived_seed(seed, block.corpus, block.name, "train", protocol))
-            rng = np.random.default_rng(derived_seed(seed, block.corpus, block.name, "batches", protocol))
-            model = build_model(block, vocab_size).to(where)
-            if protocol == "ordered":
-                loaders = _ordered(train_ids, valid_ids, block.recipe)
-            else:
-                loaders = batches.notebook_windows(torch.cat((train_ids, valid_ids)), block.recipe.batches, rng)
-            epochs = sum(phase.epochs for phase in block.recipe.phases)
-            trained += epochs * len(loaders[0]) * block.recipe.batches.size * block.recipe.batches.bptt
-            title = f"{block.corpus}/{block.name} seed {seed} {protocol if len(protocols) > 1 else ''}".rstrip()
-            with progress(title, epochs * len(loaders[0]), "batches") as advance:
-                for row in training.fit(model, block.recipe, *loaders, rng, advance):
-                    rows.append({"seed": seed, "protocol": protocol, **asdict(row)})
-                    advance(0, f"epoch {row.epoch}/{epochs} train {row.train_nats:.4f} valid {row.valid_nats:.4f}")
-            say(f"{title}: valid {row.valid_nats:.4f} nats, accuracy {row.valid_accuracy:.4f} after {row.epoch} epochs")
-            if protocol == "ordered":
-                checkpoint.save_weights(folder, seed, model)
+    jobs = [(seed, protocol) for seed in block.seeds for protocol in protocols]
+    epochs = sum(phase.epochs for phase in block.recipe.phases)
+    fit = partial(_fit, block, streams, vocab_size, where, folder)
+    rows: list[Row] = []
+    with progress(f"{block.corpus}/{block.name}", len(jobs) * epochs, "epochs") as advance:
+        if workers := min(len(jobs), device.spare_cores(where, compute)):
+            with ProcessPoolExecutor(workers, get_context("fork")) as pool:
+                for done in pool.map(fit, jobs):
+                    rows += done
+                    advance(epochs, _told(done[-1]))
+        else:
+            for job in jobs:
+                rows += fit(job, advance)
+    for row in rows:
+        if row["epoch"] == epochs:
+            say(f"{block.corpus}/{block.name} {_told(row)}")
     pd.DataFrame(rows, columns=HISTORY).to_csv(folder / "history.csv", index=False)
-    parameters = sum(p.numel() for p in model.parameters())
-    return {"device": device.describe(where), "parameters": parameters, "tokens": trained}
+    trained = len(jobs) * epochs * len(streams[0][: block.recipe.sample_tokens])
+    return {
+        "device": device.describe(where),
+        "parameters": sum(p.numel() for p in build_model(block, vocab_size).parameters()),
+        "tokens_per_second": round(trained / (time.perf_counter() - clock)),
+    }
+
+
+def _fit(  # noqa: PLR0913 (all that another process must be told)
+    block: params.Model, streams: Streams, vocab_size: int, where: torch.device, folder: Path, job: Job, /,
+    advance: Advance | None = None,
+) -> list[Row]:  # fmt: skip
+    """Train one seed by one protocol, save its weights, and return its history."""
+    assert block.recipe is not None
+    seed, protocol = job
+    torch.manual_seed(derived_seed(seed, block.corpus, block.name, "train", protocol))
+    rng = np.random.default_rng(derived_seed(seed, block.corpus, block.name, "batches", protocol))
+    train_ids, valid_ids = (torch.from_numpy(ids.astype(np.int64)).to(where) for ids in streams)
+    model = build_model(block, vocab_size).to(where)
+    if protocol == "ordered":
+        loaders = _ordered(train_ids, valid_ids, block.recipe)
+    else:
+        loaders = batches.notebook_windows(torch.cat((train_ids, valid_ids)), block.recipe.batches, rng)
+    tell = advance or (lambda amount, note="": None)
+    rows: list[Row] = []
+    for row in training.fit(model, block.recipe, *loaders, rng, lambda batch: tell(batch / len(loaders[0]))):
+        rows.append({"seed": seed, "protocol": protocol, **asdict(row)})
+        tell(0, _told(rows[-1]))
+    if protocol == "ordered":
+        checkpoint.save_weights(folder, seed, model)
+    return rows
+
+
+def _told(row: Row) -> str:
+    protocol = "" if row["protocol"] == "ordered" else " as the notebook split"
+    figures = f"train {row['train_nats']:.4f}, valid {row['valid_nats']:.4f}, accuracy {row['valid_accuracy']:.4f}"
+    return f"seed {row['seed']}{protocol}: {figures} after epoch {row['epoch']}"
 
 
 def _ordered(train: torch.Tensor, valid: torch.Tensor, recipe: params.Recipe) -> tuple[batches.Loader, batches.Loader]:
