@@ -143,7 +143,7 @@ def two_texts(tmp_path: Path) -> list[str]:
 def test_loops_as_json_lines(recurrence: Cli, two_texts: list[str]) -> None:
     code, out, _ = recurrence("loops", *two_texts, "--format", "jsonl")
     first, second = (json.loads(line) for line in out.splitlines())
-    assert code == 0
+    assert code == 1
     assert list(first)[0] == "id"
     assert {"kind", "start", "period", "copies", "matched", "coverage", "terminal", "unit"} <= set(first)
     assert (first["kind"], first["start"], first["period"], first["unit"]) == ("exact", 14, 10, "round and ")
@@ -152,9 +152,13 @@ def test_loops_as_json_lines(recurrence: Cli, two_texts: list[str]) -> None:
 
 def test_loops_as_a_table(recurrence: Cli, two_texts: list[str]) -> None:
     code, out, _ = recurrence("loops", *two_texts, "--unit", "word", "--floor", "4")
-    assert code == 0
+    assert code == 1
     assert re.search(r"exact +3 +2 +11\.5 .*'and round'", out)
     assert out.endswith("1 of 2 samples loop\n")
+
+
+def test_no_loop_is_exit_code_0(recurrence: Cli, two_texts: list[str]) -> None:
+    assert recurrence("loops", two_texts[1])[0] == 0
 
 
 # ---------------------------------------------------------------- pipeline

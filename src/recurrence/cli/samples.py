@@ -23,7 +23,7 @@ def loops(
     format: Annotated[Literal["table", "jsonl"], typer.Option(help="For people, or for programs.")] = "table",
 ) -> None:
     """Which samples loop, since when, with what unit. A text file is one sample; of JSONL each line is one, a record
-    with `text` or `tokens` (and `id`).
+    with `text` or `tokens` (and `id`). Exit code: 0 no loop, 1 loops found, 2 error.
 
     \b
     Examples:
@@ -33,12 +33,20 @@ def loops(
     """
     from recurrence.loops.files import read_samples, verdict_row
 
-    rows = (verdict_row(sample, floor) for sample in read_samples(files, sys.stdin.buffer, unit, lines))
-    if format == "jsonl":
-        for row in rows:
+    looping = 0
+    rows = []
+    for sample in read_samples(files, sys.stdin.buffer, unit, lines):
+        row = verdict_row(sample, floor)
+        looping += row["kind"] != "none"
+        if format == "jsonl":
             print(json.dumps(row, ensure_ascii=False))
-    else:
-        _show(list(rows))
+        else:
+            rows.append(row)
+    if format == "table":
+        _show(rows)
+        print(f"{looping} of {len(rows)} samples loop")
+    if looping:
+        raise typer.Exit(1)
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
@@ -57,4 +65,3 @@ def _show(rows: list[dict[str, Any]]) -> None:
     console = Console()
     console.width = max(console.width, 100)
     console.print(table)
-    print(f"{sum(row['kind'] != 'none' for row in rows)} of {len(rows)} samples loop")
