@@ -99,3 +99,11 @@ def test_a_model_that_was_not_trained_is_named_and_nothing_is_written(project: P
     with pytest.raises(RecurrenceError, match="seed3.safetensors: no such seed"):
         evaluate.main("tale-lstm")
     assert not (project / "data/scores").exists()
+
+
+def test_a_model_trained_on_a_slice_has_no_delta(project: Path) -> None:
+    path = project / "params.yaml"
+    path.write_text(PARAMS.replace("{batches: {loader", "{sample_tokens: 50, batches: {loader"))
+    evaluate.main("tale-lstm")
+    scores = json.loads(paths.scores("tale", "lstm").read_text())
+    assert scores["delta"] is None and scores["notebook"]["nats"] == 1.168421

@@ -30,7 +30,9 @@ def main(key: str) -> None:
     scores["exact"] = scoring.mean([entry["exact"] for entry in seeds])
     ours = scoring.mean([entry["as_notebook"] for entry in seeds]) if seeds[0]["as_notebook"] else None
     theirs = {"id": block.notebook, **printed.figures()} if printed else None
-    scores |= {"as_notebook": ours, "notebook": theirs, "delta": scoring.delta(ours, theirs)}
+    sampled = block.recipe is not None and block.recipe.sample_tokens is not None  # so not the notebook's training
+    delta = None if sampled else scoring.delta(ours, theirs)
+    scores |= {"as_notebook": ours, "notebook": theirs, "delta": delta}
     write_json(paths.scores(block.corpus, block.name), scores)
 
 
