@@ -1,5 +1,7 @@
 """Commands that talk to a trained model: list, generate, score, next."""
 
+import os
+import signal
 import sys
 from typing import Annotated
 
@@ -87,10 +89,16 @@ def generate(
     row = Row(ids, sampler, generator(seed, strategy, prompt))
     torch.set_num_threads(1)  # one row is too little to share
     between = "" if found.vocab.unit == "char" else " "
-    sys.stdout.write(found.vocab.decode(ids))
-    for ids_B, _ in steps(load_model(found.folder, found.seed), [row], length):
-        sys.stdout.write(between + found.vocab.decode(ids_B.tolist()))
-        sys.stdout.flush()
+    stream = steps(load_model(found.folder, found.seed), [row], length)
+    # Ctrl-C as an exception may surface inside torch and come out as another; nothing is left to save, so end at once.
+    before = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    try:
+        sys.stdout.write(found.vocab.decode(ids))
+        for ids_B, _ in stream:
+            sys.stdout.write(between + found.vocab.decode(ids_B.tolist()))
+            sys.stdout.flush()
+    finally:
+        signal.signal(signal.SIGINT, before)
     sys.stdout.write("\n")
 
 
