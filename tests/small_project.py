@@ -18,7 +18,7 @@ corpora:
     tokens: {unit: char}
     split: {rule: line_fraction, fraction: 0.8}
     vocab: {}
-    prompts: {held_out: 1, prompt_tokens: 8, length: 40, seeds: [0]}
+    prompts: {prompt_tokens: 8, length: 40}
 models:
   mine-rnn:
     corpus: mine
@@ -31,6 +31,12 @@ models:
       phases:
         - {epochs: 1, schedule: {kind: constant, lr: 1.0e-2}, optimizer: {}}
   mine-unigram: {corpus: mine, name: unigram, core: unigram}
+sampling:
+  mine-rnn: {corpus: mine, name: rnn, core: rnn, judge: unigram, amateur: unigram}
+  mine-unigram: {corpus: mine, name: unigram, core: unigram, judge: rnn, amateur: rnn, strategies: [multinomial]}
+protocol:
+  size: tiny
+  tiny: {held_out: 1, seeds: [0], checkpoints: 1, card_trials: 1}
 strategies:
   greedy: {pick: argmax}
   multinomial: {pick: sample}

@@ -39,7 +39,7 @@ def test_every_stage_is_a_command() -> None:
     assert list(pipeline.STAGES) == list(stages)
     assert set(stages) <= set(command_names())
     for name, (kind, _) in pipeline.STAGES.items():
-        assert stages[name]["foreach"] == {"corpus": "${corpora}", "model": "${models}"}[kind]
+        assert stages[name]["foreach"] in {"corpus": ["${corpora}"], "model": ["${models}", "${sampling}"]}[kind]
 
 
 def test_an_unknown_command_is_met_with_the_nearest(recurrence: Cli) -> None:
@@ -128,37 +128,6 @@ def test_a_model_is_named_by_key_or_path(recurrence: Cli, trained_project: Path)
 def test_a_model_that_left_params_can_still_be_used(recurrence: Cli, trained_project: Path) -> None:
     (trained_project / "data/models/mine/rnn").rename(trained_project / "data/models/mine/old")
     assert recurrence("next", "mine/old", "--prompt", "the")[0] == 0
-
-
-# ---------------------------------------------------------------- any text
-
-
-@pytest.fixture
-def two_texts(tmp_path: Path) -> list[str]:
-    (tmp_path / "loop.txt").write_text("to begin with:" + "round and " * 12)
-    (tmp_path / "none.txt").write_text("nothing here comes twice, or so it seems")
-    return [str(tmp_path / "loop.txt"), str(tmp_path / "none.txt")]
-
-
-def test_loops_as_json_lines(recurrence: Cli, two_texts: list[str]) -> None:
-    code, out, _ = recurrence("loops", *two_texts, "--format", "jsonl")
-    first, second = (json.loads(line) for line in out.splitlines())
-    assert code == 1
-    assert list(first)[0] == "id"
-    assert {"kind", "start", "period", "copies", "matched", "coverage", "terminal", "unit"} <= set(first)
-    assert (first["kind"], first["start"], first["period"], first["unit"]) == ("exact", 14, 10, "round and ")
-    assert (second["kind"], second["start"], second["unit"]) == ("none", None, None)
-
-
-def test_loops_as_a_table(recurrence: Cli, two_texts: list[str]) -> None:
-    code, out, _ = recurrence("loops", *two_texts, "--unit", "word", "--floor", "4")
-    assert code == 1
-    assert re.search(r"exact +3 +2 +11\.5 .*'and round'", out)
-    assert out.endswith("1 of 2 samples loop\n")
-
-
-def test_no_loop_is_exit_code_0(recurrence: Cli, two_texts: list[str]) -> None:
-    assert recurrence("loops", two_texts[1])[0] == 0
 
 
 # ---------------------------------------------------------------- pipeline

@@ -25,6 +25,12 @@ models:
       batches: {loader: lanes, size: 2, bptt: 4}
       phases:
         - {epochs: 1, schedule: {kind: constant, lr: 1.0e-3}, optimizer: {}}
+  mine-unigram: {corpus: mine, name: unigram, core: unigram}
+sampling:
+  mine-rnn: {corpus: mine, name: rnn, core: rnn, judge: unigram, amateur: unigram}
+protocol:
+  size: tiny
+  tiny: {held_out: 2}
 strategies:
   greedy: {pick: argmax}
 """
@@ -49,6 +55,34 @@ def test_the_projects_own_file_is_valid() -> None:
     loaded = params.parse(PROJECT.read_text(encoding="utf-8"))
     assert loaded.corpora["nietzsche_b"].split.line == 7998
     assert loaded.models["human_numbers-lm6"].seeds == (0, 1, 2, 3, 4)
+
+
+def test_a_strategy_belongs_to_a_family() -> None:
+    for block, family in (
+        ({"search": {"beam": 4}, "filters": [{"top_k": 5}]}, "search"),
+        ({"pick": "argmax"}, "greedy"),
+        ({"pick": "argmax", "filters": [{"top_k": 2}]}, "greedy with filters"),
+        ({"pick": "sample", "allow": ["<unk>"]}, "pure sampling"),
+        ({"pick": "sample", "filters": [{"top_k": 2}]}, "truncated sampling"),
+    ):
+        assert params.Strategy.model_validate(block).family == family
+
+
+def test_sampling_and_the_chosen_sizes_are_handed_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").write_text(SMALL, encoding="utf-8")
+    monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
+    assert (params.protocol().held_out, params.protocol().seeds) == (2, (0, 1))
+    assert params.sampling("mine/rnn").judge == "unigram"
+    assert list(params.sampled_of("mine")) == ["mine-rnn"]
+    assert not params.sampled_of("other")
+    with pytest.raises(RecurrenceError, match="sampling has no 'mine-unigram'"):
+        params.sampling("mine-unigram")
+
+
+def test_sampling_and_protocol_may_be_left_out() -> None:
+    start, end = SMALL.index("sampling:"), SMALL.index("strategies:")
+    loaded = params.parse(SMALL[:start] + SMALL[end:])
+    assert (loaded.sampling, loaded.protocol.sizes.held_out) == ({}, 8)
 
 
 def test_blocks_do_not_change_after_loading() -> None:
@@ -115,13 +149,57 @@ def test_blocks_do_not_change_after_loading() -> None:
             "[mine.txt], digests: [md5:1]",
             "corpora.mine.source.digests.0: must be text that matches ^(md5",
         ),
-        ("core: rnn", "core: rnnn", "models.mine-rnn.core: no core 'rnnn'; did you mean 'rnn'? available: awd_lstm, "),
         (
-            "corpus: mine",
-            "corpus: mane",
+            "    core: rnn",
+            "    core: rnnn",
+            "models.mine-rnn.core: no core 'rnnn'; did you mean 'rnn'? available: awd_lstm, ",
+        ),
+        (
+            "    corpus: mine",
+            "    corpus: mane",
             "models.mine-rnn.corpus: no corpus 'mane'; did you mean 'mine'? available: mine",
         ),
-        ("mine-rnn:", "mine-run:", "models.mine-run: the key must be corpus-name, here mine-rnn"),
+        ("    core: rnn\n", "    core: gru\n", "sampling.mine-rnn.core: must be the model's own, 'gru', got 'rnn'"),
+        ("mine-rnn: {", "mine-run: {", "sampling.mine-run: no model 'mine-run'; did you mean 'mine-rnn'? available: "),
+        (
+            "judge: unigram",
+            "judge: bigram",
+            "sampling.mine-rnn.judge: no model of mine 'bigram'; did you mean 'unigram'",
+        ),
+        (
+            "judge: unigram",
+            "judge: rnn",
+            "sampling.mine-rnn.judge: must be another model than 'rnn' itself; available: unig",
+        ),
+        ("amateur: unigram", "amateur: rnn", "sampling.mine-rnn.amateur: must be another model than 'rnn' itself"),
+        (
+            "amateur: unigram}",
+            "amateur: unigram, strategies: [gredy]}",
+            "sampling.mine-rnn.strategies: no strategy 'gredy'; did you mean 'greedy'",
+        ),
+        ("size: tiny", "size: tini", "protocol: size: no size 'tini'; did you mean 'tiny'? available: tiny"),
+        ("size: tiny", "", "protocol.size: missing; this key must be given"),
+        ("held_out: 2", "held_out: -2", "protocol.tiny.held_out: must be at least 0, got -2"),
+        (
+            "held_out: 2",
+            "held: 2",
+            "protocol.tiny.held: unknown key; did you mean 'held_out'? available: card_trials, ch",
+        ),
+        ("held_out: 2", "seeds: []", "protocol.tiny.seeds: must be a list of at least 1, got []"),
+        ("held_out: 2", "seeds: [1, 1]", "protocol.tiny: seeds must differ from one another, got [1, 1]"),
+        (
+            "prompts: {}",
+            "prompts: {length: 9, long_length: 8}",
+            "corpora.mine.prompts: long_length must be at least le",
+        ),
+        (
+            "prompts: {}",
+            "prompts: {held_out: 8}",
+            "corpora.mine.prompts.held_out: unknown key; available: length, long",
+        ),
+        ("{pick: argmax}", "{}", "strategies.greedy: either pick (argmax or sample) or search must be given, one of t"),
+        ("pick: argmax", "pick: argmax, search: {beam: 4}", "strategies.greedy: either pick (argmax or sample) or sea"),
+        ("pick: argmax", "search: {beam: 4, width: 3}", "strategies.greedy: search must be a one-key mapping like {be"),
     ],
 )
 def test_a_wrong_key_or_value_is_one_line_that_says_what_to_do(old: str, new: str, message: str) -> None:
@@ -147,12 +225,12 @@ def test_a_key_given_twice_is_an_error() -> None:
 
 
 def test_broken_yaml_is_named_with_its_line() -> None:
-    assert refused("{pick: argmax}", "{pick: [argmax}").startswith("params.yaml, line 20, column 25: not YAML as it")
+    assert refused("{pick: argmax}", "{pick: [argmax}").startswith("params.yaml, line 26, column 25: not YAML as it")
 
 
 @pytest.mark.parametrize("text", ["", "- a list\n", "just words"])
 def test_a_file_that_is_no_mapping_is_refused(text: str) -> None:
-    with pytest.raises(RecurrenceError, match="must be a mapping with the keys corpora, models, strategies"):
+    with pytest.raises(RecurrenceError, match="must be a mapping with the keys corpora, models, sampling, protocol"):
         params.parse(text)
 
 
@@ -164,7 +242,7 @@ def test_an_unknown_model_or_corpus_is_met_with_the_nearest(tmp_path: Path, monk
     with pytest.raises(RecurrenceError, match="corpora has no 'mines'; did you mean 'mine'"):
         params.corpus("mines")
     assert params.model("mine/rnn") is params.model("mine-rnn")
-    assert list(params.models_of("mine")) == ["mine-rnn"]
+    assert list(params.models_of("mine")) == ["mine-rnn", "mine-unigram"]
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 IN_MLFLOW = ("good", "poor")
-"""Fewer models than the tree has: logging a run takes a tenth of a second."""
+DECODINGS = ("greedy", "multinomial")
+"""Fewer models and strategies than the tree has: logging a run takes a tenth of a second."""
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +50,12 @@ def make_results(root: Path, monkeypatch: pytest.MonkeyPatch, fresh_store: Path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     results_tree.build(root)
     tree = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-    tree["models"] = {f"toy-{name}": tree["models"][f"toy-{name}"] for name in IN_MLFLOW}
-    tree["strategies"]["multinomial"] = {"pick": "sample", "filters": [{"top_k": 5}]}
+    for section in ("models", "sampling"):
+        tree[section] = {f"toy-{name}": tree[section][f"toy-{name}"] for name in IN_MLFLOW}
+    for name in IN_MLFLOW:
+        rates = json.loads((root / f"data/loops/toy/{name}.json").read_text(encoding="utf-8"))
+        rates["strategies"] = {kept: rates["strategies"][kept] for kept in (*DECODINGS, "human")}
+        (root / f"data/loops/toy/{name}.json").write_text(json.dumps(rates), encoding="utf-8")
     (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     for block in params.load().models.values():
         folder = root / f"data/models/toy/{block.name}"

@@ -63,6 +63,16 @@ def samples(corpus: str, name: str) -> Path:
     return root() / "data/samples" / corpus / f"{name}.parquet"
 
 
+def prices(corpus: str, name: str) -> Path:
+    """What each sample, and each window of human text, costs under another model."""
+    return root() / "data/prices" / corpus / f"{name}.parquet"
+
+
+def card(corpus: str) -> Path:
+    """The detector card: floors measured on the corpus's own text, false positives, planted recall."""
+    return root() / "data/cards" / f"{corpus}.json"
+
+
 def loops(corpus: str, name: str) -> Path:
     """A row per sample: its loop, if any, and its repetition metrics."""
     return root() / "data/loops" / corpus / f"{name}.parquet"

@@ -34,10 +34,16 @@ SAME_STATE = 1e-6
 
 @dataclass(frozen=True)
 class TokenScores:
-    """For every token but the first: ln of its probability, and whether it was the likeliest (of equals, lowest id)."""
+    """For every token but the first: ln of its probability, the likeliest token there (of equals, the lowest id), and
+    whether that was it."""
 
     log_probs: Floats
+    predicted: Ids
     hits: NDArray[np.bool_]
+
+    def total(self) -> "Score":
+        """Their sums."""
+        return Score(-float(self.log_probs.sum()), len(self.hits), int(self.hits.sum()))
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,7 @@ def exact(
     A window model sees at most its `context` tokens before the target; any other carries its state from the first
     token to the last, and `lanes` only says how many pieces are computed side by side.
     """
-    scores = token_scores(model, ids, lanes=lanes, device=device)
-    return Score(-float(scores.log_probs.sum()), len(scores.hits), int(scores.hits.sum()))
+    return token_scores(model, ids, lanes=lanes, device=device).total()
 
 
 def token_scores(
@@ -94,11 +99,13 @@ def token_scores(
     if int(ids.max()) >= model.vocab_size:
         raise RecurrenceError(f"token ids must be below the model's vocabulary of {model.vocab_size}, got {ids.max()}")
     if isinstance(model, CountedModel):
-        return TokenScores(model.token_log_probs(ids), model.likeliest(ids) == ids[1:])
+        likeliest = model.likeliest(ids)
+        return TokenScores(model.token_log_probs(ids), likeliest, likeliest == ids[1:])
     stream = torch.from_numpy(ids.astype(np.int64)).to(device)
     with torch.inference_mode():
         pieces = _by_lanes(model, stream, lanes) if model.context is None else _by_windows(model, stream, model.context)
-    return TokenScores(pieces[0].double().numpy(), pieces[1].numpy())
+    predicted = pieces[1].numpy()
+    return TokenScores(pieces[0].double().numpy(), predicted, predicted == ids[1:])
 
 
 def _by_windows(model: LanguageModel, ids: Tensor, context: int) -> tuple[Tensor, Tensor]:
@@ -123,23 +130,24 @@ def _by_lanes(model: LanguageModel, ids: Tensor, lanes: int) -> tuple[Tensor, Te
     length = (len(ids) - 1) // lanes
     x_BT, y_BT = (ids[shift : shift + lanes * length].view(lanes, length) for shift in (0, 1))
     spans = _spans(length)
-    log_probs_BT, hits_BT = torch.empty(lanes, length), torch.empty(lanes, length, dtype=torch.bool)
+    log_probs_BT, predicted_BT = torch.empty(lanes, length), torch.empty(lanes, length, dtype=torch.int64)
     state, active = model.initial_state(lanes), torch.arange(lanes)
     after = [tuple(torch.full_like(leaf, math.nan) for leaf in state) for _ in spans]
     while len(active):
         for span, known in zip(spans, after, strict=True):
-            log_probs, hits, state = _run(model, x_BT[active, span], y_BT[active, span], state)
-            log_probs_BT[active, span], hits_BT[active, span] = log_probs, hits
+            log_probs, predicted, state = _run(model, x_BT[active, span], y_BT[active, span], state)
+            log_probs_BT[active, span], predicted_BT[active, span] = log_probs, predicted
             changed = _remember(known, state, active)
             active, state = active[changed], tuple(leaf[:, changed] for leaf in state)
             if not len(active):
                 break
         active = active[active < lanes - 1] + 1
         state = tuple(leaf[:, active - 1] for leaf in after[-1])
-    pieces = [(log_probs_BT.flatten(), hits_BT.flatten())]
+    pieces = [(log_probs_BT.flatten(), predicted_BT.flatten())]
     if len(rest := ids[lanes * length :]) > 1:
-        log_probs, hits, _ = _run(model, rest[None, :-1], rest[None, 1:], tuple(leaf[:, -1:] for leaf in after[-1]))
-        pieces.append((log_probs[0], hits[0]))
+        last = tuple(leaf[:, -1:] for leaf in after[-1])
+        log_probs, predicted, _ = _run(model, rest[None, :-1], rest[None, 1:], last)
+        pieces.append((log_probs[0], predicted[0]))
     return _joined(pieces)
 
 
@@ -150,7 +158,7 @@ def _spans(length: int) -> list[slice]:
 
 
 def _run(model: LanguageModel, x_BT: Tensor, y_BT: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-    """Log-probabilities and hits of y, on the CPU, and the state after; as many steps at a time as memory allows."""
+    """ln p of y, the likeliest tokens, on the CPU, and the state after; as many steps at a time as memory allows."""
     steps = max(1, min(MOST_STEPS, MOST_LOGITS // (len(x_BT) * model.vocab_size)))
     pieces = []
     for start in range(0, x_BT.shape[1], steps):
@@ -160,15 +168,15 @@ def _run(model: LanguageModel, x_BT: Tensor, y_BT: Tensor, state: State) -> tupl
 
 
 def _judge(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """ln p of each target, and whether it is the argmax (torch takes the first of equals)."""
+    """ln p of each target, and the argmax there (torch takes the first of equals)."""
     log_probs = -F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none")
-    return log_probs.view_as(targets).cpu(), (logits.argmax(-1) == targets).cpu()
+    return log_probs.view_as(targets).cpu(), logits.argmax(-1).cpu()
 
 
 def _joined(pieces: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """Pieces put together along the last axis."""
-    log_probs, hits = zip(*pieces, strict=True)
-    return torch.cat(log_probs, -1), torch.cat(hits, -1)
+    log_probs, predicted = zip(*pieces, strict=True)
+    return torch.cat(log_probs, -1), torch.cat(predicted, -1)
 
 
 def _remember(known: State, state: State, active: Tensor) -> Tensor:

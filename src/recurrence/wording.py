@@ -6,7 +6,7 @@ Knows nothing of any key: the tree is what was read, the schema the block that i
 import reprlib
 from collections.abc import Callable, Iterable
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
@@ -88,7 +88,8 @@ def _keys_at(place: Place, schema: type[BaseModel]) -> Iterable[str]:
     kind: Any = schema
     for part in place:
         if _is_block(kind):
-            kind = _bare(kind.model_fields[str(part)].annotation)
+            field = kind.model_fields.get(str(part))
+            kind = _bare(field.annotation if field else get_args(get_type_hints(kind)["__pydantic_extra__"])[-1])
         else:  # dict[..., value] or tuple[value, ...]
             inner = get_args(kind)
             kind = _bare(inner[0] if inner[-1] is Ellipsis else inner[-1])

@@ -1,8 +1,10 @@
+from hashlib import sha256
+
 import numpy as np
 import pytest
 
 from recurrence import params
-from recurrence.decoding.prompts import corpus_prompts, encode_prompt, held_out
+from recurrence.decoding.prompts import corpus_prompts, encode_prompt, prompts_digest, windows
 from recurrence.errors import RecurrenceError
 from recurrence.vocab import Vocab
 
@@ -10,23 +12,23 @@ CHARS = Vocab(("<unk>", "<pad>", *"abc "), ("<unk>", "<pad>"), params.Tokens(uni
 WORDS = Vocab(("one", "two"), (), params.Tokens(unit="word"))
 
 
-def test_held_out_windows_are_evenly_spaced() -> None:
-    assert held_out(np.arange(103, dtype=np.uint8), 4, 3) == [(0, 1, 2), (25, 26, 27), (50, 51, 52), (75, 76, 77)]
+def test_windows_are_evenly_spaced() -> None:
+    assert windows(np.arange(103, dtype=np.uint8), 4, 3) == [(0, 1, 2), (25, 26, 27), (50, 51, 52), (75, 76, 77)]
 
 
-def test_held_out_of_nothing_is_nothing() -> None:
-    assert held_out(np.arange(2), 0, 64) == []
+def test_windows_of_nothing_is_nothing() -> None:
+    assert windows(np.arange(2), 0, 64) == []
 
 
 def test_text_follows_every_window() -> None:
-    assert held_out(np.arange(4), 3, 3) == [(0, 1, 2)] * 3
+    assert windows(np.arange(4), 3, 3) == [(0, 1, 2)] * 3
     with pytest.raises(RecurrenceError, match="less than the 3 tokens of validation text, got 3"):
-        held_out(np.arange(3), 1, 3)
+        windows(np.arange(3), 1, 3)
 
 
 def test_windows_come_before_texts_and_are_plain_numbers() -> None:
-    block = params.Prompts(held_out=2, prompt_tokens=2, texts=("A b",))
-    prompts = corpus_prompts("mine", block, np.array([2, 3, 4, 2, 3, 4], np.uint8), CHARS)
+    block = params.Prompts(prompt_tokens=2, texts=("A b",))
+    prompts = corpus_prompts("mine", block, 2, np.array([2, 3, 4, 2, 3, 4], np.uint8), CHARS)
     assert prompts == [(2, 3), (4, 2), (2, 5, 3)]
     assert all(type(i) is int for prompt in prompts for i in prompt)
 
@@ -50,4 +52,10 @@ def test_a_wholly_unknown_prompt_is_refused() -> None:
 
 def test_bad_prompts_of_a_corpus_are_named() -> None:
     with pytest.raises(RecurrenceError, match="params.yaml: corpora.mine.prompts: prompt 'xyz'"):
-        corpus_prompts("mine", params.Prompts(held_out=0, texts=("xyz",)), np.arange(3), CHARS)
+        corpus_prompts("mine", params.Prompts(texts=("xyz",)), 0, np.arange(3), CHARS)
+
+
+def test_the_digest_is_of_the_ids_and_of_where_each_prompt_ends() -> None:
+    assert prompts_digest([(2, 3), (4, 2)]) == sha256(b"2 3\n4 2").hexdigest()
+    others = [[(2, 3, 4), (2,)], [(4, 2), (2, 3)], [(2, 3)], [(23,), (4, 2)]]
+    assert len({prompts_digest(prompts) for prompts in [*others, [(2, 3), (4, 2)]]}) == 5

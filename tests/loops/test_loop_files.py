@@ -1,4 +1,4 @@
-"""Text, JSONL, folders and stdin become samples and verdict rows; what cannot be read is named."""
+"""Text, JSONL, folders and stdin become samples; what cannot be read is named."""
 
 import io
 import json
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recurrence.errors import RecurrenceError
-from recurrence.loops.files import Sample, read_samples, verdict_row
-
-LOOP = "It began well. " + "on and on " * 10
-FIELDS = {"id", "kind", "start", "period", "copies", "matched", "coverage", "terminal", "unit", "length"}
+from recurrence.loops import files
+from recurrence.loops.files import Sample, of_text, of_tokens, read_samples
 
 
 def samples(*places: Path | str, stdin: bytes = b"", **how: Any) -> list[Sample]:
@@ -28,67 +28,43 @@ def written(path: Path, content: str | bytes | Iterable[Any]) -> Path:
     return path
 
 
-# ---------------------------------------------------------------- rows
+def spelled(sample: Sample) -> str | list[str | int]:
+    """All of it, as it is written."""
+    return sample.spell(0, len(sample.ids))
 
 
-def test_the_row_of_a_text_that_loops(tmp_path: Path) -> None:
-    file = written(tmp_path / "a.txt", LOOP)
-    (row,) = map(verdict_row, samples(file))
-    assert row == {
-        "id": str(file),
-        "kind": "exact",
-        "length": 115,
-        "start": 14,
-        "period": 10,
-        "copies": 10.1,
-        "matched": 91,
-        "coverage": 91 / 115,
-        "terminal": True,
-        "unit": " on and on",
-    }
-    assert row.keys() == FIELDS
-    json.dumps(row)
+# ---------------------------------------------------------------- tokens
 
 
-def test_the_row_of_a_text_that_does_not_loop() -> None:
-    (row,) = map(verdict_row, samples("-", stdin=b"nothing to see here"))
-    assert row == dict.fromkeys(FIELDS) | {"id": "-", "kind": "none", "length": 19}
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("plain", "u1"), ("\xff\x00", "u1"), ("naïve — 1", "<u2"), ("ab\ud800", "<u2"), ("🦜é", "<u4"), ("", "u1")],
+)
+def test_a_character_is_one_number_and_takes_no_more_room_than_it_must(text: str, kind: str) -> None:
+    sample = of_text(text, "x")
+    assert (sample.ids.tolist(), sample.ids.dtype) == ([ord(c) for c in text], kind)
+    assert (spelled(sample), sample.text(), sample.spell(1, 3)) == (text, text, text[1:3])
 
 
-def test_words_start_and_end_at_white_space() -> None:
-    (row,) = (verdict_row(s) for s in samples("-", stdin=LOOP.replace(" ", "\n  ").encode(), unit="word"))
-    assert (row["start"], row["period"], row["matched"], row["unit"]) == (3, 3, 27, "on and on")
+def test_words_are_parted_by_white_space_of_any_kind() -> None:
+    sample = of_text(" on\u2003and\non  and\x1don", "x", "word")
+    assert sample.ids.tolist() == [0, 1, 0, 1, 0]
+    assert spelled(sample) == sample.text() == "on and on and on"
 
 
-def test_tokens_of_either_kind_are_shown_as_they_are() -> None:
-    records = [{"tokens": [7, *[900_000, -1, 2**70] * 9]}, {"tokens": ["a", *["▁b", "c"] * 20]}]
-    stdin = "".join(json.dumps(record) + "\n" for record in records).encode()
-    one, two = map(verdict_row, samples("-", stdin=stdin))
-    assert (one["start"], one["period"], one["unit"]) == (1, 3, [900_000, -1, 2**70])
-    assert (two["start"], two["period"], two["unit"]) == (1, 2, ["▁b", "c"])
+@given(text=st.text(" \nab", max_size=60), at_once=st.integers(1, 9))
+def test_words_are_the_same_however_much_is_cut_at_once(text: str, at_once: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "_CHARACTERS_AT_ONCE", at_once)
+        sample = of_text(text, "x", "word")
+    assert spelled(sample) == " ".join(text.split())
 
 
-def test_a_number_is_not_its_digits() -> None:
-    assert verdict_row(Sample("x", "token", [1, "1"] * 30))["period"] == 2
-
-
-@pytest.mark.parametrize(("unit", "just_below"), [("char", 40), ("word", 20), ("token", 20)])
-def test_default_floors(unit: str, just_below: int) -> None:
-    for matched, kind in ((just_below - 1, "none"), (just_below, "exact")):
-        tokens = "a" * (matched + 1) if unit == "char" else ["a"] * (matched + 1)
-        assert verdict_row(Sample("x", unit, tokens))["kind"] == kind
-        assert verdict_row(Sample("x", unit, tokens), floor=5)["kind"] == "exact"
-
-
-def test_half_a_surrogate_pair_can_still_be_printed() -> None:
-    stdin = rb'{"text": "' + rb"ab\ud800" * 30 + rb'", "id": "\udc00"}'
-    (row,) = map(verdict_row, samples("-", stdin=stdin))
-    assert (row["id"], row["unit"], row["period"]) == ("?", "ab?", 3)
-
-
-def test_astral_characters_are_one_each() -> None:
-    (row,) = map(verdict_row, samples("-", stdin=("🦜é" * 30).encode()))
-    assert (row["length"], row["period"], row["unit"]) == (60, 2, "🦜é")
+def test_tokens_of_either_kind_are_given_back_as_they_are() -> None:
+    sample = of_tokens([7, "▁b", 2**70, 7, "7", -1], "x")
+    assert sample.ids.tolist() == [0, 1, 2, 0, 3, 4]
+    assert spelled(sample) == [7, "▁b", 2**70, 7, "7", -1]
+    assert sample.text() is None
 
 
 # ---------------------------------------------------------------- what is a sample
@@ -109,21 +85,21 @@ def test_blank_lines_are_no_records_but_count(tmp_path: Path) -> None:
 def test_the_unit_says_which_field_is_read(tmp_path: Path) -> None:
     file = written(tmp_path / "a.jsonl", [{"text": "one two", "tokens": [1, 2, 3]}])
     read = {unit: samples(file, unit=unit)[0] for unit in (None, "char", "word", "token")}
-    assert read[None] == read["char"] == Sample(f"{file}:1", "char", "one two")
-    assert read["word"].tokens == ["one", "two"]
-    assert read["token"].tokens == [1, 2, 3]
+    assert [read[unit].unit for unit in (None, "char", "word", "token")] == ["char", "char", "word", "token"]
+    assert [len(read[unit].ids) for unit in ("char", "word", "token")] == [7, 2, 3]
+    assert spelled(read["token"]) == [1, 2, 3]
 
 
 def test_lines_of_a_text_as_samples(tmp_path: Path) -> None:
     file = written(tmp_path / "a.txt", "one\r\n\ntwo \n")
-    assert [(s.id, s.tokens) for s in samples(file, lines=True)] == [(f"{file}:1", "one"), (f"{file}:3", "two ")]
-    assert [s.tokens for s in samples(file)] == ["one\r\n\ntwo \n"]
+    assert [(s.id, spelled(s)) for s in samples(file, lines=True)] == [(f"{file}:1", "one"), (f"{file}:3", "two ")]
+    assert [spelled(s) for s in samples(file)] == ["one\r\n\ntwo \n"]
 
 
 def test_a_byte_order_mark_is_no_character(tmp_path: Path) -> None:
-    assert samples(written(tmp_path / "a.txt", b"\xef\xbb\xbfhi"))[0].tokens == "hi"
-    assert samples(written(tmp_path / "a.jsonl", b'\xef\xbb\xbf{"text": "hi"}'))[0].tokens == "hi"
-    assert samples("-", stdin=b'\xef\xbb\xbf{"text": "hi"}')[0].tokens == "hi"
+    assert spelled(samples(written(tmp_path / "a.txt", b"\xef\xbb\xbfhi"))[0]) == "hi"
+    assert spelled(samples(written(tmp_path / "a.jsonl", b'\xef\xbb\xbf{"text": "hi"}'))[0]) == "hi"
+    assert spelled(samples("-", stdin=b'\xef\xbb\xbf{"text": "hi"}')[0]) == "hi"
 
 
 @pytest.mark.parametrize(
@@ -138,12 +114,12 @@ def test_a_byte_order_mark_is_no_character(tmp_path: Path) -> None:
     ],
 )
 def test_without_a_suffix_the_first_line_tells(stdin: bytes, tokens: list[Any], tmp_path: Path) -> None:
-    assert [s.tokens for s in samples("-", stdin=stdin)] == tokens
-    assert [s.tokens for s in samples(written(tmp_path / "out", stdin))] == tokens
+    assert [spelled(s) for s in samples("-", stdin=stdin)] == tokens
+    assert [spelled(s) for s in samples(written(tmp_path / "out", stdin))] == tokens
 
 
 def test_a_text_file_is_text_whatever_it_holds(tmp_path: Path) -> None:
-    assert samples(written(tmp_path / "a.txt", '{"text": "x"}'))[0].tokens == '{"text": "x"}'
+    assert spelled(samples(written(tmp_path / "a.txt", '{"text": "x"}'))[0]) == '{"text": "x"}'
 
 
 def test_folders_are_walked_in_order_for_text_and_jsonl(tmp_path: Path) -> None:
@@ -217,3 +193,22 @@ def test_missing_files_and_empty_folders_are_named(tmp_path: Path) -> None:
         samples(tmp_path / "none.txt")
     with pytest.raises(RecurrenceError, match=r"must hold files named .jsonl, .md, .ndjson, .text, .txt, has none"):
         samples(tmp_path)
+
+
+def test_what_is_no_text_is_told_from_text_in_another_encoding(tmp_path: Path) -> None:
+    with pytest.raises(RecurrenceError, match=r"model.bin: must be UTF-8 text, got a binary file"):
+        samples(written(tmp_path / "model.bin", b"ab\0\1\2"))
+    with pytest.raises(RecurrenceError, match=r"a.txt: must be UTF-8 text, got UTF-16; .* iconv -f utf-16"):
+        samples(written(tmp_path / "a.txt", "words".encode("utf-16")))
+
+
+# ---------------------------------------------------------------- how far it is
+
+
+def test_every_byte_is_told_of_once_its_sample_is_done_with(tmp_path: Path) -> None:
+    places = [written(tmp_path / "a.txt", "some text"), written(tmp_path / "b.jsonl", '\n{"text": "x"}\n{"text": "é"}')]
+    told: list[int] = []
+    done = [sum(told) for _ in read_samples(map(str, places), io.BytesIO(), tell=told.append)]
+    sizes = [place.stat().st_size for place in places]
+    assert done == [0, sizes[0] + 1, sizes[0] + 15]
+    assert sum(told) == sum(sizes)

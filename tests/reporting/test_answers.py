@@ -1,5 +1,3 @@
-import pandas as pd
-
 from recurrence.reporting.answers import answers
 from recurrence.reporting.results import Results
 from reporting.results_tree import changed, model
@@ -46,45 +44,9 @@ def test_without_a_notebook_nothing_is_said_of_one(toy: Results) -> None:
     assert "Do the notebooks' figures come back?" not in asked(alone)
 
 
-def test_which_decoding_loops_since_when_and_how(toy: Results) -> None:
-    answer, details = asked(toy)["Which decoding loops?"]
-    assert answer == "greedy"
-    assert details == "greedy: 67 % loop (4 of 6; 2 of 2 models), after 5 characters, period 4."
-
-
-def test_which_does_not_and_human_text_beside_it(toy: Results) -> None:
-    answer, details = asked(toy)["Which does not?"]
-    assert answer == "multinomial"
-    assert "multinomial: no loop in 6 samples, so at most 39 % loop" in details  # Wilson: 3.84 / (6 + 3.84)
-    assert "Human text, measured alike: 0 % (0 of 2 windows" in details
-
-
-def test_without_samples_only_losses_are_answered(toy: Results) -> None:
-    for name in ("good", "poor"):
-        toy = changed(toy, name, samples=model(toy, name).samples.iloc[:0], rates={})
-    assert set(asked(toy)) == {
-        "Which model predicts best?",
-        "Does it beat counting?",
-        "Do the notebooks' figures come back?",
-    }
-
-
 def test_losses_answer_where_the_notebook_printed_no_accuracy(toy: Results) -> None:
     scores = model(toy, "good").scores
     printed = changed(toy, "good", scores={**scores, "delta": {"nats": 0.05, "accuracy": None}})
     answer, details = asked(printed)["Do the notebooks' figures come back?"]
     assert answer == "0 of 1 losses at most 0.02 nats above the notebook's"
     assert "1 of 1 notebook losses lie within two" in details  # 0.05 <= 2 x 0.028
-
-
-def test_what_loops_at_times_only_is_said_shortly(toy: Results) -> None:
-    samples = model(toy, "poor").samples
-    hot = samples.iloc[[0]].assign(strategy="hot", sample_id="hot/0/0/0")
-    cold = samples.iloc[[1, 2]].assign(strategy="hot", sample_id=["hot/1/0/0", "hot/2/0/0"])
-    rates = {**model(toy, "poor").rates, "hot": model(toy, "poor").rates["greedy"]}
-    toy = changed(toy, "poor", samples=pd.concat([samples, hot, cold], ignore_index=True), rates=rates)
-    assert asked(toy)["Which decoding loops?"][1].endswith("period 4. At times: hot 33 %.")
-    toy = changed(toy, "good", samples=model(toy, "good").samples.iloc[:0], rates={})
-    toy = changed(toy, "poor", samples=pd.concat([hot, cold], ignore_index=True))
-    assert asked(toy)["Which decoding loops?"][0] == "None mostly; hot at times"
-    assert asked(toy)["Which does not?"][0] == "All do; hot least, 33 %"

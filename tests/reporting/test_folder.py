@@ -18,8 +18,9 @@ def made(toy: Results) -> dict[str, bytes]:
 def test_the_same_results_give_the_same_bytes(toy: Results, made: dict[str, bytes]) -> None:
     assert made == contents(toy)
     assert sorted(made) == [
-        "curves.csv", "curves.png", "decoding.csv", "index.html", "loop_rates.png", "metrics/good.json",
-        "metrics/kneser_ney.json", "metrics/poor.json", "metrics/uniform.json", "models.csv", "summary.md",
+        "curves.csv", "curves.png", "decoding.csv", "frontier.png", "index.html", "loop_rates.png",
+        "metrics/good.json", "metrics/kneser_ney.json", "metrics/poor.json", "metrics/uniform.json", "models.csv",
+        "summary.md",
     ]  # fmt: skip
     assert all(len(made[name]) < 150_000 for name in made if name.endswith(".png"))
 

@@ -46,6 +46,13 @@ def html(toy: Results) -> str:
     return page.html(toy)
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the charts out, which take nearly all the time."""
+    nothing = dict.fromkeys(("panels", "frontiers", "survivals"), {}) | dict.fromkeys(("ranking", "onsets", "periods"))
+    monkeypatch.setattr(page.charts, "charts", lambda results: nothing)
+
+
 def test_the_page_is_whole_and_its_ids_are_its_own(html: str) -> None:
     tree = Tree(html)
     assert len(tree.ids) == len(set(tree.ids))
@@ -70,7 +77,7 @@ def test_the_page_is_for_phones_too(html: str) -> None:
     assert tables == len(re.findall(r'<div class="scroll[^>]*tabindex="0">\s*<table', html))
 
 
-def test_text_of_samples_is_escaped(toy: Results) -> None:
+def test_text_of_samples_is_escaped(toy: Results, undrawn: None) -> None:
     samples = model(toy, "good").samples.assign(prompt="</blockquote><script>alert(1)</script>")
     tokens = ("<img src=x onerror=a()>", *model(toy, "good").tokens[1:])
     hostile = page.html(changed(toy, "good", samples=samples, tokens=tokens))
@@ -94,7 +101,7 @@ def test_figures_stand_in_the_table(html: str) -> None:
     assert cells == f"good best lstm 1 × 8 {exact} {alike} 1,234 2 1 min 15 s CPU".split()
 
 
-def test_what_is_missing_is_said(toy: Results) -> None:
+def test_what_is_missing_is_said(toy: Results, undrawn: None) -> None:
     partial = replace(changed(toy, "poor", absent=("samples", "loops")), missing=("lost",))
     for text in (page.html(partial), page.markdown(partial)):
         plain = re.sub(r"<[^>]+>", "", text)
@@ -117,25 +124,20 @@ def test_baselines_alone_make_a_page(toy: Results) -> None:
 def test_every_row_of_a_markdown_table_has_the_cells_of_its_head(toy: Results) -> None:
     text = page.markdown(toy)
     blocks = [block for block in re.split(r"\n\s*\n", text) if block.startswith("|")]
-    assert len(blocks) == 5
+    assert len(blocks) > 12
     for block in blocks:
         widths = {len(re.split(r"(?<!\\)\|", line)) for line in block.strip().splitlines()}
         assert len(widths) == 1, block
     assert "| good (best) | lstm 1 × 8 | 1.320 ± 0.028 |" in text
 
 
-def test_shades_meet_those_of_the_chart() -> None:
-    assert [page.shade(rate) for rate in (0, 1 / 3, 1)] == ["#f4f1ec", "#f2c9a1", "#b04a00"]
-    assert page.shade(0.5) == "#e9aa6e"
-
-
-def test_a_unit_of_nothing_but_space_can_be_seen(toy: Results) -> None:
+def test_a_unit_of_nothing_but_space_can_be_seen(toy: Results, undrawn: None) -> None:
     blank = changed(toy, "good", samples=model(toy, "good").samples.assign(attractor="  "))
     assert "<code>␣␣</code>" in page.html(blank)
     assert "| `␣␣` |" in page.markdown(blank)
 
 
-def test_what_to_know_before_comparing_is_said(toy: Results) -> None:
+def test_what_to_know_before_comparing_is_said(toy: Results, undrawn: None) -> None:
     told = changed(toy, "good", remarks=("a <lucky> run", "trained on the first 9 tokens"))
     told = replace(told, sample=params.Sample(train_lines=1200, valid_lines=30))
     html, summary = page.html(told), page.markdown(told)
@@ -145,3 +147,98 @@ def test_what_to_know_before_comparing_is_said(toy: Results) -> None:
         "first 1,200 lines of its training text and 30 of its validation text" in text for text in (html, summary)
     )
     assert "sample of the corpus" not in page.html(toy)
+
+
+def test_every_trained_model_has_its_charts_and_lines(html: str) -> None:
+    for name in ("good", "poor"):
+        assert f'aria-label="Loop rate against price of the strategies, {name}"' in html
+        assert f'aria-label="Share of samples that do not loop yet, {name}"' in html
+    assert "<b>greedy</b>: 100\N{NO-BREAK SPACE}% loop, from character 6 on, period 4 (3 of 3, the same one)" in html
+    assert "<b>good</b>, judged by poor" in html
+
+
+def test_the_recommended_setting_is_outlined_and_others_are_marked(html: str) -> None:
+    row = html[html.index('<tr><th scope="row">top_p_0_9</th>') :]
+    good, poor = re.findall(r"<td[^>]*>", row[: row.index("</tr>")])
+    assert 'class="outline within"' in good and "outline" not in poor
+    assert "none; nearest:</span> greedy_rep_1_2" in html
+
+
+def test_baselines_stay_out_of_the_way(html: str) -> None:
+    below = html[html.index("<summary>Baselines that count</summary>") :]
+    below = below[: below.index("</details>")]
+    assert "kneser_ney" in below and "beam_4" not in below and "good" not in below
+
+
+def test_every_figure_of_a_model_stands_in_its_table(html: str) -> None:
+    table = html[html.index('aria-label="Decoding figures of good"') :]
+    table = table[: table.index("</table>")]
+    assert re.findall(r'<tr[^>]*><th scope="row">(\w+)', table) == [
+        "human", "greedy", "beam_4", "greedy_rep_1_2", "multinomial", "top_p_0_9",
+    ]  # fmt: skip
+    rows = [re.sub(r"<[^>]+>", " ", row) for row in re.findall(r"<tr.*?</tr>", table.split("<tbody>")[1], re.S)]
+    assert rows[2].split()[-2:] == ["+100", "0.060"]
+
+
+def test_the_detector_card_is_shown(html: str, toy: Results) -> None:
+    section = html[html.index('<section id="detector">') : html.index('<section id="corpus">')]
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section))
+    assert "exact loops 36 of 36 (100 %), with 5 % edited 47 of 48 (98 %)" in words.replace("\xa0", " ")
+    assert section.count('class="heat small"') == 4
+    assert "the hidden state comes back at a fixed period in 6" in words
+
+
+def test_a_missing_card_is_said(toy: Results, undrawn: None) -> None:
+    bare = replace(toy, card=None)
+    html = page.html(bare)
+    Tree(html)
+    assert "no detector card yet" in html and 'id="detector"' not in html
+    assert "no detector card yet" in page.markdown(bare)
+
+
+def test_without_prices_the_rest_is_shown(toy: Results) -> None:
+    for m in toy.models:
+        rates = {name: r | {"price": None, "price_lo": None, "price_hi": None} for name, r in m.rates.items()}
+        toy = changed(toy, m.name, human_nats=(), rates=rates, absent=("prices",) if rates else ())
+    html = page.html(toy)
+    Tree(html)
+    assert "<b>good:</b> no prices yet" in html and "Loop rate against price" not in html
+    assert 'id="strategies"' in html and "Which setting to use?" not in html
+    page.markdown(toy)
+
+
+def test_repetition_while_reading_stands_beside_the_ranking(html: str, toy: Results, undrawn: None) -> None:
+    assert html.count("<td>93 %</td><td>42 %</td>") == 4
+    assert "| kneser_ney | 93 % | 42 % |" in page.markdown(toy)
+    scores = {m.name: {k: v for k, v in m.scores.items() if k != "repetition"} for m in toy.models}
+    for name, found in scores.items():
+        toy = changed(toy, name, scores=found)
+    assert "Repetition while reading" not in page.html(toy)
+
+
+def test_names_and_units_are_escaped_in_every_section(toy: Results, undrawn: None) -> None:
+    samples = model(toy, "good").samples.assign(attractor="<script>", unit="<script>")
+    rates = {name.replace("beam_4", "<script>"): r for name, r in model(toy, "good").rates.items()}
+    hostile = page.html(changed(toy, "good", samples=samples, rates=rates))
+    assert "<script" not in hostile and hostile.count("&lt;script&gt;") > 3
+
+
+def test_where_samples_reach_eos_the_text_before_it_is_shown_too(toy: Results, undrawn: None) -> None:
+    assert "Longer samples</h3>" in page.html(toy) and "reach &lt;eos&gt;" not in page.html(toy)
+    ended = model(toy, "good").samples.assign(eos_at=4, stopped_kind="none")
+    html = page.html(changed(toy, "good", samples=ended))
+    Tree(html)
+    row = html[html.index("loop before it") :]
+    row = row[row.index('<th scope="row">the likeliest token</th>') :]
+    assert re.findall(r"(\d+) %", row[: row.index("</tr>")]) == ["67", "50", "17", "67", "67"]
+
+
+def test_text_too_short_for_a_human_window_is_no_hindrance(toy: Results, undrawn: None) -> None:
+    for m in toy.models:
+        if m.rates:
+            human = dict.fromkeys(m.rates["human"], None) | {"samples": 0, "loops": 0, "recycling": 0}
+            human |= {"published": {}, "certified": {"samples": 0, "certified": 0, "agree": 0}}
+            toy = changed(toy, m.name, human_nats=(), rates=m.rates | {"human": human})
+    html = page.html(toy)
+    Tree(html)
+    assert "Human text" not in page.markdown(toy) and "Human text" not in html

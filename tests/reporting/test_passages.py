@@ -30,7 +30,7 @@ def test_a_loop_is_cut_into_its_copies(good: ModelResults) -> None:
 def test_pieces_put_together_are_the_sample(good: ModelResults) -> None:
     samples = good.samples.set_index("sample_id")
     for passage in passages(good, "char"):
-        assert text(passage) == samples.loc[f"{passage.strategy}/0/0/0", "text"]
+        assert text(passage) == samples.loc[f"{passage.strategy}/0/0/0", "text"][:60]  # what the verdict is on
 
 
 def test_what_does_not_loop_is_one_piece(good: ModelResults) -> None:
@@ -48,6 +48,7 @@ def test_a_loop_that_is_left_again_ends_in_plain_text(good: ModelResults) -> Non
 
 def test_long_samples_are_cut_but_not_before_the_loop_is_seen(good: ModelResults) -> None:
     row = good.samples.iloc[0].to_dict() | {"ids": [4] * 900 + [0, 1, 2, 3] * 300, "start": 900, "matched": 1196}
+    row["length"] = 2100
     long = replace(good, samples=pd.DataFrame([row]))
     (greedy,) = passages(long, "char")
     assert [piece.copy for piece in greedy.pieces] == [None, *range(10)]  # 40 tokens of it
@@ -58,7 +59,7 @@ def test_long_samples_are_cut_but_not_before_the_loop_is_seen(good: ModelResults
 
 
 def test_words_are_joined_by_spaces(good: ModelResults) -> None:
-    row = good.samples.iloc[0].to_dict() | {"ids": [0, 1, 2, 1, 2], "start": 1, "period": 2, "matched": 2}
+    row = good.samples.iloc[0].to_dict() | {"ids": [0, 1, 2, 1, 2], "start": 1, "period": 2, "matched": 2, "length": 5}
     words = replace(good, tokens=("one", "two", "three"), samples=pd.DataFrame([row]))
     assert [piece.text for piece in passages(words, "word")[0].pieces] == ["one", "two three", "two three"]
 
@@ -66,12 +67,30 @@ def test_words_are_joined_by_spaces(good: ModelResults) -> None:
 def test_a_random_loop_under_another_strategy_is_shown_too(good: ModelResults) -> None:
     row = good.samples.iloc[0].to_dict() | {"sample_id": "hot/0/0/0", "strategy": "hot", "deterministic": False}
     more = pd.concat([good.samples, pd.DataFrame([row])], ignore_index=True)
-    assert [p.strategy for p in passages(replace(good, samples=more), "char")] == ["greedy", "multinomial", "hot"]
+    shown = [p.strategy for p in passages(replace(good, samples=more), "char")]
+    assert shown == ["greedy", "multinomial", "top_p_0_9", "hot"]
+
+
+def test_the_recommended_strategy_is_shown_and_said(good: ModelResults) -> None:
+    assert [(p.strategy, p.chosen) for p in passages(good, "char")] == [
+        ("greedy", False), ("multinomial", False), ("top_p_0_9", True),
+    ]  # fmt: skip
+    unpriced = replace(good, human_nats=())
+    assert [p.strategy for p in passages(unpriced, "char")] == ["greedy", "multinomial"]
+
+
+def test_a_near_loop_is_one_piece(good: ModelResults) -> None:
+    row = good.samples.iloc[0].to_dict() | {"kind": "near", "start": 5, "period": 4, "copies": 9.9, "identity": 0.9}
+    (near,) = passages(replace(good, samples=pd.DataFrame([row])), "char")
+    assert near.near and [piece.copy for piece in near.pieces] == [None, 0, None]
+    assert len(near.pieces[1].text) == 40
 
 
 def test_without_the_preferred_strategies_others_stand_in(good: ModelResults) -> None:
-    other = good.samples.assign(strategy=good.samples["strategy"].map({"greedy": "beam", "multinomial": "hot"}))
-    assert [p.strategy for p in passages(replace(good, samples=other), "char")] == ["beam", "hot"]
+    few = good.samples[good.samples["strategy"].isin(["greedy", "multinomial"])]
+    other = few.assign(strategy=few["strategy"].map({"greedy": "beam", "multinomial": "hot"}))
+    stand_ins = replace(good, samples=other, human_nats=())
+    assert [p.strategy for p in passages(stand_ins, "char")] == ["beam", "hot"]
 
 
 def test_control_characters_are_made_visible() -> None:
@@ -80,5 +99,5 @@ def test_control_characters_are_made_visible() -> None:
 
 def test_three_copies_of_a_long_unit_are_shown(good: ModelResults) -> None:
     row = good.samples.iloc[0].to_dict() | {"ids": [4] * 800 + [*[0] * 99, 1] * 9, "start": 800, "period": 100}
-    (greedy,) = passages(replace(good, samples=pd.DataFrame([row | {"matched": 800}])), "char")
+    (greedy,) = passages(replace(good, samples=pd.DataFrame([row | {"matched": 800, "length": 1700}])), "char")
     assert [piece.copy for piece in greedy.pieces] == [None, 0, 1, 2]

@@ -1,9 +1,10 @@
+import pandas as pd
 import pytest
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError
 from recurrence.reporting.results import Results, load
-from reporting.results_tree import model
+from reporting.results_tree import STRATEGIES, model
 
 
 def test_models_stand_in_the_order_of_params(toy: Results) -> None:
@@ -19,10 +20,22 @@ def test_the_best_and_what_it_must_beat_are_those_of_least_exact_loss(toy: Resul
 
 def test_samples_carry_their_verdicts_and_no_human_text(toy: Results) -> None:
     samples = model(toy, "good").samples
-    assert len(samples) == 6
-    assert set(samples["strategy"]) == {"greedy", "multinomial"}
+    assert len(samples) == 3 * 3 + 2 * 6
+    assert set(samples["strategy"]) == set(STRATEGIES)
     assert samples.loc[samples["strategy"] == "greedy", "start"].tolist() == [5, 5, 5]
-    assert (toy.human["samples"], toy.human["exact"]) == (2, 0)
+    assert (toy.human["samples"], toy.human["loops"]) == (5, 0)
+    assert model(toy, "good").human_nats == pytest.approx((1.3, 1.4, 1.5, 1.6, 1.7))
+
+
+def test_strategies_go_by_family(toy: Results) -> None:
+    assert toy.strategies == ["greedy", "greedy_rep_1_2", "beam_4", "multinomial", "top_p_0_9"]
+    assert [toy.family(name) for name in (*toy.strategies[1:3], "gone")] == ["greedy with filters", "search", "unknown"]
+
+
+def test_loops_are_exact_and_near_ones(toy: Results) -> None:
+    assert toy.loops.groupby("model")["kind"].value_counts().to_dict() == {
+        ("good", "exact"): 5, ("good", "near"): 2, ("poor", "exact"): 2,
+    }  # fmt: skip
 
 
 def test_a_model_without_scores_is_missing_and_not_dropped(project: object) -> None:
@@ -37,7 +50,28 @@ def test_what_a_model_lacks_beside_its_scores_is_named(project: object) -> None:
     paths.wall("toy", "good").unlink()
     good = model(load("toy"), "good")
     assert good.absent == ("wall", "loops")
-    assert (good.rates, good.wall, len(good.samples)) == ({}, {}, 0)
+    assert (good.rates, good.loops, good.wall, len(good.samples), good.human_nats) == ({}, {}, {}, 0, ())
+
+
+def test_rates_without_their_verdicts_are_not_there(project: object) -> None:
+    paths.loops("toy", "good").unlink()
+    assert model(load("toy"), "good").absent == ("loops",)
+
+
+def test_a_model_that_is_not_sampled_lacks_nothing(toy: Results) -> None:
+    uniform = model(toy, "uniform")
+    assert (uniform.absent, uniform.rates, len(uniform.samples)) == ((), {}, 0)
+
+
+def test_samples_without_prices_are_named(project: object) -> None:
+    path = paths.loops("toy", "good")
+    pd.read_parquet(path).assign(judge_nats=float("nan")).to_parquet(path)
+    assert model(load("toy"), "good").absent == ("prices",)
+
+
+def test_the_detector_card_may_be_absent(project: object) -> None:
+    paths.card("toy").unlink()
+    assert load("toy").card is None
 
 
 def test_an_unknown_corpus_is_met_with_the_nearest(project: object) -> None:

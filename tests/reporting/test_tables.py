@@ -3,14 +3,21 @@ import pytest
 
 from recurrence.reporting import tables
 from recurrence.reporting.results import Results
+from reporting.results_tree import STRATEGIES
 
 MODELS = (
     "model seeds parameters exact_nats exact_nats_sd exact_accuracy bits_per_char perplexity as_notebook_nats "
-    "as_notebook_nats_sd as_notebook_accuracy notebook_nats notebook_accuracy delta_nats train_seconds device"
+    "as_notebook_nats_sd as_notebook_accuracy notebook_nats notebook_accuracy delta_nats train_seconds device "
+    "recommended recommended_loop_hi recommended_price human_price"
 )
 DECODING = (
-    "model strategy samples length exact_rate exact_lo exact_hi terminal_rate onset_median period_median "
-    "copies_median attractors rep_4 rep_8 distinct_4 zlib_ratio longest_repeat"
+    "model strategy family samples length deterministic uses_history exact near recycling loop_rate loop_lo loop_hi "
+    "exact_rate exact_lo exact_hi near_rate near_lo near_hi recycling_rate recycling_lo recycling_hi terminal_rate "
+    "onset_median onset_rmean period_median copies_median coverage_mean identity_mean n_attractors price price_lo "
+    "price_hi rep_1 rep_2 rep_3 rep_4 rep_8 distinct_1 distinct_2 distinct_3 distinct_4 zlib_ratio longest_repeat "
+    "lz_factors rep_w rep_r welleck_rep_4 longest_verbatim non_word diversity self_bleu zipf holtzman_paper "
+    "holtzman_code vllm_repetition whisper_zlib rescued certified certified_agree ended_rate stopped_exact_rate "
+    "long_length long_exact_rate pure_reference pure_difference pure_p pure_p_holm"
 )
 
 
@@ -31,11 +38,24 @@ def test_what_a_baseline_has_not_got_is_empty(toy: Results) -> None:
 def test_decoding_has_a_row_per_model_and_strategy_and_human_rows(toy: Results) -> None:
     table = tables.decoding(toy)
     assert list(table.columns) == DECODING.split()
-    assert table["strategy"].tolist() == ["greedy", "multinomial", "human"] * 4
-    rates = table.set_index(["model", "strategy"])["exact_rate"]
-    assert rates["good", "greedy"] == 1
-    assert rates["poor", "greedy"] == pytest.approx(1 / 3)
-    assert rates["good", "human"] == 0
+    own = [*STRATEGIES, "human"]
+    assert table["strategy"].tolist() == [*own, *own, "greedy", "multinomial", "human"]
+    rows = table.set_index(["model", "strategy"])
+    assert rows["loop_rate"]["good", "beam_4"] == 1 and rows["exact_rate"]["good", "beam_4"] == pytest.approx(2 / 3)
+    assert rows["loop_rate"]["poor", "greedy"] == pytest.approx(1 / 3)
+    assert rows["loop_rate"]["good", "human"] == 0
+    assert rows.loc[("good", "greedy"), ["certified", "long_length", "pure_p_holm"]].tolist() == [3, 120, 0.06]
+    assert rows.loc[("good", "multinomial"), ["long_length", "pure_reference"]].isna().all()
+    assert rows["family"].unique().tolist() == [
+        "greedy", "search", "greedy with filters", "pure sampling", "truncated sampling", "human",
+    ]  # fmt: skip
+
+
+def test_the_recommended_setting_stands_beside_the_model(toy: Results) -> None:
+    rows = tables.models(toy).set_index("model")
+    assert rows.loc["good", ["recommended", "recommended_loop_hi"]].tolist() == ["top_p_0_9", 0.5]
+    assert (rows.loc["good", "recommended_price"], rows.loc["good", "human_price"]) == pytest.approx((1.42, 1.5))
+    assert rows.loc["poor", ["recommended", "recommended_price"]].isna().all()  # its top-p samples loop once
 
 
 def test_curve_means_are_over_seeds(toy: Results) -> None:
@@ -48,17 +68,29 @@ def test_curve_means_are_over_seeds(toy: Results) -> None:
 
 def test_pooled_is_over_the_samples_of_trained_models_and_falls(toy: Results) -> None:
     rows = tables.pooled(toy).to_dict("records")
-    assert [row["strategy"] for row in rows] == ["greedy", "multinomial"]
+    assert [row["strategy"] for row in rows] == ["greedy", "beam_4", "greedy_rep_1_2", "top_p_0_9", "multinomial"]
     assert rows[0] == {
-        "strategy": "greedy", "samples": 6, "loops": 4, "rate": 4 / 6, "onset": 5.0, "period": 4.0,
+        "strategy": "greedy", "family": "greedy", "samples": 6, "loops": 4, "rate": 4 / 6, "onset": 5.0, "period": 4.0,
         "models": 2, "looping_models": 2,
     }  # fmt: skip
-    assert (rows[1]["loops"], rows[1]["rate"]) == (0, 0.0)
+    assert (rows[1]["loops"], rows[1]["looping_models"]) == (3, 1)  # two exact, one near
+    assert (rows[4]["loops"], rows[4]["rate"]) == (0, 0.0)
 
 
 def test_attractors_are_counted_over_models(toy: Results) -> None:
     (row,) = tables.attractors(toy).to_dict("records")
-    assert row == {"attractor": " acd", "period": 4, "samples": 4, "models": "good, poor", "strategies": "greedy"}
+    assert row == {"attractor": " acd", "period": 4, "samples": 7, "models": "good and poor", "strategies": 3}
+
+
+def test_basins_are_counted_by_model(toy: Results) -> None:
+    samples = toy.samples.assign(attractor=["aa", *toy.samples["attractor"][1:]])
+    toy = Results(**vars_of(toy))
+    object.__setattr__(toy, "samples", samples)
+    rows = tables.basins(toy).to_dict("records")
+    assert rows == [
+        {"model": "good", "samples": 5, "distinct": 2, "largest": [4, 1]},
+        {"model": "poor", "samples": 2, "distinct": 1, "largest": [2]},
+    ]
 
 
 def test_attractors_of_most_samples_come_first_and_the_rest_are_left_out(toy: Results) -> None:
@@ -79,4 +111,7 @@ def test_metrics_are_small_and_by_model(toy: Results) -> None:
         "exact_nats": 1.6,
         "exact_accuracy": 0.55,
         "loop_rate": {"greedy": 0.333333, "multinomial": 0.0},
+        "price": {"greedy": 0.42, "multinomial": 2.12},
     }
+    assert metrics["good"]["loop_rate"]["recommended"] == 0 and metrics["good"]["price"]["recommended"] == 1.42
+    assert metrics["uniform"]["price"] == {}

@@ -10,56 +10,78 @@ import pytest
 import yaml
 
 from recurrence.errors import RecurrenceError
+from recurrence.loops.metrics import METRICS
+from recurrence.loops.published import PUBLISHED
 from recurrence.params import Tokens
 from recurrence.stages import detect_loops
 from recurrence.vocab import Vocab
 
-LENGTH = 60
-LETTERS = "abcdefghij"
-FIELDS = ["kind", "start", "period", "copies", "matched", "coverage", "terminal", "unit", "attractor"]
-METRICS = {f"rep_{n}" for n in (1, 2, 3, 4, 8)} | {"distinct_2", "distinct_4", "zlib_ratio", "longest_repeat"}
-SHARES = {"exact_rate", "exact_lo", "exact_hi", "terminal_rate", "onset_median", "period_median", "copies_median"}
-RATES = {"samples", "length", "exact", "coverage_mean", "attractors"} | SHARES | METRICS - {"rep_1", "rep_2", "rep_3"}
+LENGTH, LONG = 60, 120
+LETTERS = "abcdefghij. "
+ABOUT = ["sample_id", "strategy", "prompt_id", "train_seed", "sample_seed"]
+FIELDS = ["kind", "length", "start", "period", "copies", "matched", "coverage", "terminal", "identity"]
+FIELDS += ["nested_start", "nested_period", "nested_matched", "unit", "attractor"]
+ELSEWHERE = ["long_kind", "long_start", "long_period", "witness_period", "agrees", "eos_at", "stopped_kind"]
 CORPUS = {
     "source": {"kind": "text", "addresses": ["toy.txt"]},
     "tokens": {"unit": "char"},
     "split": {"rule": "line_fraction"},
-    "vocab": {"specials": ["<unk>"]},
-    "prompts": {"length": LENGTH},
+    "vocab": {"specials": ["<unk>", "<eos>"]},
+    "prompts": {"length": LENGTH, "long_length": LONG},
 }
 PARAMS = {
     "corpora": {"toy": CORPUS},
-    "models": {"toy-unigram": {"corpus": "toy", "name": "unigram", "core": "unigram"}},
+    "models": {f"toy-{n}": {"corpus": "toy", "name": n, "core": n} for n in ("unigram", "uniform", "kneser_ney")},
+    "sampling": {
+        "toy-unigram": {
+            "corpus": "toy",
+            "name": "unigram",
+            "core": "unigram",
+            "judge": "kneser_ney",
+            "amateur": "uniform",
+        }
+    },
+    "protocol": {"size": "small", "small": {}},
     "strategies": {"greedy": {"pick": "argmax"}, "multinomial": {"pick": "sample"}},
-    "loops": {"floor": {"char": 30, "word": 20}, "human_windows": 3},
+    "loops": {"human_windows": 3},
 }
+CARD = {
+    "unit": "char", "length": LENGTH,
+    "detector": {"floor": 30, "near_floor": 30, "near_delta": 0.4, "rep_n": 8, "rep_limit": 0.3, "zlib_limit": None},
+}  # fmt: skip
+MIXED = np.random.default_rng(0).integers(2, 14, 700)
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two greedy samples that loop, one only half as long as the floor asks, and one that does not; human text."""
+    """Two greedy samples that loop, one that does so only after the first 60 characters, and one of pure sampling."""
     monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(PARAMS), encoding="utf-8")
-    vocab = Vocab(("<unk>", *LETTERS), ("<unk>",), Tokens(unit="char"))
+    vocab = Vocab(("<unk>", "<eos>", *LETTERS), ("<unk>", "<eos>"), Tokens(unit="char"))
     vocab.save(tmp_path / "data/vocab/toy.json")
-    rng = np.random.default_rng(0)
-    mixed = rng.integers(1, 11, 600)
-    put_ids(tmp_path, train=mixed[:350], valid=mixed[350:])
+    put_ids(tmp_path, train=MIXED[:350], valid=MIXED[350:600])
     texts = {
-        "greedy/0/0/0": "jihgf" + "abcde" * 11,
-        "greedy/1/0/0": "cdeab" * 10 + "jihgfjighj",
-        "greedy/2/0/0": "jihgf" + "ab" * 8 + vocab.decode(mixed[:39]),
-        "multinomial/0/0/0": vocab.decode(mixed[100 : 100 + LENGTH]),
-        "multinomial/0/0/1": "<unk>" * LENGTH,
+        "greedy/0/0/0": vocab.encode(list("jihgf" + "abcde" * 23)),
+        "greedy/1/0/0": vocab.encode(list("cdeab" * 10 + "jihgfjighj" + "ab. " * 15)),
+        "greedy/2/0/0": np.concatenate([MIXED[600:660], vocab.encode(list("abc" * 20))]),
+        "multinomial/0/0/0": MIXED[640:700],
+        "multinomial/0/0/1": np.concatenate([MIXED[100:130], [1], np.zeros(29, int)]),
     }
-    rows = [
-        {"sample_id": name, "strategy": name.split("/")[0], "text": text, "ids": ids(vocab, text)}
-        for name, text in texts.items()
-    ]
-    path = tmp_path / "data/samples/toy/unigram.parquet"
-    path.parent.mkdir(parents=True)
-    pd.DataFrame(rows).to_parquet(path)
+    put_samples(tmp_path, texts)
+    put(tmp_path / "data/cards/toy.json", json.dumps(CARD))
+    prices = {"sample_id": [*texts, *(f"human/valid/{i}" for i in range(3))], "judge_nats": [1, 2, 3, 4, None, 6, 7, 8]}
+    put_table(tmp_path / "data/prices/toy/unigram.parquet", pd.DataFrame(prices))
     return tmp_path
+
+
+def put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def put_table(path: Path, table: pd.DataFrame) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(path)
 
 
 def put_ids(root: Path, **parts: np.ndarray) -> None:
@@ -69,8 +91,15 @@ def put_ids(root: Path, **parts: np.ndarray) -> None:
         np.save(folder / f"{part}.npy", values.astype(np.uint8))
 
 
-def ids(vocab: Vocab, text: str) -> np.ndarray:
-    return vocab.encode(["<unk>"] * LENGTH if text.startswith("<") else list(text))
+def put_samples(root: Path, texts: dict[str, np.ndarray]) -> None:
+    rows = []
+    for name, ids in texts.items():
+        strategy, prompt, train_seed, seed = name.split("/")
+        known = {"deterministic": strategy == "greedy", "uses_history": False, "rescued": 0, "prompts_digest": "abc"}
+        known |= {"prompt_id": int(prompt), "train_seed": int(train_seed), "sample_seed": int(seed)}
+        witness = {"greedy/0/0/0": 5, "greedy/1/0/0": 7}.get(name)
+        rows.append({"sample_id": name, "strategy": strategy, "ids": ids, "witness_period": witness, **known})
+    put_table(root / "data/samples/toy/unigram.parquet", pd.DataFrame(rows).astype({"witness_period": "Int64"}))
 
 
 def detected(root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -79,32 +108,56 @@ def detected(root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return pd.read_parquet(folder / "unigram.parquet"), json.loads((folder / "unigram.json").read_text())
 
 
-def test_a_verdict_and_metrics_for_every_sample_and_human_window(project: Path) -> None:
+def test_a_row_for_every_sample_and_human_window(project: Path) -> None:
     table, _ = detected(project)
-    assert set(table) == {"sample_id", "strategy", "length", *FIELDS, *METRICS}
+    assert list(table) == [*ABOUT, *FIELDS, *METRICS, "judge_nats", *PUBLISHED, *ELSEWHERE]
     human = [f"human/{part}/{i}" for part in ("train", "valid") for i in range(3)]
     assert list(table["sample_id"])[5:] == human
     assert set(table["strategy"][5:]) == {"human"}
-    assert list(table["kind"]) == ["exact", "exact"] + ["none"] * 9
-    one, two = table.to_dict("records")[:2]
-    verdict = {"start": 5, "period": 5, "copies": 11.0, "matched": 50, "coverage": 50 / 60, "terminal": True}
-    assert {k: one[k] for k in FIELDS[1:]} == verdict | {"unit": "abcde", "attractor": "abcde"}
-    assert (two["start"], two["unit"], two["attractor"], two["terminal"]) == (0, "cdeab", "abcde", False)
-    assert table[FIELDS[1:]][2:].isna().all(axis=None)
-    assert one["rep_4"] == 1 - len({("jihgf" + "abcde" * 11)[i : i + 4] for i in range(57)}) / 57
+    assert table[["prompt_id", "train_seed", "sample_seed"]][5:].isna().all(axis=None)
     assert set(table["length"]) == {LENGTH}
+
+
+def test_verdicts_are_of_the_first_tokens_and_of_the_whole(project: Path) -> None:
+    table, _ = detected(project)
+    assert list(table["kind"]) == ["exact", "exact"] + ["none"] * 9
+    one, two, late = table.to_dict("records")[:3]
+    verdict = {"start": 5, "period": 5, "copies": 11.0, "matched": 50, "coverage": 50 / 60, "terminal": True}
+    assert {k: one[k] for k in verdict} == verdict
+    assert (one["unit"], one["attractor"], one["identity"]) == ("abcde", "abcde", 1)
+    assert (two["start"], two["unit"], two["attractor"], two["terminal"]) == (0, "cdeab", "abcde", False)
+    assert table[["start", "terminal", "unit"]][2:].isna().all(axis=None)
+    assert (late["long_kind"], late["long_start"], late["long_period"]) == ("exact", 60, 3)
+    assert table["long_kind"][3:].isna().all()
+    assert one["longest_verbatim"] < 10 and list(table["longest_verbatim"][5:8]) == [60, 60, 60]
+    assert 0 <= table["non_word"][3] <= 1
+    assert one["holtzman_paper"] and not late["holtzman_paper"]
+
+
+def test_prices_witnesses_and_where_samples_would_stop(project: Path) -> None:
+    table, _ = detected(project)
+    assert list(table["judge_nats"][:4]) == [1, 2, 3, 4] and list(table["judge_nats"][8:]) == [6, 7, 8]
+    assert table["judge_nats"][4:8].isna().all(), "without a price, and training text"
+    assert table["witness_period"].dropna().tolist() == [5, 7]
+    assert table["agrees"].dropna().tolist() == [True, False]
+    assert table["eos_at"].dropna().to_dict() == {4: 30}
+    assert table["stopped_kind"].tolist() == table["kind"].tolist()
 
 
 def test_rates_of_each_strategy_and_of_held_out_human_text(project: Path) -> None:
     table, found = detected(project)
-    assert {k: v for k, v in found.items() if k != "strategies"} == {"floor": 30, "unit": "char", "length": LENGTH}
+    head = {"floor": 30, "unit": "char", "length": LENGTH, "prompts_digest": "abc", "judge": "kneser_ney"}
+    assert {k: v for k, v in found.items() if k != "strategies"} == head
     assert list(found["strategies"]) == ["greedy", "multinomial", "human"]
     greedy, human = found["strategies"]["greedy"], found["strategies"]["human"]
-    assert set(greedy) == set(human) == RATES
-    expected = {"samples": 3, "exact": 2, "exact_rate": 2 / 3, "terminal_rate": 1 / 3, "onset_median": 2.5}
+    expected = {"samples": 3, "exact": 2, "loops": 2, "exact_rate": 2 / 3, "terminal_rate": 1 / 3, "onset_median": 2.5}
     assert {k: greedy[k] for k in expected} == expected
-    assert greedy["attractors"] == 1
+    assert greedy["attractors"] == [["abcde", 5, 2]]
+    assert greedy["certified"] == {"samples": 3, "certified": 2, "agree": 1}
+    assert greedy["long"] == {"length": LONG, "exact_rate": 1}
     assert greedy["rep_4"] == pytest.approx(table["rep_4"][:3].mean())
+    assert (greedy["price"], found["strategies"]["multinomial"]["price"], human["price"]) == (2, 4, 7)
+    assert found["strategies"]["multinomial"]["stopped"]["ended_rate"] == 0.5
     assert (human["samples"], human["exact_rate"], human["onset_median"]) == (3, 0, None)
     valid = table[table["sample_id"].str.startswith("human/valid/")]
     assert human["zlib_ratio"] == pytest.approx(valid["zlib_ratio"].mean())
@@ -118,29 +171,33 @@ def test_the_same_bytes_every_time(project: Path) -> None:
     assert [file.read_bytes() for file in files] == first
 
 
-def test_the_floor_rises_above_the_training_text(project: Path) -> None:
-    """Its second window repeats 45 characters: what loops less is no loop here."""
-    rng = np.random.default_rng(1)
-    refrain = np.concatenate([rng.integers(1, 11, 65), np.resize([1, 2, 3], 48), rng.integers(1, 11, 200)])
-    put_ids(project, train=refrain)
+def test_the_limits_are_the_cards(project: Path) -> None:
+    limits = CARD["detector"] | {"floor": 46, "near_floor": 60}  # type: ignore[operator]
+    put(project / "data/cards/toy.json", json.dumps(CARD | {"detector": limits}))
     table, found = detected(project)
     assert found["floor"] == 46
-    assert list(table["kind"][:2]) == ["exact", "none"]
-    assert "exact" not in set(table["kind"][2:])
+    assert list(table["kind"][:2]) == ["exact", "recycling"]
 
 
 def test_text_shorter_than_a_sample_gives_no_windows(project: Path) -> None:
     put_ids(project, train=np.arange(20) % 10, valid=np.arange(20) % 10)
     table, found = detected(project)
     assert len(table) == 5
-    assert found["floor"] == 30
     assert found["strategies"]["human"]["samples"] == 0
     assert found["strategies"]["human"]["exact_rate"] is None
 
 
-def test_samples_that_are_not_there_are_named(project: Path) -> None:
-    (project / "data/samples/toy/unigram.parquet").unlink()
-    with pytest.raises(RecurrenceError, match=r"unigram.parquet: no samples; run generate@toy-unigram"):
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("samples/toy/unigram.parquet", r"unigram.parquet: no samples; run generate@toy-unigram"),
+        ("prices/toy/unigram.parquet", r"unigram.parquet: no prices; run price@toy-unigram"),
+        ("cards/toy.json", r"cards/toy.json: no such file"),
+    ],
+)
+def test_what_is_not_there_is_named(project: Path, path: str, message: str) -> None:
+    (project / "data" / path).unlink()
+    with pytest.raises(RecurrenceError, match=message):
         detect_loops.main("toy-unigram")
     assert not (project / "data/loops").exists()
 

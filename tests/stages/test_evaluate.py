@@ -14,8 +14,9 @@ from recurrence import checkpoint, params, paths
 from recurrence.cores import unigram
 from recurrence.errors import RecurrenceError
 from recurrence.files import write_json
+from recurrence.loops.teacher_forced import repetition
 from recurrence.model import build_model
-from recurrence.scoring import exact
+from recurrence.scoring import exact, token_scores
 from recurrence.stages import evaluate
 
 PARAMS = """
@@ -85,6 +86,20 @@ def test_a_trained_model_is_scored_seed_by_seed_and_held_against_its_notebook() 
         "id": "lm6-human_numbers", "nats": 1.168421, "accuracy": 0.753499, "source": "human numbers", "note": None
     }  # fmt: skip
     assert found["delta"] == pytest.approx({"nats": 1.6 - 1.168421, "accuracy": 0.8 - 0.753499})
+
+
+def test_repetition_on_peoples_text_is_the_mean_over_seeds() -> None:
+    found = scores("lstm")["repetition"]
+    folder = paths.model("tale", "lstm")
+    each = [repetition(token_scores(checkpoint.load_model(folder, seed), VALID).predicted, VALID) for seed in (0, 3)]
+    assert found == pytest.approx({name: (each[0][name] + each[1][name]) / 2 for name in each[0]})
+    assert set(found) == {"rep_128", "wrep_128", "human_rep_128", "unique"}
+    # the likeliest word comes at place 0 or later, so at 100 places of 101 a window of 128 reaches back to the start
+    unigram = scores("unigram")["repetition"]
+    favourite = int(np.bincount(VALID).argmax())
+    first = int(np.flatnonzero(favourite == VALID)[0])
+    assert unigram["unique"] == 1
+    assert unigram["rep_128"] == pytest.approx((100 - first) / 100)
 
 
 def test_a_counted_model_has_exact_scores_alone() -> None:

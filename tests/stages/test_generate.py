@@ -12,22 +12,39 @@ import yaml
 from recurrence import paths
 from recurrence.checkpoint import load_model
 from recurrence.errors import RecurrenceError
+from recurrence.loops import find_run
 from recurrence.stages import generate
 from recurrence.vocab import Vocab
 
-PROMPTS = {"held_out": 2, "prompt_tokens": 8, "texts": ["the d"], "length": 40, "seeds": [0, 5]}
+PROMPTS = {"prompt_tokens": 8, "texts": ["the d"], "length": 40}
+SIZES = {"held_out": 2, "seeds": [0, 5], "checkpoints": 1, "card_trials": 1}
 STRATEGIES = {
     "greedy": {"pick": "argmax"},
     "multinomial": {"pick": "sample"},
     "rolling": {"pick": "sample", "feeding": "rolling", "window": 4, "filters": [{"top_k": 5}]},
 }
+ROLLING = {"feeding": "rolling", "window": 4}
+HARDER = {
+    "beam": {"search": {"beam": 2}},
+    "no_repeat": {"pick": "argmax", "filters": [{"no_repeat_ngram": 1}]},
+    "mirostat": {"pick": "sample", "filters": [{"mirostat_v2": {"tau": {"of_bits": 0.5}}}]},
+    "contrastive": {"pick": "argmax", "filters": [{"contrastive_decoding": 0.1}]},
+}
 
 
-def ask(project: Path, prompts: dict[str, Any] | None = None, strategies: dict[str, Any] | None = None) -> None:
-    """Put prompts and strategies into the project's params.yaml."""
+def ask(
+    project: Path,
+    prompts: dict[str, Any] | None = None,
+    strategies: dict[str, Any] | None = None,
+    sizes: dict[str, Any] | None = None,
+) -> None:
+    """Put prompts, strategies and sizes into the project's params.yaml; every model is sampled by all strategies."""
     tree = yaml.safe_load((project / "params.yaml").read_text())
     tree["corpora"]["mine"]["prompts"] = PROMPTS | (prompts or {})
+    tree["protocol"]["tiny"] = SIZES | (sizes or {})
     tree["strategies"] = STRATEGIES if strategies is None else strategies
+    for block in tree["sampling"].values():
+        block.pop("strategies", None)
     (project / "params.yaml").write_text(yaml.safe_dump(tree))
 
 
@@ -89,7 +106,7 @@ def test_running_again_gives_the_same_bytes(trained_project: Path) -> None:
 def test_a_sample_depends_on_nothing_that_runs_beside_it(trained_project: Path) -> None:
     ask(trained_project)
     together = samples().set_index("sample_id").text
-    ask(trained_project, {"seeds": [5, 7]}, {"rolling": STRATEGIES["rolling"]})
+    ask(trained_project, None, {"rolling": STRATEGIES["rolling"]}, {"seeds": [5, 7]})
     alone = samples().set_index("sample_id").text
     shared = alone.index.intersection(together.index)
     assert len(shared) == 3
@@ -101,29 +118,95 @@ def test_the_first_checkpoints_generate(trained_project: Path) -> None:
     folder = paths.model("mine", "rnn")
     for seed in (1, 2):
         shutil.copy(folder / "seed0.safetensors", folder / f"seed{seed}.safetensors")
-    ask(trained_project, {"checkpoints": 2})
+    ask(trained_project, sizes={"checkpoints": 2})
     found = samples()
     assert sorted(set(found.train_seed)) == [0, 1]
     by_seed = [found[(found.train_seed == s) & (found.strategy == "multinomial")].text.tolist() for s in (0, 1)]
     assert by_seed[0] != by_seed[1]  # the same weights, but other random numbers
 
 
+def test_all_kinds_of_strategies_in_one_file(trained_project: Path) -> None:
+    ask(trained_project, strategies=STRATEGIES | HARDER)
+    found = samples().set_index("strategy")
+    assert found.groupby(level=0, sort=False).size().to_dict() == {
+        "greedy": 3, "multinomial": 6, "rolling": 6, "beam": 3, "no_repeat": 3, "mirostat": 6, "contrastive": 3,
+    }  # fmt: skip
+    history = found.uses_history.groupby(level=0).first()
+    assert set(history[history].index) == {"no_repeat", "mirostat", "contrastive"}
+    assert set(found[found.deterministic].index) == {"greedy", "beam", "no_repeat", "contrastive"}
+    assert (found.loc["no_repeat", "rescued"] > 0).all()  # there are fewer than 40 characters to choose from
+    assert (found.drop("no_repeat").rescued == 0).all()
+    assert {len(ids) for ids in found.ids} == {40}
+
+
+def test_only_argmax_strategies_run_to_the_long_length(trained_project: Path) -> None:
+    ask(trained_project, {"long_length": 90}, STRATEGIES | HARDER)
+    longer = samples().set_index("sample_id")
+    lengths = longer.ids.map(len).groupby(longer.strategy).agg(set).to_dict()
+    assert {name: lengths[name] for name in ("greedy", "no_repeat", "contrastive")} == {
+        "greedy": {90}, "no_repeat": {90}, "contrastive": {90},
+    }  # fmt: skip
+    assert all(lengths[name] == {40} for name in ("multinomial", "rolling", "beam", "mirostat"))
+    ask(trained_project, None, STRATEGIES | HARDER)
+    shorter = samples().set_index("sample_id")
+    assert all(longer.text[key].startswith(text) for key, text in shorter.text.items())
+
+
+def test_the_witness_speaks_of_deterministic_strategies_without_history(trained_project: Path) -> None:
+    ask(trained_project, {"length": 200}, STRATEGIES | HARDER | {"rolling": {"pick": "argmax"} | ROLLING})
+    found = samples()
+    seen = found[found.witness_period.notna()]
+    assert set(seen.strategy) <= {"greedy", "beam"}
+    assert (found.witness_period.notna() == found.witness_gap.notna()).all()
+    for row in seen.itertuples():
+        run = find_run(row.ids, 2)
+        assert run is not None
+        assert row.witness_period % run.period == 0
+        assert 0 <= row.witness_gap <= 1e-5
+    assert "greedy" in set(seen.strategy)  # this net, hardly trained, settles at once
+
+
+def test_a_model_without_hidden_state_has_no_witness(trained_project: Path) -> None:
+    ask(trained_project)
+    assert samples("unigram").witness_period.isna().all()
+
+
+def test_a_model_may_name_its_strategies(trained_project: Path) -> None:
+    ask(trained_project)
+    tree = yaml.safe_load((trained_project / "params.yaml").read_text())
+    tree["sampling"]["mine-rnn"]["strategies"] = ["multinomial"]
+    (trained_project / "params.yaml").write_text(yaml.safe_dump(tree))
+    assert set(samples().strategy) == {"multinomial"}
+
+
+def test_the_prompts_have_a_digest(trained_project: Path) -> None:
+    ask(trained_project)
+    [of_one] = set(samples().prompts_digest)
+    assert len(of_one) == 64
+    assert set(samples("unigram").prompts_digest) == {of_one}
+    ask(trained_project, sizes={"held_out": 3})
+    assert set(samples().prompts_digest) != {of_one}
+
+
 @pytest.mark.parametrize(
-    ("prompts", "strategies", "message"),
+    ("prompts", "strategies", "sizes", "message"),
     [
-        ({"seeds": []}, {"multinomial": {"pick": "sample"}}, "nothing to generate"),
-        ({"held_out": 0, "texts": []}, STRATEGIES, "nothing to generate"),
-        ({}, {}, "nothing to generate"),
-        ({"texts": [""]}, STRATEGIES, "corpora.mine.prompts: prompt '' is empty"),
-        ({"texts": ["§§"]}, STRATEGIES, "corpora.mine.prompts: prompt '§§' is wholly unknown"),
-        ({"prompt_tokens": 100_000}, STRATEGIES, "corpora.mine.prompts: prompt_tokens must be less than"),
-        ({}, {"odd": {"pick": "sample", "filters": [{"top": 3}]}}, "strategies.odd.filters: no filter 'top'"),
+        ({"texts": []}, STRATEGIES, {"held_out": 0}, "nothing to generate"),
+        ({}, {}, {}, "nothing to generate"),
+        ({"texts": [""]}, STRATEGIES, {}, "corpora.mine.prompts: prompt '' is empty"),
+        ({"texts": ["§§"]}, STRATEGIES, {}, "corpora.mine.prompts: prompt '§§' is wholly unknown"),
+        ({"prompt_tokens": 100_000}, STRATEGIES, {}, "corpora.mine.prompts: prompt_tokens must be less than"),
+        ({}, {"odd": {"pick": "sample", "filters": [{"top": 3}]}}, {}, "strategies.odd.filters: no filter 'top'"),
     ],
 )
 def test_bad_input_is_named_and_leaves_nothing(
-    trained_project: Path, prompts: dict[str, Any], strategies: dict[str, Any], message: str
+    trained_project: Path,
+    prompts: dict[str, Any],
+    strategies: dict[str, Any],
+    sizes: dict[str, Any],
+    message: str,
 ) -> None:
-    ask(trained_project, prompts, strategies)
+    ask(trained_project, prompts, strategies, sizes)
     with pytest.raises(RecurrenceError, match=message):
         generate.main("mine-rnn")
     assert not paths.samples("mine", "rnn").exists()
@@ -132,4 +215,13 @@ def test_bad_input_is_named_and_leaves_nothing(
 def test_a_missing_model_is_named(trained_project: Path) -> None:
     shutil.rmtree(paths.model("mine", "rnn"))
     with pytest.raises(RecurrenceError, match="mine/rnn"):
+        generate.main("mine-rnn")
+
+
+def test_a_missing_amateur_or_score_is_named(trained_project: Path) -> None:
+    paths.scores("mine", "unigram").unlink()
+    with pytest.raises(RecurrenceError, match="scores/mine/unigram.json"):
+        generate.main("mine-unigram")
+    shutil.rmtree(paths.model("mine", "unigram"))
+    with pytest.raises(RecurrenceError, match="mine/unigram: holds no weights, and rnn needs it as its amateur"):
         generate.main("mine-rnn")

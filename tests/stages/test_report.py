@@ -20,8 +20,8 @@ def test_report_takes_the_place_of_the_old_one(project: Path) -> None:
     (folder / "metrics/gone.json").write_text("{}", encoding="utf-8")
     report.main("toy")
     assert {p.name for p in folder.iterdir()} == {
-        "index.html", "summary.md", "models.csv", "decoding.csv", "curves.csv", "curves.png", "loop_rates.png",
-        "metrics",
+        "index.html", "summary.md", "models.csv", "decoding.csv", "curves.csv", "curves.png", "frontier.png",
+        "loop_rates.png", "metrics",
     }  # fmt: skip
     assert not (folder / "metrics/gone.json").exists()
     assert [p.name for p in folder.parent.iterdir()] == ["toy"]

@@ -36,11 +36,17 @@ def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: py
 
 
 def test_the_lock_digest_is_of_the_models_own_entries(tmp_path: Path) -> None:
-    entries = {f"{stage}@toy-good": {"outs": [1]} for stage in provenance.STAGES}
-    digest = provenance.lock_tags(entries, "toy-good")
-    assert digest == provenance.lock_tags(entries | {"train@toy-poor": {"outs": [2]}}, "toy-good")
-    assert digest != provenance.lock_tags(entries | {"train@toy-good": {"outs": [2]}}, "toy-good")
-    assert provenance.lock_tags(entries, "toy-poor") == {}
+    entries = {f"{stage}@toy-good": {"outs": [1]} for stage in provenance.SCORED + provenance.SAMPLED}
+    digest = provenance.lock_tags(entries, "toy-good", is_sampled=True)
+    assert digest == provenance.lock_tags(entries | {"train@toy-poor": {"outs": [2]}}, "toy-good", is_sampled=True)
+    assert digest != provenance.lock_tags(entries | {"train@toy-good": {"outs": [2]}}, "toy-good", is_sampled=True)
+    assert provenance.lock_tags(entries, "toy-poor", is_sampled=True) == {}
+
+
+def test_a_model_that_is_not_sampled_has_fewer_entries(tmp_path: Path) -> None:
+    entries = {f"{stage}@toy-good": {"outs": [1]} for stage in provenance.SCORED}
+    assert provenance.lock_tags(entries, "toy-good", is_sampled=False)
+    assert provenance.lock_tags(entries, "toy-good", is_sampled=True) == {}
 
 
 @pytest.mark.parametrize("text", [None, "", "stages: [", "nothing: 1\n"])

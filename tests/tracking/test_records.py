@@ -1,12 +1,14 @@
 """What MLflow shall hold, worked out by hand for two seeds and two epochs."""
 
 import dataclasses
+import json
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from recurrence.tracking.records import Point, Results, flat, record
+from recurrence.tracking.records import Point, Results, record
+from recurrence.tracking.settings import flat
 
 FIGURES = {
     "nats": 0.7,
@@ -17,10 +19,21 @@ FIGURES = {
     "accuracy_sd": 0.02,
 }
 RATES = {
-    "samples": 8, "length": 300, "exact": 4, "exact_rate": 0.5, "exact_lo": 0.22, "exact_hi": 0.78,
-    "onset_median": 12.0, "period_median": 5.0, "rep_4": 0.9, "zlib_ratio": 0.1,
+    "samples": 8, "length": 300, "loops": 4, "exact": 3, "near": 1, "recycling": 0,
+    "loop_rate": 0.5, "loop_lo": 0.22, "loop_hi": 0.78, "exact_rate": 0.375, "exact_lo": 0.14, "exact_hi": 0.69,
+    "near_rate": 0.125, "recycling_rate": 0.0, "onset_median": 12.0, "onset_rmean": 150.5, "period_median": 5.0,
+    "coverage_mean": 0.8, "n_attractors": 2, "rescued": 0, "price": 0.75, "price_lo": 0.5, "price_hi": 1.0,
+    "rep_4": 0.9, "rep_8": 0.7, "zlib_ratio": 0.1, "diversity": 0.3, "self_bleu": 0.2, "non_word": None,
+    "deterministic": True, "uses_history": False, "certified": {"samples": 8, "certified": 4, "agree": 3},
+    "versus_pure": {"reference": "multinomial", "difference": 0.5, "p": 0.01, "p_holm": 0.03},
 }  # fmt: skip
-HUMAN = RATES | {"exact": 0, "exact_rate": 0.0, "onset_median": None, "period_median": None}
+HUMAN = RATES | {
+    "loops": 0, "exact": 0, "near": 0, "loop_rate": 0.0, "loop_lo": 0.0, "loop_hi": 0.1, "exact_rate": 0.0,
+    "onset_median": None, "period_median": None, "price": 3.25, "versus_pure": None,
+    "certified": {"samples": 0, "certified": 0, "agree": 0},
+}  # fmt: skip
+GREEDY = {"pick": "argmax", "search": None, "filters": [], "family": "greedy"}
+HEAD = {"floor": 20, "unit": "word", "length": 300, "judge": "other", "prompts_digest": "dd"}
 COLUMNS = ["seed", "protocol", "epoch", "lr", "train_nats", "valid_nats", "valid_accuracy"]
 
 
@@ -29,7 +42,6 @@ def results() -> Results:
     history = [(0, "ordered", 1, 0.1, 2.0, 1.5, 0.3), (0, "ordered", 2, 0.2, 1.0, 0.8, 0.4)]
     history += [(1, "ordered", 1, 0.1, 4.0, 2.5, 0.5), (1, "ordered", 2, 0.2, 2.0, 1.0, 0.6)]
     history += [(0, "as_notebook", 1, 0.1, 9.0, 9.0, 0.9)]
-    samples = {"sample_id": ["greedy/0/0/0"], "strategy": ["greedy"], "prompt": ["p"], "text": ["x" * 2000]}
     return Results(
         corpus="toy",
         name="small",
@@ -43,13 +55,13 @@ def results() -> Results:
             "as_notebook": None,
             "notebook": None,
             "delta": None,
+            "repetition": {"rep_128": 0.9, "wrep_128": 0.4},
         },
-        rates={"floor": 20, "unit": "word", "length": 300, "strategies": {"greedy": RATES, "human": HUMAN}},
-        samples=pd.DataFrame(
-            samples | {"kind": ["exact"], "start": [3], "period": [2], "copies": [9.5], "unit": ["one two"]}
-        ),
+        rates=HEAD | {"strategies": {"greedy": RATES, "human": HUMAN}},
+        samples=pd.DataFrame({"sample_id": ["greedy/0/0/0"], "strategy": ["greedy"], "kind": ["exact"]}),
+        card={"detector": {"floor": 20}},
         counts={"vocab": 7},
-        strategies={"greedy": {"pick": "argmax", "filters": []}},
+        strategies={"greedy": GREEDY},
         digests={"data/models/toy/small/seed0.safetensors": "aa", "data/ids/toy/train.npy": "bb"},
         tags={"mlflow.source.git.commit": "cafe"},
     )
@@ -62,7 +74,8 @@ def changed(results: Results, **fields: Any) -> Results:
 def test_final_figures_carry_the_names_that_sort_the_table(results: Results) -> None:
     assert record(results).run.figures == {
         "valid/nats": 0.7, "valid/nats_sd": 0.01, "valid/bits_per_char": 1.01, "valid/perplexity": 2.01,
-        "valid/accuracy": 0.5, "model/parameters": 99.0, "train/seconds": 10.0,
+        "valid/accuracy": 0.5, "model/parameters": 99.0, "train/seconds": 10.0, "repetition/rep_128": 0.9,
+        "repetition/wrep_128": 0.4,
     }  # fmt: skip
 
 
@@ -86,15 +99,52 @@ def test_a_time_without_zone_is_utc(results: Results) -> None:
     assert record(bare).run.started_ms == record(results).run.started_ms
 
 
-def test_a_decoding_has_loop_figures_and_its_settings(results: Results) -> None:
+def test_a_decoding_has_its_figures(results: Results) -> None:
     decodings = record(results).decodings
     assert list(decodings) == ["greedy"]
-    run = decodings["greedy"]
-    assert run.name == "small / greedy"
-    assert run.figures["loops/exact_rate"] == 0.5
-    assert run.figures["loops/human_rate"] == 0.0
-    assert run.params["pick"] == "argmax"
+    assert decodings["greedy"].name == "small / greedy"
+    assert decodings["greedy"].figures == {
+        "loops/loop_rate": 0.5, "loops/loop_lo": 0.22, "loops/loop_hi": 0.78, "loops/exact_rate": 0.375,
+        "loops/exact_lo": 0.14, "loops/exact_hi": 0.69, "loops/near_rate": 0.125, "loops/recycling_rate": 0.0,
+        "loops/onset_rmean": 150.5, "loops/period_median": 5.0, "loops/coverage_mean": 0.8, "loops/n_attractors": 2.0,
+        "loops/rescued": 0.0, "loops/human_rate": 0.0, "loops/versus_pure_p": 0.03, "loops/certified_agree": 0.75,
+        "text/rep_4": 0.9, "text/rep_8": 0.7, "text/zlib_ratio": 0.1, "text/diversity": 0.3, "text/self_bleu": 0.2,
+        "price/nats": 0.75, "price/lo": 0.5, "price/hi": 1.0,
+    }  # fmt: skip
+    assert json.loads(decodings["greedy"].texts["rates.json"]) == RATES
+
+
+def test_what_is_not_known_of_a_decoding_has_no_figure(results: Results) -> None:
+    bare = RATES | {"certified": {"samples": 0, "certified": 0, "agree": 0}, "versus_pure": None, "price": None}
+    rates = results.rates | {"strategies": {"greedy": bare}}
+    figures = record(changed(results, rates=rates)).decodings["greedy"].figures
+    missing = {"loops/certified_agree", "loops/versus_pure_p", "loops/human_rate", "price/nats", "text/non_word"}
+    assert not missing & figures.keys()
+
+
+def test_a_decoding_has_its_settings_for_the_unit_and_the_order_of_its_filters(results: Results) -> None:
+    block = {"pick": "sample", "family": "truncated sampling", "window": None}
+    block["filters"] = [{"no_repeat_ngram": {"char": 12, "word": 4}}, {"dry": {"multiplier": 0.8, "window": None}}]
+    run = record(changed(results, strategies={"greedy": block})).decodings["greedy"]
+    assert run.params == {
+        "strategy": "greedy", "unit": "word", "pick": "sample", "family": "truncated sampling",
+        "filter_order": '["no_repeat_ngram", "dry"]', "filters.0.no_repeat_ngram": "4",
+        "filters.1.dry.multiplier": "0.8", "samples": "8", "length": "300", "floor": "20", "judge": "other",
+        "prompts_digest": "dd", "deterministic": "true", "uses_history": "false",
+    }  # fmt: skip
+
+
+def test_a_strategy_that_left_params_is_still_imported(results: Results) -> None:
+    run = record(changed(results, strategies={})).decodings["greedy"]
     assert run.params["samples"] == "8"
+    assert "family" not in run.params
+
+
+def test_a_model_that_is_not_sampled_has_no_decodings(results: Results) -> None:
+    made = record(changed(results, rates={"strategies": {}}, samples=pd.DataFrame(), card=None))
+    assert made.decodings == {}
+    assert set(made.run.texts) == {"history.csv", "scores.json", "weights.json"}
+    assert made.run.tags["mlflow.note.content"].endswith("Not sampled.")
 
 
 def test_names_are_few_and_never_shared_between_the_kinds_of_run(results: Results) -> None:
@@ -103,8 +153,8 @@ def test_names_are_few_and_never_shared_between_the_kinds_of_run(results: Result
     scores = results.scores | {"as_notebook": full, "notebook": full | {"id": "n"}, "delta": full}
     made = record(changed(results, scores=scores))
     models = made.run.figures.keys() | {point.name for point in made.run.curves}
-    decodings = made.decodings["greedy"].figures.keys()
-    assert len(models | decodings) <= 25
+    decodings = made.decodings["greedy"].figures.keys() | {"text/non_word"}
+    assert max(len(models), len(decodings)) <= 25
     assert not models & decodings
 
 
@@ -125,7 +175,7 @@ def test_the_fingerprint_is_of_the_results_alone(results: Results) -> None:
     same = changed(results, tags={"mlflow.source.git.commit": "beef"})
     assert record(same).fingerprint == record(results).fingerprint
     files = changed(results, digests=results.digests | {"data/ids/toy/train.npy": "cc"})
-    settings = changed(results, strategies={"greedy": {"pick": "argmax", "filters": [{"top_k": 2}]}})
+    settings = changed(results, strategies={"greedy": GREEDY | {"filters": [{"top_k": 2}]}})
     assert len({record(each).fingerprint for each in (results, files, settings)}) == 3
 
 
@@ -141,7 +191,8 @@ def test_weights_are_a_reference_and_never_an_artifact(results: Results) -> None
     made = record(results)
     assert made.weights == {"data/models/toy/small/seed0.safetensors": "aa"}
     assert '"aa"' in made.run.texts["weights.json"]
-    assert set(made.run.texts) == {"history.csv", "scores.json", "loops.json", "weights.json"}
+    own = {"history.csv", "scores.json", "weights.json"}
+    assert set(made.run.texts) == own | {"loops.json", "decodings.csv", "samples.jsonl", "detector_card.json"}
 
 
 def test_params_are_flat_without_the_absent() -> None:
@@ -157,16 +208,27 @@ def test_notes_say_the_key_figures(results: Results) -> None:
     made = record(results)
     note = made.run.tags["mlflow.note.content"]
     assert note.startswith("**0.7 nats per token** on the validation text (mean of 2 seeds, sd 0.01)")
-    assert "| greedy | 50 % | 22 % to 78 % | 12 | 5 | 0.9 |" in note
-    assert "| *human text* | 0 % |" in note
+    assert "| greedy | 50 % | 22 % to 78 % | 12 | 5 | 0.75 |\n| *human text* | 0 % |" in note
+    assert note.endswith("Price: nats per token under other.")
     assert made.decodings["greedy"].tags["mlflow.note.content"] == (
-        "**50 % of 8 samples loop** (95 %: 22 % to 78 %) when small decodes by greedy: typically from token 12 of 300, "
-        "with a period of 5 tokens. Human text of the same length: 0 %."
+        "**50 % of 8 samples loop** (95 %: 22 % to 78 %) when small decodes by greedy: typically from word 12 of 300, "
+        "with a period of 5 words; 3 exactly, 1 nearly, in 2 different loops. Human text of the same length: 0 %. "
+        "Price: 0.75 nats per word under other (95 %: 0.5 to 1); human text: 3.25. Hidden states confirm 3 of 4 loops "
+        "that they certify. Against multinomial: +50 points, p = 0.03 (Holm)."
     )
 
 
-def test_samples_are_an_excerpt_with_the_verdict(results: Results) -> None:
-    head, prompt, *text = record(results).decodings["greedy"].texts["samples.txt"].split("\n")
-    assert head == "--- greedy/0/0/0: loop from word 3, period 2, 9.5 copies of 'one two'"
-    assert prompt == "prompt: p"
-    assert text == ["x" * 100] * 10 + [" [...]", ""]
+def test_the_note_of_a_strategy_without_loops_is_short(results: Results) -> None:
+    calm = HUMAN | {"recycling": 2, "recycling_rate": 0.25, "price": None, "rescued": 3}
+    rates = results.rates | {"strategies": {"greedy": calm}}
+    note = record(changed(results, rates=rates)).decodings["greedy"].tags["mlflow.note.content"]
+    assert note == (
+        "**0 % of 8 samples loop** (95 %: 0 % to 10 %) when small decodes by greedy. 25 % reuse phrases without a "
+        "period. Human text of the same length: -. In 3 samples every token was banned at some point."
+    )
+
+
+def test_the_note_of_many_decodings_fits_a_tag(results: Results) -> None:
+    many = {f"a_strategy_with_a_rather_long_name_{i}": RATES for i in range(60)}
+    made = record(changed(results, rates=results.rates | {"strategies": many}))
+    assert 3000 < len(made.run.tags["mlflow.note.content"]) < 8000

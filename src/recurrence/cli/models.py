@@ -1,8 +1,5 @@
 """Commands that talk to a trained model: list, generate, score, next."""
 
-import os
-import signal
-import sys
 from typing import Annotated
 
 import typer
@@ -12,7 +9,7 @@ from rich.table import Table
 from recurrence import params, paths
 from recurrence.cli import pipeline
 from recurrence.cli.places import read_text, trained
-from recurrence.errors import RecurrenceError, nearest
+from recurrence.errors import RecurrenceError
 from recurrence.files import read_json
 
 Model = Annotated[str, typer.Argument(help="corpus/model, or a model's folder", show_default=False)]
@@ -54,13 +51,15 @@ def _state_and_scores(block: params.Model) -> list[str]:
     return ["scored", *counts, *(f"{value:.4f}" for value in figures), printed]
 
 
-def generate(
+def generate(  # noqa: PLR0913 (each is an option of the command)
     model: Model,
     prompt: Annotated[str | None, typer.Option(help="The text to continue.", show_default=False)] = None,
     strategy: Annotated[str, typer.Option(help="A strategy of params.yaml.")] = "greedy",
     length: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 300,
     seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
     train_seed: TrainSeed = None,
+    stop_on_loop: Annotated[bool, typer.Option("--stop-on-loop", help="End where a loop is proven.")] = False,
+    stop_at_eos: Annotated[bool, typer.Option("--stop-at-eos", help="End with the first <eos>.")] = False,
 ) -> None:
     """Continue a prompt, token by token as it is made. Without --prompt: run the stage `generate` of the model.
 
@@ -68,38 +67,20 @@ def generate(
     Examples:
       recurrence generate human_numbers/lm6 --prompt "one hundred . one hundred"
       recurrence generate nietzsche/lstm --prompt " for thos" --strategy top_p_0_9 --length 500 --seed 3
+      recurrence generate nietzsche/lstm --prompt " for thos" --length 5000 --stop-on-loop
       recurrence generate nietzsche/lstm
     """
     if prompt is None:
+        if stop_on_loop or stop_at_eos:
+            raise RecurrenceError("--stop-on-loop and --stop-at-eos need a --prompt: the stage makes whole samples")
         return pipeline.run_stage("generate", model)
-    blocks = params.strategies()
-    if strategy not in blocks:
-        raise RecurrenceError(f"params.yaml: strategies has no {strategy!r}; {nearest(strategy, blocks)}")
-    import torch
-
-    from recurrence.checkpoint import load_model
-    from recurrence.decoding.prompts import encode_prompt
-    from recurrence.decoding.sampling import Row, steps
-    from recurrence.decoding.strategies import build_strategy
-    from recurrence.randomness import generator
+    from recurrence.cli import continuing
 
     found = trained(model, train_seed)
-    ids = encode_prompt(prompt, found.vocab)
-    sampler = build_strategy(strategy, blocks[strategy], found.vocab)
-    row = Row(ids, sampler, generator(seed, strategy, prompt))
-    torch.set_num_threads(1)  # one row is too little to share
-    between = "" if found.vocab.unit == "char" else " "
-    stream = steps(load_model(found.folder, found.seed), [row], length)
-    # Ctrl-C as an exception may surface inside torch and come out as another; nothing is left to save, so end at once.
-    before = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    try:
-        sys.stdout.write(found.vocab.decode(ids))
-        for ids_B, _ in stream:
-            sys.stdout.write(between + found.vocab.decode(ids_B.tolist()))
-            sys.stdout.flush()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    sys.stdout.write("\n")
+    chosen = continuing.strategy_of(strategy, found)
+    continuing.continue_prompt(
+        found, chosen, prompt, length, seed, continuing.watches(found, stop_on_loop, stop_at_eos)
+    )
 
 
 def score(

@@ -19,7 +19,9 @@ STAGES = {
     "numericalize": ("corpus", "Turn the text of a corpus into arrays of ids."),
     "train": ("model", "Train every seed of a model."),
     "evaluate": ("model", "Score a model on held-out text."),
+    "calibrate": ("corpus", "Measure floors on a corpus's own text, and try the detector on loops planted in it."),
     "generate": ("model", "Continue the corpus's prompts under every strategy."),
+    "price": ("model", "Say what a model's samples cost under another model."),
     "detect_loops": ("model", "Say which of a model's samples loop."),
     "report": ("corpus", "Write reports/CORPUS/."),
     "track": ("corpus", "Bring a corpus's results into MLflow."),
@@ -85,6 +87,7 @@ def validate(loaded: params.Params) -> None:
     import numpy as np
     import torch
 
+    from recurrence.decoding.filters import Setting
     from recurrence.decoding.strategies import build_strategy
     from recurrence.model import build_model, core_module
     from recurrence.vocab import Vocab
@@ -99,9 +102,11 @@ def validate(loaded: params.Params) -> None:
         else:
             with torch.device("meta"):
                 build_model(block, vocab_size=2)
-    vocab = Vocab(("a", "b"), (), params.Tokens(unit="char"))
-    for name, strategy in loaded.strategies.items():
-        build_strategy(name, strategy, vocab)
+    amateur = core_module("uniform").Counted.count(np.zeros(0, np.uint8), 2)
+    for unit in sorted({corpus.tokens.unit for corpus in loaded.corpora.values()}):
+        setting = Setting(Vocab(("a", "b"), (), params.Tokens(unit=unit)), bits=1.0, amateur=amateur)
+        for name, strategy in loaded.strategies.items():
+            build_strategy(name, strategy, setting)
 
 
 def repro(

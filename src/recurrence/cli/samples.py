@@ -1,67 +1,171 @@
 """The command for text from anywhere: which of it loops, since when, and how badly."""
 
-import json
+import os
 import sys
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+from recurrence import params, paths
+from recurrence.console import progress
+from recurrence.errors import RecurrenceError
+from recurrence.files import read_json
+
+if TYPE_CHECKING:
+    from recurrence.loops.verdict import Detector
+
+ON_PAGE = 500
+"""Samples on a page, at most."""
+MOST_JOBS = 8
+BAR_BYTES = 4_000_000
+"""Less is judged before a progress bar would be of use."""
 
 
-def loops(
+def loops(  # noqa: PLR0913 (each is an option of the command)
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Text, JSONL, folders, or - for stdin")],
     unit: Annotated[
         Literal["char", "word", "token"] | None,
         typer.Option(help="What repeats; default: char for text, token for records of tokens.", show_default=False),
     ] = None,
     floor: Annotated[
-        int | None, typer.Option(min=1, help="Least evidence, in matched tokens; default: by unit.", show_default=False)
+        int | None,
+        typer.Option(min=1, help="Least evidence, in matched tokens; default: 40 char, 20 else.", show_default=False),
+    ] = None,
+    corpus: Annotated[
+        str | None, typer.Option(help="Floors from this corpus's detector card.", show_default=False)
     ] = None,
     lines: Annotated[bool, typer.Option("--lines", help="Each line of a text file is a sample.")] = False,
-    format: Annotated[Literal["table", "jsonl"], typer.Option(help="For people, or for programs.")] = "table",
+    format: Annotated[Literal["table", "jsonl", "csv"], typer.Option(help="For people, or for programs.")] = "table",
+    highlight: Annotated[bool, typer.Option("--highlight", help="Show the texts, their loops marked.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Write a page with the marked texts.", show_default=False)
+    ] = None,
+    fail_over: Annotated[
+        float, typer.Option(min=0.0, max=1.0, metavar="RATE", help="Exit code 1 only if a larger share loops.")
+    ] = 0.0,
 ) -> None:
     """Which samples loop, since when, with what unit. A text file is one sample; of JSONL each line is one, a record
-    with `text` or `tokens` (and `id`). Exit code: 0 no loop, 1 loops found, 2 error.
+    with `text` or `tokens` (and `id`). Exact and near loops count; recycling (phrases reused without a period) is only
+    shown. Samples of more than 100,000 tokens are searched for exact loops alone.
+
+    Exit code: 0 no loop, 1 loops found, 2 error.
 
     \b
     Examples:
-      recurrence loops story.txt essay.txt
+      recurrence loops story.txt essay.txt --highlight
       recurrence loops samples.jsonl --unit word --format jsonl
-      recurrence generate nietzsche/lstm --prompt " for thos" | recurrence loops -
+      recurrence loops samples.jsonl --html loops.html --fail-over 0.05
+      recurrence generate nietzsche/lstm --prompt " for thos" | recurrence loops - --corpus nietzsche
     """
-    from recurrence.loops.files import read_samples, verdict_row
+    from recurrence.cli.verdicts import SHOWN, show, write_page, writer
+    from recurrence.loops.files import read_samples
+    from recurrence.loops.findings import Evident, judge_samples
+    from recurrence.loops.highlight import pieces
 
-    looping = 0
-    rows = []
-    for sample in read_samples(files, sys.stdin.buffer, unit, lines):
-        row = verdict_row(sample, floor)
-        looping += row["kind"] != "none"
-        if format == "jsonl":
-            print(json.dumps(row, ensure_ascii=False))
-        else:
-            rows.append(row)
+    _check_html(html)
+    if highlight and format != "table":
+        raise RecurrenceError(f"--highlight is for the table, got --format {format}; leave one out, or use --html")
+    detectors, read_as = _detectors(corpus, unit, floor)
+    found = Evident(ON_PAGE if html else SHOWN)
+    write = writer(format)
+    with _watched(files, format) as tell:
+        samples = read_samples(files, sys.stdin.buffer, read_as, lines, tell)
+        for sample, row in judge_samples(samples, detectors, min(os.cpu_count() or 1, MOST_JOBS)):
+            write(row)
+            found.add(row, partial(pieces, sample, row) if highlight or html else tuple)
+    if not found.total:
+        raise RecurrenceError(f"{', '.join(files)}: no samples in there; every line is blank")
     if format == "table":
-        _show(rows)
-        print(f"{looping} of {len(rows)} samples loop")
-    if looping:
-        raise typer.Exit(1)
+        show(found, highlight)
+    if html:
+        write_page(html, found, detectors, files)
+    raise typer.Exit(int(found.looping / found.total > fail_over))
 
 
-def _show(rows: list[dict[str, Any]]) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("id", "loop"):
-        table.add_column(title, overflow="fold")
-    for title in ("start", "period", "copies", "coverage", "to the end"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("unit", overflow="fold")
-    for row in rows:
-        cells = [Text(str(row["id"])), row["kind"]]
-        if row["kind"] != "none":
-            cells += [str(row["start"]), str(row["period"]), f"{row['copies']:.1f}", f"{row['coverage']:.0%}"]
-            cells += ["yes" if row["terminal"] else "no", Text(repr(row["unit"]))]
-        table.add_row(*cells)
-    console = Console()
-    console.width = max(console.width, 100)
-    console.print(table)
+# ---------------------------------------------------------------- what is asked
+
+
+def _check_html(html: Path | None) -> None:
+    """An output that could be somebody's text or folder is refused before anything is read."""
+    if html and (html.suffix not in (".html", ".htm") or html.is_dir()):
+        raise RecurrenceError(
+            f"--html {html}: must be a file named *.html, to be written; samples come without an option"
+        )
+
+
+def _detectors(corpus: str | None, unit: str | None, floor: int | None) -> tuple[dict[str, "Detector"], str | None]:
+    """The detector of each unit, and the unit to be read: with a corpus, only its own."""
+    from recurrence.loops.verdict import DETECTORS
+
+    found = dict(DETECTORS)
+    if corpus:
+        detector = _of_card(corpus)
+        if unit not in (None, detector.unit):
+            raise RecurrenceError(f"--unit {unit}: the detector card of {corpus} is for {detector.unit}; leave one out")
+        found, unit = {detector.unit: detector}, detector.unit
+    if floor:
+        found = {name: replace(d, floor=floor, near_floor=max(d.near_floor, floor)) for name, d in found.items()}
+    return found, unit
+
+
+def _of_card(corpus: str) -> "Detector":
+    from recurrence.loops.card import detector_of
+
+    path = paths.card(corpus)
+    if not path.is_file():
+        params.corpus(corpus)  # names the nearest where there is none of this name
+        raise RecurrenceError(f"{path}: not there; measure it first: recurrence repro calibrate@{corpus}")
+    card = read_json(path)
+    try:
+        return detector_of(card)
+    except (KeyError, TypeError) as error:
+        raise RecurrenceError(
+            f"{path}: no detector card of this version; run: recurrence repro calibrate@{corpus}"
+        ) from error
+
+
+# ---------------------------------------------------------------- while it runs
+
+
+@contextmanager
+def _watched(files: Sequence[str], format: str) -> Iterator[Callable[[int], None]]:
+    """Told of bytes that are done with, shows a bar on a terminal, unless there is little to read or rows pass by."""
+    total = _total_bytes(files)
+    shown = sys.stderr.isatty() and (format == "table" or not sys.stdout.isatty())
+    pending, advance = 0, None
+    with ExitStack() as stack:
+
+        def tell(size: int) -> None:
+            nonlocal pending, advance
+            pending += size
+            if shown and pending >= BAR_BYTES:
+                flush()
+
+        def flush() -> None:
+            nonlocal pending, advance
+            advance = advance or stack.enter_context(
+                progress("looking for loops", total and round(total / 1e6, 1), "MB")
+            )
+            advance(pending / 1e6)
+            pending = 0
+
+        if shown and total and total >= BAR_BYTES:
+            flush()
+        yield tell
+        if advance:
+            flush()
+
+
+def _total_bytes(files: Sequence[str]) -> int | None:
+    """How much there is to read; None where that cannot be known before."""
+    from recurrence.loops.files import walk
+
+    places = [path for file in files if file != "-" for path in walk(file)]
+    if "-" in files or not all(path.is_file() for path in places):
+        return None
+    return sum(path.stat().st_size for path in places)

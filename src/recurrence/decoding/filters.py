@@ -1,96 +1,259 @@
-"""Filters: what stands between a model's logits and the choice of a token.
+"""Filters: what stands between a model's logits and the choice of a token. Here those that look at the logits alone.
 
-A filter is a function (logits_BV, history_BT) -> new logits_BV. The history holds the prompt and all that was generated
-since. A filter never writes to its arguments, treats every row by itself, and leaves at least one finite logit where
-there was one.
+A filter is a function (logits_BV, history_BT) -> new logits_BV, float64 in and out. The history holds the prompt and
+all that was generated since. A filter never writes to its arguments, treats every row by itself, leaves -inf as -inf,
+and leaves something to choose where there was something.
+
+Every factory takes the value of a params block and the Setting it is for, and raises ValueError for a wrong value.
+Sources of the formulas are named with each; defaults are those of the named system. Where probabilities are equal at an
+edge, the lowest ids stay.
 """
 
-from collections.abc import Callable, Iterable
-from math import inf, isfinite
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from recurrence.decoding.logits import entropy, keep, largest, log_probabilities, probabilities
+from recurrence.decoding.values import REQUIRED, number, settings, whole
+from recurrence.model import LanguageModel
+from recurrence.tokens import EOS
+from recurrence.vocab import Vocab
 
 #   B = rows, V = vocabulary, T = tokens so far
 
 Filter = Callable[[Tensor, Tensor], Tensor]
 
 
-def temperature(value: Any) -> Filter:
-    """Divide the logits by T > 0: below 1 the likely becomes likelier."""
-    divisor = _number("temperature", value, "a number greater than 0 (pick: argmax is the limit at 0)", 0, inf)
+@dataclass(frozen=True)
+class Setting:
+    """What a factory may need to know of where its filter is used.
+
+    `bits`: the model's validation bits per token. `amateur`: the weaker model of contrastive decoding, in double
+    precision, eval mode, and on the device of the logits.
+    """
+
+    vocab: Vocab
+    bits: float | None = None
+    amateur: LanguageModel | None = None
+
+
+HISTORY: frozenset[str] = frozenset()
+"""Filters of this file whose effect depends on more than the model's state."""
+
+TOP_H_TOKENS = 100
+
+
+def temperature(value: Any, setting: Setting) -> Filter:
+    """z / T with T > 0: below 1 the likely becomes likelier. 1 is off; llama.cpp's default is 0.8."""
+    divisor = number("temperature", value, above=0, hint=" (pick: argmax is the limit at 0)")
+    return lambda logits_BV, history_BT: _divided(logits_BV, divisor)
+
+
+def dynamic_temperature(value: Any, setting: Setting) -> Filter:
+    """z / T, T = (t - r) + 2r (H / ln n)^e for the n tokens left and their entropy H: a sure model is made surer.
+
+    {temperature: t = 1, range: r < t, exponent: e = 1}; a lone number is r, and 0 is off. llama.cpp's temp-ext, where
+    t - r = 0 is allowed.
+    """
+    given = settings("dynamic_temperature", value, "range", {"temperature": 1, "range": REQUIRED, "exponent": 1})
+    middle = number("dynamic_temperature.temperature", given["temperature"], above=0)
+    exponent = number("dynamic_temperature.exponent", given["exponent"], least=0)
+    spread = number("dynamic_temperature.range", given["range"], least=0)
+    if spread >= middle:
+        raise ValueError(f"dynamic_temperature.range must be less than the temperature ({middle:g}), got {spread!r}")
 
     def scale(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
-        # From the largest down and in double precision, so that no T, however small, makes inf - inf of it.
-        below_BV = (logits_BV - logits_BV.amax(-1, keepdim=True)).double()
-        return (below_BV / divisor).to(logits_BV.dtype)
+        most_B1 = (logits_BV > -inf).sum(-1, keepdim=True).double().log()
+        # One token has no entropy to speak of; two have at least ln 2 of room, so 0.5 only guards 0 / 0.
+        share_B1 = (entropy(logits_BV) / most_B1.clamp(min=0.5)).clamp(0, 1)
+        return _divided(logits_BV, middle - spread + 2 * spread * share_B1**exponent)
 
     return scale
 
 
-def top_k(value: Any) -> Filter:
-    """Keep exactly the k largest logits (all, where k >= V); among equals the lowest ids, so that k = 1 is greedy."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"top_k must be a whole number of at least 1, got {value!r}")
-
-    def keep(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
-        if value >= logits_BV.shape[-1]:
-            return logits_BV.clone()
-        kth_B1 = logits_BV.topk(value, dim=-1).values[:, -1:]
-        above_BV, equal_BV = logits_BV > kth_B1, logits_BV == kth_B1
-        room_B1 = value - above_BV.sum(-1, keepdim=True)
-        return logits_BV.masked_fill(~(above_BV | (equal_BV & (equal_BV.cumsum(-1) <= room_B1))), -inf)
-
-    return keep
+def top_k(value: Any, setting: Setting) -> Filter:
+    """Keep exactly the k largest logits (all, where k >= V), so that k = 1 is greedy. Fan et al. 2018; HF 50."""
+    return _top_k("top_k", value)
 
 
-def top_p(value: Any) -> Filter:
+def top_p(value: Any, setting: Setting) -> Filter:
     """Keep the smallest set of likeliest tokens whose probabilities sum to at least P, the nucleus (arXiv 1904.09751).
 
-    Among equals the lowest ids enter first; P = 1 keeps everything.
+    P = 1 keeps everything; llama.cpp's default is 0.95.
     """
-    mass = _number("top_p", value, "a number in (0, 1]", 0, 1)
+    return _top_p("top_p", value)
 
-    def keep(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
-        if mass == 1:  # rounding of the sums must not cost the rarest tokens
+
+def min_p(value: Any, setting: Setting) -> Filter:
+    """Keep p >= m max p (arXiv 2407.01082: 0.05 to 0.1); 0 is off."""
+    share = number("min_p", value, least=0, most=1)
+
+    def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
+        p_BV = probabilities(logits_BV)
+        return keep(logits_BV, p_BV >= share * p_BV.amax(-1, keepdim=True))
+
+    return narrow
+
+
+def typical(value: Any, setting: Setting) -> Filter:
+    """Keep the smallest set with a mass of at least tau of the tokens nearest to the expected surprise, |-ln p - H|.
+
+    Locally typical sampling, arXiv 2202.00666: 0.2 or 0.95. 1 keeps everything.
+    """
+    mass = number("typical", value, above=0, most=1)
+
+    def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
+        gap_BV = (log_probabilities(logits_BV) + entropy(logits_BV)).abs()
+        return keep(logits_BV, _smallest_prefix(logits_BV, gap_BV.sort(dim=-1, stable=True).indices, mass))
+
+    return narrow
+
+
+def epsilon(value: Any, setting: Setting) -> Filter:
+    """Keep p >= epsilon, or the likeliest where none is (arXiv 2210.15191: 3e-4 to 9e-4)."""
+    least = number("epsilon", value, above=0, most=1)
+
+    def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
+        return keep(logits_BV, (probabilities(logits_BV) >= least) | _maximum(logits_BV))
+
+    return narrow
+
+
+def eta(value: Any, setting: Setting) -> Filter:
+    """Keep p >= min(epsilon, sqrt(epsilon) e^-H), or the likeliest where none is (arXiv 2210.15191: 3e-4 to 4e-3)."""
+    least = number("eta", value, above=0, most=1)
+
+    def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
+        bar_B1 = (least**0.5 * (-entropy(logits_BV)).exp()).clamp(max=least)
+        return keep(logits_BV, (probabilities(logits_BV) >= bar_B1) | _maximum(logits_BV))
+
+    return narrow
+
+
+def top_n_sigma(value: Any, setting: Setting) -> Filter:
+    """Keep z >= max z - n sigma, sigma the population's standard deviation of the logits that are left.
+
+    arXiv 2411.07641: n = 1, on the model's own logits, so before other filters. As in llama.cpp, 0 is off.
+    """
+    spread = number("top_n_sigma", value, least=0)
+
+    def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
+        if spread == 0:
             return logits_BV.clone()
-        falling_BV, ids_BV = logits_BV.sort(dim=-1, descending=True, stable=True)
-        p_BV = falling_BV.double().softmax(-1)
-        before_BV = p_BV.cumsum(-1).roll(1, -1)
-        before_BV[:, 0] = 0
-        outside_BV = torch.empty_like(ids_BV, dtype=torch.bool).scatter_(-1, ids_BV, before_BV >= mass)
-        return logits_BV.masked_fill(outside_BV, -inf)
+        left_BV = logits_BV > -inf
+        count_B1 = left_BV.sum(-1, keepdim=True).clamp(min=1)
+        mean_B1 = logits_BV.where(left_BV, 0).sum(-1, keepdim=True) / count_B1
+        variance_B1 = (logits_BV - mean_B1).where(left_BV, 0).square().sum(-1, keepdim=True) / count_B1
+        return keep(logits_BV, logits_BV >= logits_BV.amax(-1, keepdim=True) - spread * variance_B1.sqrt())
 
-    return keep
+    return narrow
 
 
-def ban(ids: Iterable[int]) -> Filter:
-    """Never choose these ids; a row with nothing else left gets the same chance for every other id.
+def top_h(value: Any, setting: Setting) -> Filter:
+    """Of the 100 likeliest keep the longest prefix with sum(-p ln p) <= h H, and the first in any case.
 
-    Not among FILTERS, as ids mean nothing without a vocabulary: a params block bans by leaving specials out of `allow`.
+    p and H are those of the 100, and p is not renormalised over what is kept: the published code's rule, while its
+    documentation speaks of the entropy after renormalising. arXiv 2509.02510: 0.3 to 0.6.
     """
-    banned = sorted(set(ids))
+    share = number("top_h", value, above=0, most=1)
 
-    def without(ours_BV: Tensor) -> Tensor:
-        for column in banned:  # few; an index tensor would be sent to the device at every step
-            ours_BV[:, column] = -inf
-        return ours_BV
+    def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
+        falling_BV, ids_BV = logits_BV.sort(dim=-1, descending=True, stable=True)
+        spent_BV = torch.special.entr(probabilities(falling_BV[:, :TOP_H_TOKENS])).cumsum(-1)
+        within_BV = spent_BV <= share * spent_BV[:, -1:]
+        within_BV[:, 0] = True
+        kept_BV = torch.zeros_like(logits_BV, dtype=torch.bool)
+        return keep(logits_BV, kept_BV.scatter_(-1, ids_BV[:, :TOP_H_TOKENS], within_BV))
 
-    def remove(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
-        out_BV = without(logits_BV.clone())
-        dead_B1 = (out_BV == -inf).all(-1, keepdim=True)
-        return torch.where(dead_B1, without(torch.zeros_like(logits_BV)), out_BV)
-
-    return remove
+    return narrow
 
 
-FILTERS: dict[str, Callable[[Any], Filter]] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-"""The filters that a strategy's block may name; each takes the block's value and raises ValueError if it is wrong."""
+def p_less(value: Any, setting: Setting) -> Filter:
+    """Keep p >= sum p^2, the chance that two draws agree (arXiv 2509.23234). No parameter: the value must be true."""
+    if value is not True:
+        raise ValueError(f"p_less must be true, as it has no parameter, got {value!r}")
+
+    def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
+        p_BV = probabilities(logits_BV)
+        # Equal probabilities equal their sum of squares, which rounding must not turn into an empty set.
+        return keep(logits_BV, p_BV >= p_BV.square().sum(-1, keepdim=True) * (1 - 1e-12))
+
+    return narrow
 
 
-def _number(name: str, value: Any, rule: str, above: float, most: float) -> float:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and above < value <= most
-    if not good:
-        raise ValueError(f"{name} must be {rule}, got {value!r}")
-    return float(value)
+def consistent_top_k(value: Any, setting: Setting) -> Filter:
+    """top_k, and <eos> beside it: proved to end with probability 1 (arXiv 2002.02492). Without <eos>: top_k."""
+    return _beside_eos(_top_k("consistent_top_k", value), setting)
+
+
+def consistent_top_p(value: Any, setting: Setting) -> Filter:
+    """top_p, and <eos> beside it: proved to end with probability 1 (arXiv 2002.02492). Without <eos>: top_p."""
+    return _beside_eos(_top_p("consistent_top_p", value), setting)
+
+
+FILTERS: dict[str, Callable[[Any, Setting], Filter]] = {
+    "temperature": temperature,
+    "dynamic_temperature": dynamic_temperature,
+    "top_k": top_k,
+    "top_p": top_p,
+    "min_p": min_p,
+    "typical": typical,
+    "epsilon": epsilon,
+    "eta": eta,
+    "top_n_sigma": top_n_sigma,
+    "top_h": top_h,
+    "p_less": p_less,
+    "consistent_top_k": consistent_top_k,
+    "consistent_top_p": consistent_top_p,
+}
+
+
+def _top_k(name: str, value: Any) -> Filter:
+    k = whole(name, value)
+    return lambda logits_BV, history_BT: keep(logits_BV, largest(logits_BV, k))
+
+
+def _top_p(name: str, value: Any) -> Filter:
+    mass = number(name, value, above=0, most=1)
+
+    def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
+        ids_BV = logits_BV.sort(dim=-1, descending=True, stable=True).indices
+        return keep(logits_BV, _smallest_prefix(logits_BV, ids_BV, mass))
+
+    return narrow
+
+
+def _divided(logits_BV: Tensor, divisor: float | Tensor) -> Tensor:
+    """From the largest down, so that no divisor, however small, makes inf - inf of it."""
+    below_BV = logits_BV - logits_BV.amax(-1, keepdim=True)
+    return (below_BV / divisor).masked_fill(logits_BV == -inf, -inf)
+
+
+def _smallest_prefix(logits_BV: Tensor, ids_BV: Tensor, mass: float) -> Tensor:
+    """Where the first of each row's ids stand whose probabilities sum to at least `mass`."""
+    if mass == 1:  # rounding of the sums must not cost the last tokens
+        return torch.ones_like(logits_BV, dtype=torch.bool)
+    before_BV = probabilities(logits_BV.gather(-1, ids_BV)).cumsum(-1).roll(1, -1)
+    before_BV[:, 0] = 0
+    return torch.empty_like(ids_BV, dtype=torch.bool).scatter_(-1, ids_BV, before_BV < mass)
+
+
+def _maximum(logits_BV: Tensor) -> Tensor:
+    return logits_BV == logits_BV.amax(-1, keepdim=True)
+
+
+def _beside_eos(narrow: Filter, setting: Setting) -> Filter:
+    eos = setting.vocab.index.get(EOS)
+    if eos is None:
+        return narrow
+
+    def widen(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
+        out_BV = narrow(logits_BV, history_BT)
+        out_BV[:, eos] = logits_BV[:, eos]
+        return out_BV
+
+    return widen

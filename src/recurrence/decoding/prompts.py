@@ -1,28 +1,30 @@
 """What is continued: held-out windows of a corpus, and texts that a person gives."""
 
+import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recurrence import params
-from recurrence.decoding.sampling import Prompt
+from recurrence.decoding.feeding import Prompt
 from recurrence.errors import RecurrenceError
 from recurrence.vocab import Vocab
 
 
 def corpus_prompts(
-    corpus: str, block: params.Prompts, valid_ids: NDArray[np.integer[Any]], vocab: Vocab
+    corpus: str, block: params.Prompts, held_out: int, valid_ids: NDArray[np.integer[Any]], vocab: Vocab
 ) -> list[Prompt]:
-    """A corpus's prompts, each at its prompt_id: held-out windows, then the texts of its block."""
+    """A corpus's prompts, each at its prompt_id: `held_out` windows of its validation ids, then the texts it names."""
     try:
-        windows = held_out(valid_ids, block.held_out, block.prompt_tokens)
-        return windows + [encode_prompt(text, vocab) for text in block.texts]
+        prompts = windows(valid_ids, held_out, block.prompt_tokens)
+        return prompts + [encode_prompt(text, vocab) for text in block.texts]
     except RecurrenceError as error:
         raise RecurrenceError(f"params.yaml: corpora.{corpus}.prompts: {error}") from error
 
 
-def held_out(ids: NDArray[np.integer[Any]], count: int, length: int) -> list[Prompt]:
+def windows(ids: NDArray[np.integer[Any]], count: int, length: int) -> list[Prompt]:
     """`count` windows of `length` tokens, evenly spaced over the ids, the first at their beginning.
 
     Raises RecurrenceError where the ids are too few for a window and what follows it.
@@ -44,3 +46,8 @@ def encode_prompt(text: str, vocab: Vocab) -> Prompt:
             f"prompt {text!r} is wholly unknown; use {vocab.unit}s of the corpus, such as {', '.join(map(repr, known))}"
         )
     return ids
+
+
+def prompts_digest(prompts: Sequence[Prompt]) -> str:
+    """SHA-256 over all ids and where each prompt ends, in hex: two runs with the same one continued the same texts."""
+    return hashlib.sha256("\n".join(" ".join(map(str, prompt)) for prompt in prompts).encode()).hexdigest()

@@ -5,52 +5,53 @@ In come a model and rows; out come ids and their log-probabilities. Knows no par
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
-from typing import TypeVar
+from math import inf
+from typing import NamedTuple, TypeGuard, cast
 
 import torch
 from torch import Generator, Tensor
 
+from recurrence.decoding import feeding
+from recurrence.decoding.feedback import Feedback, Running
+from recurrence.decoding.feeding import Prompt, Samples, device_of, read_rows, slices
 from recurrence.decoding.filters import Filter
 from recurrence.errors import RecurrenceError
-from recurrence.model import LanguageModel, State
+from recurrence.model import LanguageModel
 
-#   B = rows, P = distinct prompts, V = vocabulary, T = tokens so far, L (of state) = layers, H = hidden
-
-Prompt = tuple[int, ...]
-Key = TypeVar("Key")
+#   B = rows, V = vocabulary, T = tokens so far (of uniforms: tokens to be generated)
 
 CHUNK_CELLS = 2**27
 """Most logits that one call of the model may return (half a gigabyte); more rows than that are taken in turns."""
-READ_TOKENS = 64
-"""A prompt is read in pieces of so many tokens, since the model returns logits for each."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
-    """A strategy that goes one token at a time: filters in order, then one draw from what they leave.
+    """A strategy that goes one token at a time: filters in order, then one choice from what they leave.
 
-    `window`: that many of the last tokens are fed again at every step into the state that already saw them, as some
-    notebooks did; None feeds the new token alone. A model with a `context` sees its context either way.
+    The choice is a draw, or, `deterministic`, the largest logit (of equals the lowest id).
     """
 
     name: str
-    filters: tuple[Filter, ...]
+    filters: tuple[Filter | Feedback, ...] = ()
+    banned: tuple[int, ...] = ()
+    """Ids that are never chosen; filters see them with a logit of -inf."""
     deterministic: bool = False
     window: int | None = None
+    """See `feeding.read`."""
+    uses_history: bool = False
+    """Whether a filter looks at more than the model's logits. If none does, the history it is shown may be cut."""
 
-    def narrow(self, logits_BV: Tensor, history_BT: Tensor) -> Tensor:
-        """The logits after all filters, in their order."""
-        for each in self.filters:
-            logits_BV = each(logits_BV, history_BT)
-        return logits_BV
+    @property
+    def feedbacks(self) -> list[Feedback]:
+        """The filters that are started afresh for every batch of rows."""
+        return [each for each in self.filters if _is_feedback(each)]
 
     def generate(
         self, model: LanguageModel, prompts: Sequence[Prompt], length: int, rng: Sequence[Generator]
     ) -> Tensor:
         """`length` new ids after each prompt (ids_BT, on the CPU), row i drawing from rng[i] alone."""
         rows = [Row(prompt, self, own) for prompt, own in zip(prompts, rng, strict=True)]
-        return sample(model, rows, length)[0]
+        return sample(model, rows, length).ids_BT
 
 
 @dataclass(frozen=True)
@@ -62,58 +63,157 @@ class Row:
     rng: Generator
 
 
+class Step(NamedTuple):
+    """What one step of the loop chose, on the model's device."""
+
+    ids_B: Tensor
+    logprob_B: Tensor
+    """ln p of the ids under the model's own distribution, before any filter."""
+    rescued_B: Tensor
+    """Where there was nothing left to choose from; see `rescue`."""
+
+
+Stopping = Callable[[Tensor], Tensor]
+"""Told of every step's ids_B, in the order of the rows; says which rows end with them (done_B, on any device)."""
+
+
 def sample(
-    model: LanguageModel, rows: Sequence[Row], length: int, tell: Callable[[int], None] = lambda tokens: None
-) -> tuple[Tensor, Tensor]:
+    model: LanguageModel,
+    rows: Sequence[Row],
+    length: int,
+    tell: Callable[[int], None] = lambda tokens: None,
+    stop: Callable[[int], Stopping] | None = None,
+) -> Samples:
     """Continue every row by `length` tokens; `tell` hears of each step how many tokens it made.
 
-    Returns (ids_BT, logprob_B) on the CPU: int64 ids, and per row the sum of ln p of its tokens under the model's own
-    distribution, before any filter. Raises RecurrenceError for an empty prompt, or where the model yields no numbers.
+    `stop`, called with a number of rows, makes what ends rows early; the loop ends when all are done. Raises
+    RecurrenceError for an empty prompt, or where the model yields no numbers.
     """
-    cells_per_row = model.vocab_size * max([READ_TOKENS, *(_feeding(model, row)[0] for row in rows)])
-    size = max(1, CHUNK_CELLS // cells_per_row)
-    ids, logprobs = [], []
-    for start in range(0, len(rows), size):
-        made = []
-        for step in steps(model, rows[start : start + size], length):
-            made.append(step)
-            tell(len(step[0]))
-        ids.append(torch.stack([ids_B for ids_B, _ in made], 1).cpu())
-        logprobs.append(torch.stack([logprob_B for _, logprob_B in made], 1).sum(1).cpu())
-    ids_BT, logprob_B = torch.cat(ids), torch.cat(logprobs)
-    if broken := int(logprob_B.isnan().sum()):
+    reach = max((feeding.feeding(model, 1, row.sampler.window)[0] for row in rows), default=1)
+    size = max(1, CHUNK_CELLS // (model.vocab_size * max(feeding.READ_TOKENS, reach)))
+    parts = [_sample(model, rows[i : i + size], length, tell, stop) for i in range(0, len(rows), size)]
+    made = Samples(*(torch.cat([getattr(part, field) for part in parts]) for field in Samples.__dataclass_fields__))
+    if broken := int(made.logprob_B.isnan().sum()):
         raise RecurrenceError(
             f"the model's probabilities stopped being numbers in {broken} of {len(rows)} samples: its state "
             "overflowed; generate fewer tokens, or train it with clipped gradients or weight decay"
         )
-    return ids_BT, logprob_B
+    return made
+
+
+def _sample(
+    model: LanguageModel,
+    rows: Sequence[Row],
+    length: int,
+    tell: Callable[[int], None],
+    stop: Callable[[int], Stopping] | None,
+) -> Samples:
+    stopping = stop(len(rows)) if stop else None
+    alive_B = torch.ones(len(rows), dtype=torch.bool)
+    made, alive = [], []
+    for step in steps(model, rows, length):
+        made.append(step)
+        alive.append(alive_B)
+        tell(len(rows))
+        if stopping:
+            alive_B = alive_B & ~stopping(step.ids_B).cpu()
+            if not alive_B.any():
+                break
+    alive_BT = torch.stack(alive, 1)
+    ids_BT, logprob_BT, rescued_BT = (
+        torch.stack(each, 1).cpu().where(alive_BT, torch.zeros((), dtype=each[0].dtype))
+        for each in zip(*made, strict=True)
+    )
+    padded_BT = torch.nn.functional.pad(ids_BT, (0, length - ids_BT.shape[1]))
+    return Samples(padded_BT, logprob_BT.sum(1), rescued_BT.sum(1), alive_BT.sum(1))
 
 
 @torch.inference_mode()
-def steps(model: LanguageModel, rows: Sequence[Row], length: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The loop itself: yields (ids_B, logprob_B) per step, on the model's device, rows in the order given."""
-    if any(not row.prompt for row in rows):
-        raise RecurrenceError("the prompt is empty; it must hold at least one token")
+def steps(model: LanguageModel, rows: Sequence[Row], length: int) -> Iterator[Step]:
+    """The loop itself: yields each step, its rows in the order given."""
     order = _order(model, rows)
     placed = [rows[i] for i in order]
-    device = _device(model)
-    home_B = torch.tensor(order, device=device).argsort()
-    uniform_BT = torch.stack([torch.rand(length, dtype=torch.float64, generator=row.rng) for row in placed]).to(device)
+    device = device_of(model)
+    raw_BV, feeds = read_rows(model, [(row.prompt, row.sampler.window) for row in placed])
     text_BT = _texts(placed, length).to(device)
+    choose = _Choice(placed, length, model.vocab_size, device)
+    home_B = torch.tensor(order, device=device).argsort()
     start = text_BT.shape[1] - length
-    raw_BV, feeds = _read(model, placed)
-    if raw_BV.isnan().any():
-        raise RecurrenceError("the model's probabilities are not numbers: its training diverged; train it again")
-    slices = _slices([(row.sampler, len(row.prompt)) for row in placed])
     for end in range(start, start + length):
         if end > start:
-            raw_BV = torch.cat([feed.step(model, text_BT[feed.rows, :end]) for feed in feeds])
-        raw_BV = raw_BV.double()
-        left_BV = torch.cat([s.narrow(raw_BV[part], text_BT[part, start - n : end]) for (s, n), part in slices])
-        ids_B = draw(left_BV, uniform_BT[:, end - start])
-        text_BT[:, end] = ids_B
-        logprob_B = raw_BV.gather(1, ids_B[:, None])[:, 0] - raw_BV.logsumexp(1)
-        yield ids_B[home_B], logprob_B[home_B]
+            raw_BV = torch.cat([feed.step(text_BT[part, :end]) for part, feed in feeds])
+        step = choose(raw_BV, text_BT[:, :end], end - start)
+        text_BT[:, end] = step.ids_B
+        yield Step(*(each_B[home_B] for each_B in step))
+
+
+class _Choice:
+    """From the logits of all rows to their next ids. Rows of one sampler must stand together, shorter prompts first."""
+
+    def __init__(self, rows: Sequence[Row], length: int, vocab_size: int, device: torch.device) -> None:
+        # Numbers of one step lie side by side, so that a shorter sample begins like a longer one.
+        streams = [torch.rand(length, 1 + len(r.sampler.feedbacks), dtype=torch.float64, generator=r.rng) for r in rows]
+        self.uniform_BT = torch.stack([stream_TF[:, 0] for stream_TF in streams]).to(device)
+        self.groups: list[_Group] = []
+        self.banned_BV = torch.zeros(len(rows), vocab_size, dtype=torch.bool, device=device)
+        for (sampler, prompt_tokens), part in slices(_group_key(row) for row in rows):
+            shown = prompt_tokens or len(rows[part.start].prompt)
+            uniform_BTF = torch.stack(streams[part])[:, :, 1:].to(device)
+            self.groups.append(_Group(sampler, part, shown, uniform_BTF))
+            self.banned_BV[part, list(sampler.banned)] = True
+        self.greedy_B = torch.tensor([row.sampler.deterministic for row in rows], device=device)
+
+    def __call__(self, raw_BV: Tensor, text_BT: Tensor, made: int) -> Step:
+        """Choose after `made` tokens."""
+        allowed_BV = raw_BV.masked_fill(self.banned_BV, -inf)
+        left_BV = torch.cat([group.narrow(allowed_BV, text_BT, made) for group in self.groups])
+        left_BV, rescued_B = rescue(left_BV, allowed_BV, self.banned_BV)
+        ids_B = torch.where(self.greedy_B, likeliest(left_BV), draw(left_BV, self.uniform_BT[:, made]))
+        for group in self.groups:
+            group.chosen(ids_B)
+        return Step(ids_B, raw_BV.gather(1, ids_B[:, None])[:, 0] - raw_BV.logsumexp(1), rescued_B)
+
+
+class _Group:
+    """Rows of one sampler that are narrowed together: its filters in order, started for these rows."""
+
+    def __init__(self, sampler: Sampler, rows: slice, prompt_tokens: int, uniform_BTF: Tensor) -> None:
+        self.rows, self.prompt_tokens = rows, prompt_tokens
+        self.running: list[Running] = [
+            each.start(uniform_BT) for each, uniform_BT in zip(sampler.feedbacks, uniform_BTF.unbind(2), strict=True)
+        ]
+        started = iter(self.running)
+        self.filters = [next(started) if _is_feedback(each) else cast(Filter, each) for each in sampler.filters]
+
+    def narrow(self, logits_BV: Tensor, text_BT: Tensor, made: int) -> Tensor:
+        """Its rows' logits after all filters."""
+        logits_BV, history_BT = logits_BV[self.rows], text_BT[self.rows, -(self.prompt_tokens + made) :]
+        for each in self.filters:
+            logits_BV = each(logits_BV, history_BT)
+        return logits_BV
+
+    def chosen(self, ids_B: Tensor) -> None:
+        for each in self.running:
+            each.chosen(ids_B[self.rows])
+
+
+def rescue(left_BV: Tensor, allowed_BV: Tensor, banned_BV: Tensor) -> tuple[Tensor, Tensor]:
+    """The one place that decides where a row has nothing left to choose from: (logits_BV, rescued_B).
+
+    Such a row falls back to the model's logits without the banned ids; where they too are all -inf, every id that is
+    not banned gets the same chance.
+    """
+    dead_B1 = left_BV.amax(-1, keepdim=True) == -inf
+    empty_B1 = allowed_BV.amax(-1, keepdim=True) == -inf
+    even_BV = torch.zeros_like(allowed_BV).masked_fill(banned_BV, -inf)
+    return torch.where(dead_B1, torch.where(empty_B1, even_BV, allowed_BV), left_BV), dead_B1[:, 0]
+
+
+def likeliest(logits_BV: Tensor) -> Tensor:
+    """The id with the largest logit, of equals the lowest."""
+    ids_V = torch.arange(logits_BV.shape[-1], device=logits_BV.device)
+    top_BV = logits_BV == logits_BV.amax(-1, keepdim=True)
+    return torch.where(top_BV, ids_V, len(ids_V) - 1).amin(-1)
 
 
 def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
@@ -124,26 +224,14 @@ def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
     return ids_B.clamp(max=logits_BV.shape[-1] - 1)  # beyond it only where the logits are NaN
 
 
-@dataclass
-class _Feed:
-    """Rows that the model reads alike: at each step their last `known` tokens, at most `reach`, into one state."""
-
-    rows: slice
-    reach: int
-    known: int
-    state: State
-
-    def step(self, model: LanguageModel, text_BT: Tensor) -> Tensor:
-        """Logits_BV after the newest token."""
-        self.known = min(self.reach, self.known + 1)
-        logits, self.state = model(text_BT[:, -self.known :], self.state)
-        return _newest(model, logits)
+def _is_feedback(each: Filter | Feedback) -> TypeGuard[Feedback]:
+    return hasattr(each, "start")
 
 
-def _feeding(model: LanguageModel, row: Row) -> tuple[int, int]:
-    """How many of its last tokens a row feeds at each step, at most, and how many of those its prompt has."""
-    reach = model.context or row.sampler.window or 1
-    return reach, min(reach, len(row.prompt))
+def _group_key(row: Row) -> tuple[Sampler, int | None]:
+    """Rows with prompts of other lengths are narrowed by themselves where it makes a difference."""
+    apart = row.sampler.uses_history or row.sampler.feedbacks
+    return row.sampler, len(row.prompt) if apart else None
 
 
 def _order(model: LanguageModel, rows: Sequence[Row]) -> list[int]:
@@ -151,7 +239,8 @@ def _order(model: LanguageModel, rows: Sequence[Row]) -> list[int]:
     samplers = {sampler: i for i, sampler in enumerate(dict.fromkeys(row.sampler for row in rows))}
 
     def place(i: int) -> tuple[int, int, int, int]:
-        return *_feeding(model, rows[i]), samplers[rows[i].sampler], len(rows[i].prompt)
+        fed = feeding.feeding(model, len(rows[i].prompt), rows[i].sampler.window)
+        return *fed, samplers[rows[i].sampler], len(rows[i].prompt)
 
     return sorted(range(len(rows)), key=place)
 
@@ -163,42 +252,3 @@ def _texts(rows: Sequence[Row], length: int) -> Tensor:
     for text_T, row in zip(text_BT, rows, strict=True):
         text_T[start - len(row.prompt) : start] = torch.tensor(row.prompt)
     return text_BT
-
-
-def _slices(keys: Sequence[Key]) -> list[tuple[Key, slice]]:
-    """Runs of equal keys as (key, slice)."""
-    ends, found = 0, []
-    for key, run in groupby(keys):
-        begin, ends = ends, ends + len(list(run))
-        found.append((key, slice(begin, ends)))
-    return found
-
-
-def _read(model: LanguageModel, rows: Sequence[Row]) -> tuple[Tensor, list[_Feed]]:
-    """Read every distinct prompt once, from zero state: the logits_BV after it, and the feeds that go on from there."""
-    prompts = sorted(dict.fromkeys(row.prompt for row in rows), key=len)
-    device, logits, states = _device(model), [], []
-    for _, same in groupby(prompts, key=len):
-        ids_PT = torch.tensor(list(same), device=device)[:, -(model.context or 0) :]
-        state = model.initial_state(len(ids_PT))
-        for piece_PT in torch.split(ids_PT, model.context or READ_TOKENS, 1):
-            last, state = model(piece_PT, state)
-        logits.append(_newest(model, last))
-        states.append(state)
-    places = {prompt: i for i, prompt in enumerate(prompts)}
-    place_B = torch.tensor([places[row.prompt] for row in rows], device=device)
-    joined = [torch.cat(parts, 1) for parts in zip(*states, strict=True)]
-    feeds = []
-    for (reach, known), part in _slices([_feeding(model, row) for row in rows]):
-        feeds.append(_Feed(part, reach, known, tuple(each.index_select(1, place_B[part]) for each in joined)))
-    return torch.cat(logits)[place_B], feeds
-
-
-def _newest(model: LanguageModel, logits: Tensor) -> Tensor:
-    """Logits_BV after the last token: all that a window model gives, else the end of logits_BTV."""
-    return logits if model.context else logits[:, -1]
-
-
-def _device(model: LanguageModel) -> torch.device:
-    tensors = chain(model.parameters(), model.buffers())
-    return next((tensor.device for tensor in tensors), torch.device("cpu"))

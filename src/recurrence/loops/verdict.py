@@ -1,62 +1,130 @@
-"""One label per sample: does it loop, since when, with what unit; and rates over many samples.
+"""One label per sample: does it loop, since when, with what unit.
 
-A loop (kind "exact") is a run anywhere in the sample with copies >= 2 and matched >= floor. The floor is above what the
-corpus's own training text has in windows of the same length, so that repetition people wrote is not counted as a loop.
+exact: a run anywhere with copies >= 2 and matched >= floor. near: such a run whose copies differ a little (near.py).
+recycling: phrases used again, without a period (recycling.py). The first of these that holds is the verdict, else none.
+All limits are above what the corpus's own training text has in windows of the same length, so that repetition people
+wrote is not counted against a model.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import isnan, sqrt
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from recurrence.loops.runs import Ints, Run, find_run
+from recurrence.loops.fingerprints import Ints
+from recurrence.loops.near import SEEDS, Near, find_near
+from recurrence.loops.recycling import reuse, squeeze
+from recurrence.loops.runs import Run, find_runs, nested_run
 
-DEFAULT_FLOORS = {"char": 40, "word": 20, "token": 20}
-"""Floors where there is no text to measure one on: above all that English prose showed in windows of 200 to 1,000."""
-
-_Z95 = 1.959963984540054
-_MEANS = ("rep_4", "rep_8", "distinct_2", "distinct_4", "zlib_ratio", "longest_repeat")
+Kind = Literal["exact", "near", "recycling", "none"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is to be said about one sample; all but `kind` and `length` are None where there is no loop.
+    """What is to be said about one sample; all but `kind` and `length` are None where there is no exact or near loop.
 
     Lengths and positions count tokens. `start` is the onset: how many tokens come before the unit's first copy.
     """
 
-    kind: Literal["exact", "none"]
+    kind: Kind
     length: int
     start: int | None = None
     period: int | None = None
+    """Of a near loop the median of its lags."""
     copies: float | None = None
     matched: int | None = None
-    """Tokens that repeat the one a period before."""
+    """Tokens that repeat the one a period before; in a near loop, less the edits."""
     coverage: float | None = None
     """matched / length."""
     terminal: bool | None = None
     """The loop goes on to the end, give or take one period; else the sample escaped from it."""
+    identity: float | None = None
+    """The share of tokens after the first copy that needed no edit; 1 for an exact loop."""
+    nested_start: int | None = None
+    """Of an exact loop whose unit holds another one, above the same floor."""
+    nested_period: int | None = None
+    nested_matched: int | None = None
     unit: tuple[int, ...] | None = None
     """The ids of one period, as it first stands there."""
     attractor: tuple[int, ...] | None = None
-    """The unit's smallest rotation, the same wherever the loop was entered."""
+    """The unit's smallest rotation: of an exact loop the same wherever it was entered."""
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The rules and their limits."""
+
+    unit: str
+    """char, word or token."""
+    floor: int
+    """Least `matched` of an exact loop."""
+    near_floor: int
+    """Least `matched` of a near loop of three copies or more; twice that of two."""
+    near_delta: float = 0.4
+    """Edits per token that are too many for a near loop."""
+    rep_n: int = 4
+    rep_limit: float = 0.35
+    """Recycling is a rep-n above this, or a zlib ratio above zlib_limit (None: not asked)."""
+    zlib_limit: float | None = None
+    unknown: int | None = None
+    """An id that stands for different words (<unk>): it repeats nothing, not even itself."""
+    length: int = 500
+    """The tokens for which the limits of recycling hold; longer samples are looked at in stretches of that length."""
+
+    def judge(self, ids: ArrayLike, text: str | None = None) -> Verdict:
+        """The verdict on one sample; without its text, recycling is told by rep-n alone."""
+        return self.judge_all([ids], None if text is None else [text])[0]
+
+    def judge_all(self, samples: Sequence[ArrayLike], texts: Sequence[str] | None = None) -> list[Verdict]:
+        """The verdict on each sample. ValueError unless each is a 1-D sequence of integers."""
+        told = [told_apart(np.asarray(ids), self.unknown) for ids in samples]
+        runs = find_runs(told, self.floor)
+        spelled = [None] * len(told) if texts is None else texts
+        return [
+            _exact(np.asarray(ids), codes, run, self.floor) if run else self._inexact(np.asarray(ids), codes, text)
+            for ids, codes, run, text in zip(samples, told, runs, spelled, strict=True)
+        ]
+
+    def _inexact(self, ids: Ints, codes: Ints, text: str | None) -> Verdict:
+        near = find_near(codes, self.near_floor, self.near_delta, SEEDS[self.unit])
+        return _near(ids, near) if near else Verdict("recycling" if self._recycles(codes, text) else "none", len(ids))
+
+    def _recycles(self, codes: Ints, text: str | None) -> bool:
+        if reuse(codes, self.rep_n, self.length) > self.rep_limit:
+            return True
+        limit = self.zlib_limit
+        return limit is not None and text is not None and squeeze(text, len(codes), self.length) > limit
+
+
+_WORDS = Detector("word", floor=20, near_floor=20, rep_n=4, rep_limit=0.35, length=500)
+DETECTORS = {
+    "char": Detector("char", floor=40, near_floor=40, rep_n=8, rep_limit=0.20, length=1000),
+    "word": _WORDS,
+    "token": replace(_WORDS, unit="token"),
+}
+"""Where there is no text to measure limits on. The exact floors are above all that prose showed in windows of 200 to
+1,000 tokens, the limits of recycling above Nietzsche's and Wikipedia's. Tables, lists and rules of dashes that people
+wrote may exceed them (of 5,103 windows of WikiText-2, 0.8 % are near loops by these): measure, where there is text."""
+
+DEFAULT_FLOORS = {unit: detector.floor for unit, detector in DETECTORS.items()}
 
 
 def judge(ids: ArrayLike, floor: int, unknown: int | None = None) -> Verdict:
-    """The verdict on one sample: its run with the most evidence, if that has at least `floor` matched tokens.
+    """The verdict by the exact rule alone: the run with the most evidence, if it has at least `floor` matched tokens.
 
     `unknown` is an id that stands for different words (<unk>): it repeats nothing, not even itself.
     """
     ids = np.asarray(ids)
-    run = find_run(_told_apart(ids, unknown), floor)
-    return _loop(ids, run) if run else Verdict("none", len(ids))
+    codes = told_apart(ids, unknown)
+    run = find_runs([codes], floor)[0]
+    return _exact(ids, codes, run, floor) if run else Verdict("none", len(ids))
 
 
-def _loop(ids: Ints, run: Run) -> Verdict:
-    unit = tuple(int(i) for i in ids[run.start : run.first_repeat])
+def _exact(ids: Ints, codes: Ints, run: Run, floor: int) -> Verdict:
+    unit = _unit(ids, run)
+    inner = nested_run(codes, run, floor)
     return Verdict(
         kind="exact",
         length=len(ids),
@@ -66,12 +134,37 @@ def _loop(ids: Ints, run: Run) -> Verdict:
         matched=run.matched,
         coverage=run.matched / len(ids),
         terminal=len(ids) - run.end <= run.period,
+        identity=1.0,
+        nested_start=inner.start if inner else None,
+        nested_period=inner.period if inner else None,
+        nested_matched=inner.matched if inner else None,
         unit=unit,
         attractor=smallest_rotation(unit),
     )
 
 
-def _told_apart(ids: Ints, unknown: int | None) -> Ints:
+def _near(ids: Ints, near: Near) -> Verdict:
+    unit = _unit(ids, near)
+    return Verdict(
+        kind="near",
+        length=len(ids),
+        start=near.start,
+        period=near.period,
+        copies=near.copies,
+        matched=near.matched,
+        coverage=near.matched / len(ids),
+        terminal=len(ids) - near.end <= near.period,
+        identity=near.identity,
+        unit=unit,
+        attractor=smallest_rotation(unit),
+    )
+
+
+def _unit(ids: Ints, loop: Run | Near) -> tuple[int, ...]:
+    return tuple(int(i) for i in ids[loop.start : loop.start + loop.period])
+
+
+def told_apart(ids: Ints, unknown: int | None) -> Ints:
     """The ids with a new one for each occurrence of `unknown`."""
     places = np.flatnonzero(ids == unknown) if unknown is not None else ()
     if not len(places):
@@ -108,50 +201,5 @@ def windows(ids: Ints, length: int, at_most: int | None = None) -> list[Ints]:
 
 def measured_floor(texts: Iterable[ArrayLike], default: int, unknown: int | None = None) -> int:
     """The least evidence that counts: `default`, or one more than the largest `matched` in these texts of people."""
-    runs = (find_run(_told_apart(np.asarray(ids), unknown), default) for ids in texts)
+    runs = find_runs([told_apart(np.asarray(ids), unknown) for ids in texts], default)
     return max((run.matched + 1 for run in runs if run), default=default)
-
-
-def wilson(hits: int, total: int, z: float = _Z95) -> tuple[float, float]:
-    """Wilson's interval for a rate, 95 % by default; of no trials: 0 to 1 (Wilson, JASA 22, 1927)."""
-    if not total:
-        return 0.0, 1.0
-    rate, shrink = hits / total, 1 + z * z / total
-    centre = (rate + z * z / (2 * total)) / shrink
-    half = z * sqrt(rate * (1 - rate) / total + z * z / (4 * total * total)) / shrink
-    return (max(centre - half, 0.0) if hits else 0.0), (min(centre + half, 1.0) if hits < total else 1.0)
-
-
-def rates(verdicts: Sequence[Verdict], figures: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """What many samples come to, ready for JSON: None where undefined.
-
-    `length` is that of the longest sample; `terminal_rate` is a share of all samples; onset, period, copies and
-    coverage are over those that loop; `figures` (of `measure`, one per sample) are averaged over the samples that are
-    long enough to have them.
-    """
-    loops = [v for v in verdicts if v.kind == "exact"]
-    total, found = len(verdicts), len(loops)
-    low, high = wilson(found, total)
-    return {
-        "samples": total,
-        "length": max((v.length for v in verdicts), default=None),
-        "exact": found,
-        "exact_rate": found / total if total else None,
-        "exact_lo": low if total else None,
-        "exact_hi": high if total else None,
-        "terminal_rate": sum(v.terminal is True for v in loops) / total if total else None,
-        "onset_median": _median([v.start for v in loops]),
-        "period_median": _median([v.period for v in loops]),
-        "copies_median": _median([v.copies for v in loops]),
-        "coverage_mean": _mean([v.coverage for v in loops]),
-        "attractors": len({v.attractor for v in loops}),
-        **{name: _mean([f[name] for f in figures if not isnan(f[name])]) for name in _MEANS},
-    }
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    return float(np.median(np.array(values, float))) if values else None
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    return float(np.mean(np.array(values, float))) if values else None

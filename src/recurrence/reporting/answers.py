@@ -1,12 +1,9 @@
-"""The report's answers in words, made from the figures."""
+"""The report's answers in words, made from the figures: what was learned. Those on loops: loop_answers.py."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from recurrence.loops import wilson
-from recurrence.reporting import tables
-from recurrence.reporting.formats import count, joined, nats, number, percent, perplexity, short, signed, spread, units
+from recurrence.reporting.formats import joined, nats, percent, perplexity, short, signed, spread
 from recurrence.reporting.results import ModelResults, Results, exact_nats
 
 NATS_TOLERANCE = 0.02
@@ -25,7 +22,7 @@ class Answer:
 
 def answers(results: Results) -> list[Answer]:
     """What a reader wants to know first; a question whose figures are absent is not asked."""
-    asked = (_best(results), _floor(results), _notebooks(results), _loops(results), _no_loops(results))
+    asked = (_best(results), _floor(results), _notebooks(results))
     return [answer for answer in asked if answer is not None]
 
 
@@ -90,60 +87,3 @@ def within_seeds(model: ModelResults) -> bool:
 
 def _delta(model: ModelResults, figure: str) -> float:
     return float(model.scores["delta"][figure])
-
-
-def _loops(results: Results) -> Answer | None:
-    table = tables.pooled(results)
-    if not len(table):
-        return None
-    rows = _rows(table[table["rate"] > 0])
-    if not rows:
-        return Answer("Which decoding loops?", "None of those tried")
-    often = [row for row in rows if row["rate"] >= 0.5]
-    seldom = rows[len(often) or 1 :]
-    headline = _few([row["strategy"] for row in often], len(table)) or f"None mostly; {rows[0]['strategy']} at times"
-    details = [_sentence(row, results.unit) for row in often or rows[:1]]
-    if seldom:
-        rates = ", ".join(f"{row['strategy']} {percent(row['rate'])}" for row in seldom)
-        details.append(f"At times: {rates}.")
-    return Answer("Which decoding loops?", headline, tuple(details))
-
-
-def _sentence(row: dict[str, Any], unit: str) -> str:
-    rate = f"{row['strategy']}: {percent(row['rate'])} loop ({row['loops']} of {row['samples']}"
-    models = f"; {row['looping_models']} of {row['models']} models)" if row["models"] > 1 else ")"
-    onset = round(row["onset"])
-    start = f"after {units(onset, unit)}" if onset else "from the start"
-    return f"{rate}{models}, {start}, period {number(row['period'])}."
-
-
-def _few(names: list[str], of: int) -> str:
-    """The names where they are few enough to read at a glance."""
-    return joined(names) if len(names) < 5 else f"{len(names)} of the {of} strategies"
-
-
-def _no_loops(results: Results) -> Answer | None:
-    table = tables.pooled(results)
-    if not len(table):
-        return None
-    free, least = table[table["rate"] == 0], table.iloc[-1]
-    details = list(_human(results))
-    if not len(free):
-        return Answer("Which does not?", f"All do; {least['strategy']} least, {percent(least['rate'])}", tuple(details))
-    names, fewest = list(free["strategy"]), int(free["samples"].min())
-    more, each = (" or more" if free["samples"].max() > fewest else ""), (" of each" if len(names) > 1 else "")
-    bound = f"{joined(names)}: no loop in {count(fewest)}{more} samples{each}"
-    bound += f", so at most {percent(wilson(0, fewest)[1])} loop (95 % confidence)."
-    return Answer("Which does not?", _few(names, len(table)), (bound, *details))
-
-
-def _human(results: Results) -> Iterator[str]:
-    human = results.human
-    if human:
-        rate, bound = percent(human["exact_rate"]), percent(human["exact_hi"])
-        windows = f"{human['exact']} of {human['samples']} windows of the validation text"
-        yield f"Human text, measured alike: {rate} ({windows}; at most {bound})."
-
-
-def _rows(table: Any) -> list[dict[str, Any]]:
-    return list(table.to_dict("records"))

@@ -15,7 +15,7 @@ def svg(chart: Chart, name: str, label: str) -> str:
     """Inline SVG that scales to its box, with ids of its own and a label for those who cannot see it."""
     out = io.StringIO()
     _styled(chart).save(out, format="svg")
-    text = _renamed(out.getvalue(), name)
+    text = re.sub(r"(\.\d\d)\d+", r"\1", _renamed(out.getvalue(), name))  # a hundredth of a pixel is enough
     size = re.search(r'width="([\d.]+)" height="([\d.]+)"', text)
     assert size is not None
     box = f'viewBox="0 0 {size[1]} {size[2]}" style="--drawn:{size[1]}px" role="img" aria-label="{escape(label)}"'

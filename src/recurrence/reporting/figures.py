@@ -1,4 +1,4 @@
-"""The charts, as Vega-Lite through altair: what is drawn, from results. How it is rendered: drawing.py.
+"""The charts of losses, as Vega-Lite through altair: what is drawn, from results. How it is rendered: drawing.py.
 
 Colours are of Okabe and Ito's palette, which the colour-blind can tell apart; shapes and labels say the same again.
 """
@@ -15,12 +15,8 @@ from recurrence.reporting.results import Results, exact_nats
 
 BLUE, ORANGE, GREEN, GREY, INK = "#0072b2", "#d55e00", "#009e73", "#b8bec6", "#1f2933"
 HUES = [BLUE, ORANGE, GREEN, "#cc79a7", "#e69f00", "#56b4e9", INK, "#8c6d31"]
-RATE_RANGE = ["#f4f1ec", "#f2c9a1", "#e08a3c", "#b04a00"]
-"""From no loop to all loop; the page's heat map uses the same."""
 WIDTH = 240
 PANEL = 236
-
-# ---------------------------------------------------------------- losses
 
 
 def ranking(results: Results) -> Chart:
@@ -35,7 +31,7 @@ def ranking(results: Results) -> Chart:
     )
     order = [m.name for m in sorted(shown, key=exact_nats)]
     nats = alt.X("nats:Q", title="exact nats per token", scale=alt.Scale(zero=False, nice=False, padding=12))
-    y = alt.Y("model:N", sort=order, title=None, axis=_names())
+    y = alt.Y("model:N", sort=order, title=None, axis=name_axis())
     colour = alt.Color("kind:N", scale=alt.Scale(domain=["trained", "counted"], range=[BLUE, "#6b7683"]), legend=None)
     base = alt.Chart(seeds, width=WIDTH, height=alt.Step(22)).encode(y=y, color=colour)
     each = base.mark_tick(thickness=1.5, size=13, opacity=0.55).encode(x=nats)
@@ -43,7 +39,8 @@ def ranking(results: Results) -> Chart:
     return alt.layer(*_floor_line(results), each, means)
 
 
-def _names() -> alt.Axis:
+def name_axis() -> alt.Axis:
+    """An axis of names, without lines but those of the grid."""
     return alt.Axis(labelLimit=150, labelPadding=10, ticks=False, domain=False, grid=True)
 
 
@@ -129,78 +126,3 @@ def curves(results: Results) -> Chart:
         strokeDash=alt.StrokeDash("model:N", scale=dashes),
     )
     return encoding.mark_line(strokeWidth=2, clip=True)
-
-
-# ---------------------------------------------------------------- loops
-
-
-def rates(results: Results) -> Chart:
-    """Share of looping samples by strategy over all trained models, each model a dot; human text below."""
-    table = tables.decoding(results)
-    trained = table[table["model"].isin([m.name for m in results.trained])]
-    order = [*tables.pooled(results)["strategy"], "human"]
-    rows = trained[trained["strategy"].isin(order)]
-    y = alt.Y("strategy:N", sort=order, title=None, axis=_names())
-    tenths = alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1])
-    x = alt.X("exact_rate:Q", title="samples that loop", axis=tenths, scale=alt.Scale(domain=[-0.02, 1.02], nice=False))
-    base = alt.Chart(rows, width=WIDTH, height=alt.Step(22)).encode(y=y)
-    each = base.mark_tick(thickness=1.5, size=13, color=ORANGE, opacity=0.55).encode(x=x)
-    means = base.mark_point(filled=True, size=70, color=ORANGE, opacity=1).encode(x=alt.X("mean(exact_rate):Q"))
-    return alt.layer(each, means)
-
-
-def heat_map(results: Results) -> Chart:
-    """Loop rate by model and strategy, for the README; the page has it as a table."""
-    table = tables.decoding(results)
-    table = table[table["strategy"] != "human"]
-    x = alt.X("strategy:N", sort=results.strategies, title=None, axis=alt.Axis(labelAngle=-40, labelLimit=200))
-    y = alt.Y("model:N", sort=[m.name for m in results.models], title=None)
-    colour = alt.Color("exact_rate:Q", scale=alt.Scale(domain=[0, 0.33, 0.66, 1], range=RATE_RANGE), legend=None)
-    base = alt.Chart(table, width=alt.Step(46), height=alt.Step(26)).encode(x=x, y=y)
-    ink = alt.condition("datum.exact_rate > 0.6", alt.value("white"), alt.value(INK))
-    figures = base.mark_text(fontSize=11).encode(text=alt.Text("exact_rate:Q", format=".0%"), color=ink)
-    return base.mark_rect(stroke="white", strokeWidth=2).encode(color=colour) + figures
-
-
-def onsets(results: Results) -> Chart:
-    """How many tokens come before the loop, by model."""
-    return _bubbles(results, "start", f"{_noun(results)} before the loop")
-
-
-def periods(results: Results) -> Chart:
-    """How long the repeated unit is, by model."""
-    return _bubbles(results, "period", f"{_noun(results)} in the repeated unit")
-
-
-def _noun(results: Results) -> str:
-    return {"char": "characters", "word": "words"}[results.unit]
-
-
-def _bubbles(results: Results, column: str, title: str) -> Chart:
-    """Looping samples as bubbles on a logarithmic axis (1 + x), one row per model; area is the number of samples."""
-    loops = results.samples[results.samples["kind"] == "exact"]
-    width = math.log(2) / 3
-    place = (loops[column].astype(float).map(math.log1p) / width).round() * width
-    table = loops.assign(at=place.map(math.expm1)).groupby(["model", "deterministic", "at"], sort=False)
-    rows = table.size().rename("samples").reset_index()
-    rows["decoding"] = rows["deterministic"].map({True: "deterministic", False: "random"})
-    shown = [m.name for m in results.trained if m.name in set(rows["model"])]
-    ticks = _log_ticks(float(rows["at"].max()))
-    scale = alt.Scale(type="symlog", nice=False, domain=[-0.3, 1.15 * ticks[-1]])
-    x = alt.X("at:Q", title=title, scale=scale, axis=alt.Axis(values=ticks, format="d"))
-    y = alt.Y("model:N", sort=shown, title=None, axis=_names())
-    colour = alt.Scale(domain=["deterministic", "random"], range=[ORANGE, BLUE])
-    return (
-        alt.Chart(rows, width=WIDTH, height=alt.Step(24))
-        .mark_point(filled=True, opacity=0.65, stroke="white", strokeWidth=0.5)
-        .encode(x=x, y=y, size=alt.Size("samples:Q", scale=alt.Scale(range=[25, 380]), legend=None))
-        .encode(color=alt.Color("decoding:N", scale=colour, legend=None))
-    )
-
-
-def _log_ticks(most: float) -> list[int]:
-    """0, 1, 3, 10, 30, ... up to the first that is no less than most."""
-    ticks = [0, 1]
-    while ticks[-1] < most:
-        ticks.append(round(ticks[-1] * (10 / 3 if str(ticks[-1])[0] == "3" else 3)))
-    return ticks

@@ -5,7 +5,8 @@ import json
 import pandas as pd
 
 from recurrence.errors import RecurrenceError
-from recurrence.reporting import drawing, figures, page, tables
+from recurrence.reporting import drawing, figures, loop_figures, page, tables
+from recurrence.reporting.frontier import frontier
 from recurrence.reporting.results import Results
 
 
@@ -25,8 +26,14 @@ def contents(results: Results) -> dict[str, bytes]:
     }
     for name, values in tables.metrics(results).items():
         texts[f"metrics/{name}.json"] = json.dumps(values, indent=1) + "\n"
-    charts = {"curves.png": figures.curves, "loop_rates.png": figures.heat_map}
-    return {n: t.encode() for n, t in texts.items()} | {n: drawing.png(draw(results)) for n, draw in charts.items()}
+    return {n: t.encode() for n, t in texts.items()} | {n: drawing.png(chart) for n, chart in _charts(results).items()}
+
+
+def _charts(results: Results) -> dict[str, drawing.Chart]:
+    """For pages that show pictures only; the frontier is that of the best model, where its samples have prices."""
+    charts = {"curves.png": figures.curves(results), "loop_rates.png": loop_figures.heat_map(results)}
+    best = frontier(results.best, results) if results.best else None
+    return charts | ({"frontier.png": best} if best else {})
 
 
 def _csv(table: pd.DataFrame) -> str:

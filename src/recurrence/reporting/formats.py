@@ -38,6 +38,9 @@ signed = _or_dash(lambda value: f"{value:+.3f}")
 short = _or_dash(lambda value: f"{value:.2f}")
 perplexity = _or_dash(lambda value: f"{value:.2f}" if value < 100 else f"{value:,.0f}")
 number = _or_dash(lambda value: f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}")
+points = _or_dash(lambda value: f"{100 * value:+.0f}" if abs(value) >= 0.0005 else "0")
+"""A difference of two shares, in points."""
+probability = _or_dash(lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}")
 count = _or_dash(lambda value: f"{value:,.0f}")
 percent = _or_dash(_percent)
 seconds = _or_dash(_seconds)
@@ -58,3 +61,10 @@ def units(value: float, unit: str) -> str:
 def joined(names: list[str]) -> str:
     """a, b and c."""
     return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def few(names: list[str], most: int = 6) -> str:
+    """a, b and c; of more than `most`, the first and how many more there are."""
+    if len(names) <= most:
+        return joined(names)
+    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"

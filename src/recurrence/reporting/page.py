@@ -8,18 +8,24 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from recurrence.reporting import drawing, figures, formats, tables
+from recurrence.reporting import charts, detector, formats, heat, sentences, tables
 from recurrence.reporting.answers import NATS_TOLERANCE, answers, within_seeds
+from recurrence.reporting.choice import choose
+from recurrence.reporting.loop_answers import loop_answers
 from recurrence.reporting.passages import passages, visible
-from recurrence.reporting.results import HUMAN, ModelResults, Results, exact_nats
+from recurrence.reporting.protocol import modes, protocol
+from recurrence.reporting.results import FAMILIES, HUMAN, ModelResults, Results, exact_nats
 
 _HERE = Path(__file__).parent
+FORMATS = ["nats", "signed", "short", "number", "count", "percent", "seconds", "spread", "perplexity", "points"]
+FORMATS += ["probability"]
+"""What templates show figures with."""
 
 
 def html(results: Results) -> str:
     """The whole page: style and charts inside it, no script, no request to anywhere."""
     style = (_HERE / "report.css").read_text(encoding="utf-8")
-    return _render("report.html", _values(results) | {"style": Markup(style), "charts": _charts(results)})
+    return _render("report.html", _values(results) | {"style": Markup(style), "charts": charts.charts(results)})
 
 
 def markdown(results: Results) -> str:
@@ -37,8 +43,7 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    shown = ("nats", "signed", "short", "number", "count", "percent", "seconds", "spread", "perplexity")
-    environment.filters |= {name: getattr(formats, name) for name in shown} | {"whole": whole}
+    environment.filters |= {name: getattr(formats, name) for name in FORMATS} | {"whole": whole, "widest": heat.widest}
     return environment.get_template(template).render(values)
 
 
@@ -56,27 +61,52 @@ def _values(results: Results) -> dict[str, Any]:
         "nouns": f"{noun}s",
         "gap": " " if results.unit == "word" else "",
         "answers": answers(results),
+        "loop_answers": loop_answers(results),
         "trained": [_row(m, results) for m in results.trained],
         "baselines": [_row(m, results) for m in results.baselines],
         "floor_nats": exact_nats(floor) if floor else None,
         "with_accuracy": any((m.scores["notebook"] or {}).get("accuracy") is not None for m in results.models),
-        "heat": [(m.name, m.counts, [_cell(m.rates.get(s)) for s in results.strategies]) for m in results.models],
-        "human": _cell(results.human) if results.human else None,
-        "decoding": tables.decoding(results).to_dict("records"),
-        "attractors": [row | {"unit": _unit(row["attractor"])} for row in _records(tables.attractors(results))],
-        "passages": {m.name: passages(m, results.unit) for m in results.trained},
+        "repetition": [(m.name, m.scores["repetition"]) for m in results.models if m.scores.get("repetition")],
         "ends": {m.name: _end(m) for m in results.trained},
-        "rates": {m.name: _headline(m) for m in results.trained},
         "machines": _machines(results),
         "remarks": [(m.name, "; ".join(m.remarks)) for m in results.models if m.remarks],
         "incomplete": [(m.name, m.absent) for m in results.models if m.absent],
         "HUMAN": HUMAN,
+        "FAMILIES": FAMILIES,
+        **_sampled(results),
+    }
+
+
+def _sampled(results: Results) -> dict[str, Any]:
+    """What the sections on loops, the detector and samples show."""
+    decoding = tables.decoding(results).astype(object)
+    decoding = decoding.where(decoding.notna(), None)
+    sampled = [m for m in results.models if m.rates]
+    return {
+        "choices": {m.name: choice for m in results.trained if (choice := choose(m))},
+        "heat": heat.blocks(results, results.trained),
+        "counted_heat": heat.blocks(results, results.baselines),
+        "human": results.human,
+        "judges": {m.name: m.loops["judge"] for m in sampled},
+        "figures": {m.name: _human_first(decoding[decoding["model"] == m.name]) for m in sampled},
+        "attractors": [row | {"unit": _unit(row["attractor"])} for row in _records(tables.attractors(results))],
+        "basins": _records(tables.basins(results)),
+        "lines": {m.name: sentences.lines(m, results) for m in results.trained if m.rates},
+        "passages": {m.name: passages(m, results.unit) for m in results.trained},
+        "summaries": {m.name: _headline(m) for m in results.trained},
+        "detector": detector.values(results),
+        "protocol": protocol(results),
+        "modes": modes(results),
     }
 
 
 def _unit(attractor: str) -> str:
     """A repeated unit as it can be seen, even if it is nothing but space."""
     return visible(attractor) if attractor.strip() else attractor.replace(" ", "␣").replace("\n", "⏎")
+
+
+def _human_first(table: Any) -> list[dict[str, Any]]:
+    return sorted(_records(table), key=lambda row: row["strategy"] != HUMAN)
 
 
 def _records(table: Any) -> list[dict[str, Any]]:
@@ -113,30 +143,13 @@ def _tone(m: ModelResults) -> str:
     return "good" if m.scores["delta"]["nats"] <= NATS_TOLERANCE else "" if within_seeds(m) else "bad"
 
 
-def _cell(rates: dict[str, Any] | None) -> dict[str, Any] | None:
-    """A cell of the heat map: the rate, its colours, and the words behind it; None where nothing was sampled."""
-    if rates is None:
-        return None
-    rate = float(rates["exact_rate"])
-    bounds = f"{formats.percent(rates['exact_lo'])} to {formats.percent(rates['exact_hi'])}"
-    words = f"{rates['exact']} of {rates['samples']} loop; 95 % interval {bounds}"
-    return {"rate": rate, "words": words, "colour": shade(rate), "dark": rate > 0.6}
-
-
-def shade(rate: float) -> str:
-    """The heat map's colour of a rate, interpolated as the chart's scale does."""
-    at = rate * (len(figures.RATE_RANGE) - 1)
-    below = min(int(at), len(figures.RATE_RANGE) - 2)
-    low, high = (bytes.fromhex(c[1:]) for c in figures.RATE_RANGE[below : below + 2])
-    return "#" + bytes(round(a + (b - a) * (at - below)) for a, b in zip(low, high, strict=True)).hex()
-
-
 def _headline(m: ModelResults) -> str:
-    """How often the model loops under each strategy that does, for the line above its samples."""
-    loops = [(s, r["exact_rate"]) for s, r in m.rates.items() if s != HUMAN and r["exact_rate"] > 0]
+    """How many strategies loop, for the line above a model's samples."""
     if not m.rates:
         return "not sampled"
-    return ", ".join(f"{s} {formats.percent(rate)}" for s, rate in loops) or "no sample loops"
+    rates = [r["loop_rate"] for s, r in m.rates.items() if s != HUMAN]
+    mostly, at_times = sum(rate >= 0.5 for rate in rates), sum(0 < rate < 0.5 for rate in rates)
+    return f"of {len(rates)} strategies {mostly} loop mostly, {at_times} at times, {rates.count(0)} not at all"
 
 
 def _end(m: ModelResults) -> str:
@@ -153,20 +166,3 @@ def _machines(results: Results) -> list[dict[str, Any]]:
         if m.wall:
             found.setdefault(tuple(str(m.wall.get(k, "")) for k in ("device", "torch", "python")), []).append(m.name)
     return [{"device": k[0], "torch": k[1], "python": k[2], "models": names} for k, names in found.items()]
-
-
-def _charts(results: Results) -> dict[str, Any]:
-    """Every chart of the page as inline SVG; None where there is nothing to show."""
-    sampled, loops = results.strategies and results.trained, (results.samples["kind"] == "exact").any()
-    drawn = {
-        "ranking": ("Exact loss of the models", figures.ranking(results)),
-        "rates": ("Share of looping samples by strategy", figures.rates(results) if sampled else None),
-        "onsets": ("Onset of the loops by model", figures.onsets(results) if loops else None),
-        "periods": ("Period of the loops by model", figures.periods(results) if loops else None),
-    }
-    panels = {
-        name: Markup(drawing.svg(chart, f"curve-{name}", f"Learning curve of {name}"))
-        for name, chart in figures.panels(results).items()
-    }
-    shown = {n: chart and Markup(drawing.svg(chart, n, label)) for n, (label, chart) in drawn.items()}
-    return {**shown, "panels": panels}

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.reporting.results import ModelResults
+from recurrence.reporting.choice import choose
+from recurrence.reporting.results import LOOPING, ModelResults
 from recurrence.tokens import detokenize
 
 SHOWN_CHARACTERS = 700
@@ -14,7 +15,7 @@ SHOWN_CHARACTERS = 700
 SHOWN_LOOP = 40
 SHOWN_PROMPT = 200
 PREFERRED = ("greedy", "multinomial")
-"""The two strategies to show of every model; others stand in where a project has not got them."""
+"""The strategies to show beside the recommended one; others stand in where a project has not got them."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Passage:
-    """One sample to read."""
+    """One sample to read: its first tokens, as many as the verdict is on."""
 
     strategy: str
     prompt: str
@@ -39,22 +40,31 @@ class Passage:
     period: int | None
     copies: float | None
     terminal: bool
+    near: bool
+    """The copies differ by small edits, so they are not told apart."""
+    chosen: bool
+    """Under the recommended strategy."""
 
 
 def passages(model: ModelResults, unit: str) -> list[Passage]:
-    """The first prompt under a greedy and a random strategy, and the strongest loop of the other random ones."""
+    """The first prompt under a greedy, a random and the recommended strategy, and the strongest loop of other random
+    ones."""
     if not model.tokens or not len(model.samples):
         return []
-    chosen = [_first(model, strategy) for strategy in _strategies(model)]
-    loops = model.samples[(model.samples["kind"] == "exact") & ~model.samples["deterministic"].astype(bool)]
-    others = loops[~loops["strategy"].isin(_strategies(model))]
+    choice = choose(model)
+    best = choice.strategy if choice and choice.qualifies else None
+    sampled = set(model.samples["strategy"])
+    strategies = [name for name in dict.fromkeys([*_strategies(model), best or ""]) if name in sampled]
+    rows = [_first(model, strategy) for strategy in strategies]
+    loops = model.samples[model.samples["kind"].isin(LOOPING) & ~model.samples["deterministic"].astype(bool)]
+    others = loops[~loops["strategy"].isin(strategies)]
     if len(others):
-        chosen.append(others.sort_values(["matched", "sample_id"], ascending=[False, True]).iloc[0])
-    return [_passage(row, model.tokens, unit) for row in chosen]
+        rows.append(others.sort_values(["matched", "sample_id"], ascending=[False, True]).iloc[0])
+    return [_passage(row, model.tokens, unit, row["strategy"] == best) for row in rows]
 
 
 def _strategies(model: ModelResults) -> list[str]:
-    """The strategies to show: the preferred ones, else the first deterministic and the first random one."""
+    """The preferred strategies, else the first deterministic and the first random one."""
     found = model.samples.drop_duplicates("strategy").set_index("strategy")["deterministic"]
     preferred = [name for name in PREFERRED if name in found.index]
     return preferred or [str(found[found == kind].index[0]) for kind in (True, False) if (found == kind).any()]
@@ -65,22 +75,30 @@ def _first(model: ModelResults, strategy: str) -> "pd.Series[Any]":
     return rows.sort_values(["prompt_id", "train_seed", "sample_seed"]).iloc[0]
 
 
-def _passage(row: "pd.Series[Any]", tokens: Sequence[str], unit: str) -> Passage:
-    words = [visible(tokens[i]) for i in row["ids"]]
-    looping = row["kind"] == "exact"
+def _passage(row: "pd.Series[Any]", tokens: Sequence[str], unit: str, chosen: bool) -> Passage:
+    words = [visible(tokens[i]) for i in row["ids"][: row["length"]]]
+    looping, near = row["kind"] in LOOPING, row["kind"] == "near"
     start, period = (int(row["start"]), int(row["period"])) if looping else (len(words), 0)
-    end = start + period + int(row["matched"]) if looping else len(words)
+    end = start + _extent(row) if looping else len(words)
     shown = _shown(words, start + max(3 * period, SHOWN_LOOP) if looping else 0, unit)
     return Passage(
         strategy=row["strategy"],
         prompt=_ending(visible(row["prompt"])),
-        pieces=tuple(_pieces(words[:shown], (start, period, end), unit)),
+        pieces=tuple(_pieces(words[:shown], (start, end - start if near else period, end), unit)),
         left_out=len(words) - shown,
         start=start if looping else None,
         period=period if looping else None,
         copies=float(row["copies"]) if looping else None,
-        terminal=bool(looping and row["terminal"]),
+        terminal=bool(looping and pd.notna(row["terminal"]) and row["terminal"]),
+        near=near,
+        chosen=chosen,
     )
+
+
+def _extent(row: "pd.Series[Any]") -> int:
+    """Tokens from the loop's onset to its end; a near loop's copies are not all as long as its period."""
+    near = row["kind"] == "near"
+    return round(float(row["copies"]) * row["period"]) if near else int(row["period"] + row["matched"])
 
 
 def _pieces(words: list[str], run: tuple[int, int, int], unit: str) -> Iterator[Piece]:

@@ -8,23 +8,23 @@ import pandas as pd
 
 from recurrence import files, params, paths
 from recurrence.errors import RecurrenceError
-from recurrence.reporting.formats import nats, percent, signed, spread
+from recurrence.reporting.formats import DASH, absent, nats, percent, signed, spread
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
-HEAD = """\
-| corpus | model | notebook | ours, measured alike | delta | exact | n-gram floor | greedy loops | sampling loops |
-|---|---|---:|---:|---:|---:|---:|---:|---:|
-"""
+COLUMNS = ["corpus", "model", "notebook", "ours, measured alike", "delta", "exact", "n-gram floor", "greedy loops"]
+COLUMNS += ["sampling loops", "use (loops at most)"]
+HEAD = f"| {' | '.join(COLUMNS)} |\n|---|---|{'---:|' * 7}---|\n"
 
 
 def results_table(reports: list[Path]) -> str:
-    """A Markdown row per trained model of these report folders; losses in nats per token, loops in percent."""
+    """A Markdown row per trained model of these report folders; losses in nats per token, loops in percent; last the
+    recommended decoding with the upper bound of its loop rate."""
     return HEAD + "".join(row for folder in reports for row in _rows(folder))
 
 
 def _rows(folder: Path) -> Iterator[str]:
     models = pd.read_csv(folder / "models.csv")
-    loops = pd.read_csv(folder / "decoding.csv").set_index(["model", "strategy"])["exact_rate"].to_dict()
+    loops = pd.read_csv(folder / "decoding.csv").set_index(["model", "strategy"])["loop_rate"].to_dict()
     counted = models["as_notebook_nats"].isna()  # a baseline that counts has no training to repeat
     floor = models.loc[counted, "exact_nats"].min()
     for m in models[~counted].to_dict("records"):
@@ -38,6 +38,7 @@ def _rows(folder: Path) -> Iterator[str]:
             nats(floor),
             percent(loops.get((m["model"], "greedy"))),
             percent(loops.get((m["model"], "multinomial"))),
+            DASH if absent(m["recommended"]) else f"{m['recommended']} ({percent(m['recommended_loop_hi'])})",
         ]
         yield f"| {' | '.join(cells)} |\n"
 

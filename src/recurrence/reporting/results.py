@@ -13,6 +13,18 @@ from recurrence.vocab import Vocab
 
 HUMAN = "human"
 """The strategy under which text of the corpus itself is counted."""
+LOOPING = ("exact", "near")
+"""The verdicts that count as a loop."""
+UNKNOWN = "unknown"
+FAMILIES = {
+    "greedy": "the likeliest token",
+    "greedy with filters": "the likeliest token after filters and penalties",
+    "search": "search for likely text",
+    "pure sampling": "pure sampling",
+    "truncated sampling": "sampling after filters and penalties",
+    UNKNOWN: "no longer in params.yaml",
+}
+"""Families of strategies, in the order in which they are shown, in words."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +41,16 @@ class ModelResults:
     history: pd.DataFrame
     samples: pd.DataFrame
     """A row per sample, with its verdict; no human text."""
+    human_nats: tuple[float, ...]
+    """What each window of the validation text costs under the judge, in nats per token."""
+    loops: dict[str, Any]
+    """What detect_loops says beside the rates: length, prompts_digest, judge; empty where it has not run."""
     rates: dict[str, dict[str, Any]]
     """Per strategy, and HUMAN."""
     tokens: tuple[str, ...]
     """Of the model's vocabulary, by id."""
     absent: tuple[str, ...]
-    """What could not be found: scores, wall, samples, loops."""
+    """What could not be found: training, wall, and for a model that is sampled samples, loops, prices."""
     remarks: tuple[str, ...] = ()
     """What to know before its figures are compared."""
 
@@ -58,6 +74,11 @@ class Results:
     """Names of the models that have none."""
     floor: int | None
     """Matched tokens below which a repetition is no loop."""
+    card: dict[str, Any] | None
+    """The detector card; None where there is none yet."""
+    blocks: dict[str, params.Strategy]
+    """The strategies of params.yaml."""
+    prompts: params.Prompts
     sample: params.Sample | None = None
     """How much of the corpus was used, if not all."""
 
@@ -86,15 +107,25 @@ class Results:
 
     @cached_property
     def strategies(self) -> list[str]:
-        """Every strategy that some model was sampled with, in their order; without HUMAN."""
-        found = dict.fromkeys(name for m in self.models for name in m.rates)
-        return [name for name in found if name != HUMAN]
+        """Every strategy that some model was sampled with, by family; without HUMAN."""
+        found = dict.fromkeys(name for m in self.models for name in m.rates if name != HUMAN)
+        return sorted(found, key=lambda name: list(FAMILIES).index(self.family(name)))
+
+    def family(self, strategy: str) -> str:
+        """One of FAMILIES."""
+        block = self.blocks.get(strategy)
+        return block.family if block else UNKNOWN
 
     @cached_property
     def samples(self) -> pd.DataFrame:
         """The samples of all trained models, with a column `model`."""
         tables = [m.samples.assign(model=m.name) for m in self.trained if len(m.samples)]
-        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["model", "strategy", "kind"])
+        return pd.concat(tables, ignore_index=True) if tables else _none().assign(model=[])
+
+    @cached_property
+    def loops(self) -> pd.DataFrame:
+        """Those of them that loop, exactly or nearly."""
+        return self.samples[self.samples["kind"].isin(LOOPING)]
 
 
 def exact_nats(model: ModelResults) -> float:
@@ -107,30 +138,37 @@ def load(corpus: str) -> Results:
     unit = params.corpus(corpus).tokens.unit
     blocks = params.models_of(corpus).values()
     scored = [block for block in blocks if paths.scores(corpus, block.name).is_file()]
-    models = tuple(_model(block) for block in scored)
-    rates = [paths.loop_rates(corpus, m.name) for m in models if "loops" not in m.absent]
+    sampled = {block.name for block in params.sampled_of(corpus).values()}
+    models = tuple(_model(block, block.name in sampled) for block in scored)
+    card = paths.card(corpus)
     return Results(
         corpus=corpus,
         unit=unit,
         counts=files.read_json(paths.counts(corpus)),
         models=models,
         missing=tuple(block.name for block in blocks if block not in scored),
-        floor=files.read_json(rates[0])["floor"] if rates else None,
+        floor=next((m.loops["floor"] for m in models if m.loops), None),
+        card=files.read_json(card) if card.is_file() else None,
+        blocks=params.strategies(),
+        prompts=params.corpus(corpus).prompts,
         sample=params.corpus(corpus).sample,
     )
 
 
-def _model(block: params.Model) -> ModelResults:
+def _model(block: params.Model, sampled: bool) -> ModelResults:
     where = (block.corpus, block.name)
-    places = {
-        "training": paths.model(*where) / "history.csv",
-        "wall": paths.wall(*where),
-        "samples": paths.samples(*where),
-        "loops": paths.loop_rates(*where),
-    }
+    places = {"training": paths.model(*where) / "history.csv", "wall": paths.wall(*where)}
+    if sampled:
+        places |= {"samples": paths.samples(*where), "loops": paths.loop_rates(*where)}
     found = {what: path for what, path in places.items() if path.is_file()}
+    if not paths.loops(*where).is_file():
+        found.pop("loops", None)  # rates without the verdicts behind them
     vocab = paths.model(*where) / "vocab.json"
     scores = files.read_json(paths.scores(*where))
+    loops = files.read_json(found["loops"]) if "loops" in found else {}
+    both = {"samples", "loops"} <= set(found)
+    samples, human_nats = _samples(found["samples"], paths.loops(*where)) if both else (_none(), ())
+    unpriced = both and samples["judge_nats"].isna().all()
     return ModelResults(
         name=block.name,
         counts=block.recipe is None,
@@ -138,10 +176,12 @@ def _model(block: params.Model) -> ModelResults:
         scores=scores,
         wall=files.read_json(found["wall"]) if "wall" in found else {},
         history=pd.read_csv(found["training"]) if "training" in found else pd.DataFrame(columns=["protocol"]),
-        samples=_samples(found["samples"], paths.loops(*where)) if {"samples", "loops"} <= set(found) else _none(),
-        rates=files.read_json(found["loops"])["strategies"] if "loops" in found else {},
+        samples=samples,
+        human_nats=human_nats,
+        loops={name: value for name, value in loops.items() if name != "strategies"},
+        rates=loops.get("strategies", {}),
         tokens=Vocab.load(vocab).tokens if vocab.is_file() else (),
-        absent=tuple(what for what in places if what not in found),
+        absent=(*(what for what in places if what not in found), *(["prices"] if unpriced else [])),
         remarks=tuple(_remarks(block, scores)),
     )
 
@@ -160,11 +200,13 @@ def _net(block: params.Model) -> str:
     return f"{block.core}{sizes}{', tied' if block.tied else ''}"
 
 
-def _samples(texts: Path, verdicts: Path) -> pd.DataFrame:
-    """Texts beside their verdicts; the windows of human text, which have no sample, fall away."""
-    loops = pd.read_parquet(verdicts).drop(columns="strategy")
-    return pd.read_parquet(texts).merge(loops, on="sample_id", how="inner", validate="one_to_one")
+def _samples(texts: Path, verdicts: Path) -> tuple[pd.DataFrame, tuple[float, ...]]:
+    """Texts beside their verdicts, and the prices of the validation text's windows."""
+    samples, loops = pd.read_parquet(texts), pd.read_parquet(verdicts)
+    human = loops.loc[loops["sample_id"].str.startswith(f"{HUMAN}/valid/"), "judge_nats"].dropna()
+    own = ["sample_id", *(column for column in loops if column not in samples)]
+    return samples.merge(loops[own], on="sample_id", how="inner", validate="one_to_one"), tuple(map(float, human))
 
 
 def _none() -> pd.DataFrame:
-    return pd.DataFrame(columns=["strategy", "kind"])
+    return pd.DataFrame(columns=["strategy", "kind", "deterministic"])

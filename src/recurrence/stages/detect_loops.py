@@ -1,65 +1,97 @@
-"""detect_loops: samples, and the corpus's own ids -> a verdict and metrics for each, and rates per strategy."""
+"""detect_loops: samples, prices, the corpus's own ids and its card -> a row for each sample, and rates per strategy."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recurrence import loops, params, paths
+from recurrence import params, paths
 from recurrence.console import say
 from recurrence.errors import RecurrenceError
-from recurrence.files import atomic_path, write_json
+from recurrence.files import atomic_path, read_json, write_json
+from recurrence.loops import windows
+from recurrence.loops.card import detector_of
+from recurrence.loops.metrics import METRICS, Training, words_of
+from recurrence.loops.published import PUBLISHED
+from recurrence.loops.rates import HUMAN, rates
+from recurrence.loops.survey import Row, agrees, survey
 from recurrence.stages import run
 from recurrence.vocab import Vocab
 
 Parts = dict[str, NDArray[np.integer]]
 
-WHOLE, REAL, TEXT = ("start", "period", "matched"), ("copies", "coverage"), ("unit", "attractor")
-TYPES = dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(REAL, "float64") | {"terminal": "boolean"}
+ABOUT = ("sample_id", "strategy", "prompt_id", "train_seed", "sample_seed")
+KNOWN = ("deterministic", "uses_history", "rescued", "witness_period")
+VERDICT = ("kind", "length", "start", "period", "copies", "matched", "coverage", "terminal", "identity")
+NESTED = ("nested_start", "nested_period", "nested_matched")
+ELSEWHERE = ("long_kind", "long_start", "long_period", "witness_period", "agrees", "eos_at", "stopped_kind")
+COLUMNS = [*ABOUT, *VERDICT, *NESTED, "unit", "attractor", *METRICS, "judge_nats", *PUBLISHED, *ELSEWHERE]
+WHOLE = (*ABOUT[2:], "start", "period", "matched", *NESTED, "long_start", "long_period", "witness_period", "eos_at")
+REAL = ("copies", "coverage", "identity", "judge_nats", *METRICS)
+TEXT = ("kind", "unit", "attractor", "long_kind", "stopped_kind")
+TYPES = dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(REAL, "float64") | dict.fromkeys(TEXT, "str")
+TYPES |= {"terminal": "boolean", "agrees": "boolean"}
 
 
 def main(key: str) -> None:
     """Judge every sample of a model, and windows of human text of the samples' length beside them."""
-    block, rule = params.model(key), params.load().loops
-    vocab, length = Vocab.load(paths.vocab(block.corpus)), params.corpus(block.corpus).prompts.length
-    human: Parts = {p: np.load(paths.ids(block.corpus) / f"{p}.npy", mmap_mode="r") for p in ("train", "valid")}
-    floor = loops.measured_floor(loops.windows(human["train"], length), rule.floor[vocab.rule.unit], vocab.unk)
-    texts = pd.concat([_samples(block), _windows(human, length, rule.human_windows, vocab)], ignore_index=True)
-    verdicts = [loops.judge(ids, floor, vocab.unk) for ids in texts["ids"]]
-    figures = [loops.measure(ids, text) for ids, text in zip(texts["ids"], texts["text"], strict=True)]
+    asked, length = params.sampling(key), params.corpus(params.sampling(key).corpus).prompts.length
+    vocab = Vocab.load(paths.vocab(asked.corpus))
+    detector = detector_of(read_json(paths.card(asked.corpus)), vocab.unk)
+    human: Parts = {p: np.load(paths.ids(asked.corpus) / f"{p}.npy", mmap_mode="r") for p in ("train", "valid")}
+    words = words_of(vocab.decode(human["train"])) if vocab.unit == "char" else None
+    samples = _samples(asked)
+    texts = pd.concat([samples, _windows(human, length)], ignore_index=True)
+    ids = [np.asarray(each) for each in texts["ids"]]
+    found = survey(ids, vocab.decode, detector, Training(human["train"], words), length, vocab.index.get("<eos>"))
+    rows = _joined(texts, found, _prices(asked))
+    with atomic_path(paths.loops(asked.corpus, asked.name)) as path:
+        pd.DataFrame(rows, columns=COLUMNS).astype(TYPES).to_parquet(path, index=False)
 
-    table = pd.concat([texts[["sample_id", "strategy"]], pd.DataFrame(verdicts), pd.DataFrame(figures)], axis=1)
-    table = table.astype(TYPES)
-    for column in TEXT:
-        table[column] = pd.Series([None if ids is None else vocab.decode(ids) for ids in table[column]], dtype="str")
-    with atomic_path(paths.loops(block.corpus, block.name)) as path:
-        table.to_parquet(path, index=False)
-
-    counted = texts[~texts["sample_id"].str.startswith("human/train/")].groupby("strategy", sort=False).groups
-    rates = {k: loops.rates([verdicts[i] for i in at], [figures[i] for i in at]) for k, at in counted.items()}
-    rates.setdefault("human", loops.rates([], []))  # where the text is shorter than a sample
-    found = {"floor": floor, "unit": vocab.unit, "length": length, "strategies": rates}
-    write_json(paths.loop_rates(block.corpus, block.name), found)
-    told = ", ".join(f"{name} {r['exact']}/{r['samples']}" for name, r in rates.items())
-    say(f"detect_loops {key}: floor {floor} {vocab.unit}s; looping {told}")
+    counted = [i for i, row in enumerate(rows) if not row["sample_id"].startswith(f"{HUMAN}/train/")]
+    by_strategy = rates([rows[i] for i in counted], [ids[i] for i in counted], length)
+    head = {"floor": detector.floor, "unit": vocab.unit, "length": length}
+    head |= {"prompts_digest": samples["prompts_digest"].iloc[0], "judge": asked.judge}
+    write_json(paths.loop_rates(asked.corpus, asked.name), head | {"strategies": by_strategy})
+    told = ", ".join(f"{name} {r['loops']}/{r['samples']}" for name, r in by_strategy.items())
+    say(f"detect_loops {key}: floor {detector.floor} {vocab.unit}s; looping {told}")
 
 
-def _samples(block: params.Model) -> pd.DataFrame:
-    """What `generate` wrote: sample_id, strategy, ids, text."""
-    path = paths.samples(block.corpus, block.name)
+def _joined(texts: pd.DataFrame, found: list[Row], prices: dict[str, float]) -> list[Row]:
+    """What is known of each sample beforehand beside what was found; None instead of pandas's marks for nothing."""
+    known = texts[[*ABOUT, *KNOWN]].astype(object)
+    rows: list[Row] = []
+    for values, more in zip(known.where(known.notna(), None).itertuples(index=False, name=None), found, strict=True):
+        row = dict(zip((*ABOUT, *KNOWN), values, strict=True)) | more
+        beside = {"judge_nats": prices.get(row["sample_id"]), "agrees": agrees(row, row["witness_period"])}
+        rows.append(row | beside)
+    return rows
+
+
+def _samples(asked: params.Sampling) -> pd.DataFrame:
+    """What `generate` wrote, without what is for readers alone."""
+    path = paths.samples(asked.corpus, asked.name)
     try:
-        return pd.read_parquet(path, columns=["sample_id", "strategy", "ids", "text"])
+        return pd.read_parquet(path, columns=[*ABOUT, *KNOWN, "ids", "prompts_digest"])
     except FileNotFoundError as error:
-        raise RecurrenceError(f"{path}: no samples; run generate@{block.corpus}-{block.name}") from error
+        raise RecurrenceError(f"{path}: no samples; run generate@{asked.corpus}-{asked.name}") from error
 
 
-def _windows(human: Parts, length: int, at_most: int, vocab: Vocab) -> pd.DataFrame:
-    """The corpus's own text as samples of a strategy called human: sample_id, strategy, ids, text."""
-    rows = [
-        (f"human/{part}/{i}", "human", ids, vocab.decode(ids))
-        for part, text in human.items()
-        for i, ids in enumerate(loops.windows(text, length, at_most))
-    ]
-    return pd.DataFrame(rows, columns=["sample_id", "strategy", "ids", "text"])
+def _prices(asked: params.Sampling) -> dict[str, float]:
+    """What `price` wrote: nats per token by sample_id."""
+    path = paths.prices(asked.corpus, asked.name)
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise RecurrenceError(f"{path}: no prices; run price@{asked.corpus}-{asked.name}") from error
+    return dict(zip(table["sample_id"], table["judge_nats"].astype(float), strict=True))
+
+
+def _windows(human: Parts, length: int) -> pd.DataFrame:
+    """The corpus's own text as samples of a strategy called human: sample_id, strategy, ids."""
+    at_most = params.load().loops.human_windows
+    cut = {part: windows(text, length, at_most) for part, text in human.items()}
+    rows = [(f"{HUMAN}/{part}/{i}", HUMAN, ids, 0) for part, own in cut.items() for i, ids in enumerate(own)]
+    return pd.DataFrame(rows, columns=["sample_id", "strategy", "ids", "rescued"])
 
 
 if __name__ == "__main__":

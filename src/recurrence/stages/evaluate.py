@@ -1,5 +1,9 @@
-"""Score every seed of a model: exactly on the whole validation stream, beside it what its notebook's loader gave."""
+"""Score every seed of a model: exactly on the whole validation stream, beside it what its notebook's loader gave.
 
+And how much of what it predicts there stood just before (`repetition`), as the mean over seeds.
+"""
+
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -9,6 +13,7 @@ from recurrence import device, notebooks, params, paths, scoring
 from recurrence.checkpoint import load_model
 from recurrence.console import say
 from recurrence.files import read_json, write_json
+from recurrence.loops.teacher_forced import repetition
 from recurrence.stages import run
 
 
@@ -20,9 +25,12 @@ def main(key: str) -> None:
     characters = read_json(paths.counts(block.corpus))["valid"]["characters"]
     history = pd.read_csv(folder / "history.csv")
     seeds: list[dict[str, Any]] = []
+    repeating: list[dict[str, float]] = []
     for seed in block.seeds:
         model = load_model(folder, seed, where)
-        score = scoring.exact(model, ids, device=where)
+        tokens = scoring.token_scores(model, ids, device=where)
+        score = tokens.total()
+        repeating.append(repetition(tokens.predicted, ids))
         say(f"{key} seed {seed}: {score.nats:.4f} nats, accuracy {score.accuracy:.4f}, {score.targets:,} tokens")
         row = scoring.as_notebook(history, seed)
         seeds.append({"seed": seed, "exact": score.figures(characters), "as_notebook": row})
@@ -33,6 +41,7 @@ def main(key: str) -> None:
     sampled = block.recipe is not None and block.recipe.sample_tokens is not None  # so not the notebook's training
     delta = None if sampled else scoring.delta(ours, theirs)
     scores |= {"as_notebook": ours, "notebook": theirs, "delta": delta}
+    scores["repetition"] = {name: fmean(each[name] for each in repeating) for name in repeating[0]}
     write_json(paths.scores(block.corpus, block.name), scores)
 
 

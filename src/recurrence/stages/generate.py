@@ -1,67 +1,103 @@
 """Continue the corpus's prompts under every decoding strategy: models and validation ids in, samples out."""
 
+from collections.abc import Sequence
+from math import log
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import torch
 
 from recurrence import device, params, paths
-from recurrence.checkpoint import load_model, seeds_in
+from recurrence.checkpoint import load_config, load_model, seeds_in
 from recurrence.console import progress, say
-from recurrence.decoding.prompts import corpus_prompts
-from recurrence.decoding.sampling import Row, sample
+from recurrence.decoding.feeding import Prompt
+from recurrence.decoding.filters import Setting
+from recurrence.decoding.grid import Cell, Made, grid, make
+from recurrence.decoding.prompts import corpus_prompts, prompts_digest
 from recurrence.decoding.strategies import build_strategy
 from recurrence.errors import RecurrenceError
-from recurrence.files import atomic_path
-from recurrence.randomness import generator
+from recurrence.files import atomic_path, read_json
 from recurrence.stages import run
 from recurrence.vocab import Vocab
 
 
 def main(key: str) -> None:
-    block = params.model(key)
-    asked = params.corpus(block.corpus).prompts
-    folder = paths.model(block.corpus, block.name)
+    asked = params.sampling(key)
+    folder, sizes = paths.model(asked.corpus, asked.name), params.protocol()
+    where = device.choose(params.load().compute, load_config(folder).hidden)
     vocab = Vocab.load(folder / "vocab.json")
-    valid_ids = np.load(paths.ids(block.corpus) / "valid.npy", mmap_mode="r")
-    prompts = corpus_prompts(block.corpus, asked, valid_ids, vocab)
-    samplers = [build_strategy(name, strategy, vocab) for name, strategy in params.strategies().items()]
-    train_seeds = seeds_in(folder)[: asked.checkpoints]
-    grid = [
-        (sampler, prompt_id, sample_seed)
-        for sampler in samplers
-        for prompt_id in range(len(prompts))
-        for sample_seed in (asked.seeds[:1] if sampler.deterministic else asked.seeds)
-    ]
-    if not grid or not train_seeds:
-        raise RecurrenceError(
-            f"nothing to generate: {folder} holds no weights, or params.yaml no strategies, or corpora.{block.corpus}"
-            ".prompts no seeds or nothing to continue"
-        )
-    where = device.choose(params.load().compute, block.hidden)
+    prompts = _prompts(asked.corpus, sizes.held_out, vocab)
+    cells = _cells(asked, sizes.seeds, len(prompts), setting(asked, vocab, where))
+    train_seeds = seeds_in(folder)[: sizes.checkpoints]
+    if not cells or not train_seeds:
+        raise RecurrenceError(_nothing(asked, folder))
+    digest = prompts_digest(prompts)
+    say(f"{key}: {len(cells)} samples of {len(prompts)} prompts (sha256 {digest[:16]})")
     tables = []
-    with progress(key, len(train_seeds) * len(grid) * asked.length, "tokens") as advance:
+    with progress(key, len(train_seeds) * sum(cell.length for cell in cells), "tokens") as advance:
         for train_seed in train_seeds:
-            purpose = (train_seed, block.corpus, block.name, "generate")
-            rows = [Row(prompts[p], sampler, generator(*purpose, sampler.name, p, s)) for sampler, p, s in grid]
             # Double precision, and figures rounded, so that neither batch nor machine shows in what is written.
             model = load_model(folder, train_seed, where).double()
-            ids_BT, logprob_B = sample(model, rows, asked.length, advance)
-            tables.append(pd.DataFrame({
-                "sample_id": [f"{sampler.name}/{p}/{train_seed}/{s}" for sampler, p, s in grid],
-                "strategy": [sampler.name for sampler, _, _ in grid],
-                "prompt_id": [p for _, p, _ in grid],
-                "prompt": [vocab.decode(prompts[p]) for _, p, _ in grid],
-                "train_seed": train_seed,
-                "sample_seed": [s for _, _, s in grid],
-                "ids": list(ids_BT.numpy().astype(np.int32)),
-                "text": [vocab.decode(ids) for ids in ids_BT.tolist()],
-                "logprob_nats": logprob_B.numpy().round(6),
-                "deterministic": [sampler.deterministic for sampler, _, _ in grid],
-            }))  # fmt: skip
-    table = pd.concat(tables, ignore_index=True)
-    with atomic_path(paths.samples(block.corpus, block.name)) as path:
+            made = make(model, cells, prompts, (train_seed, asked.corpus, asked.name, "generate"), advance)
+            tables.append(_table(train_seed, cells, prompts, made, vocab))
+    table = pd.concat(tables, ignore_index=True).assign(prompts_digest=digest)
+    with atomic_path(paths.samples(asked.corpus, asked.name)) as path:
         table.to_parquet(path, index=False)
     for strategy, first in table.groupby("strategy", sort=False)[["prompt", "text"]].first().iterrows():
         say(f"{strategy}: {first.prompt[-20:]!r} -> {first.text[:80]!r}")
+
+
+def setting(asked: params.Sampling, vocab: Vocab, where: torch.device) -> Setting:
+    """What a model's strategies may need to know: its validation bits per token, and its amateur (first seed)."""
+    nats = read_json(paths.scores(asked.corpus, asked.name))["exact"]["nats"]
+    folder = paths.model(asked.corpus, asked.amateur)
+    if not (seeds := seeds_in(folder)):
+        raise RecurrenceError(f"{folder}: holds no weights, and {asked.name} needs it as its amateur; train it first")
+    return Setting(vocab, nats / log(2), load_model(folder, seeds[0], where).double())
+
+
+def _prompts(corpus: str, held_out: int, vocab: Vocab) -> list[Prompt]:
+    valid_ids = np.load(paths.ids(corpus) / "valid.npy", mmap_mode="r")
+    return corpus_prompts(corpus, params.corpus(corpus).prompts, held_out, valid_ids, vocab)
+
+
+def _cells(asked: params.Sampling, seeds: Sequence[int], prompts: int, where: Setting) -> list[Cell]:
+    blocks, lengths = params.strategies(), params.corpus(asked.corpus).prompts
+    names = blocks if asked.strategies is None else asked.strategies
+    strategies = [build_strategy(name, blocks[name], where) for name in names]
+    return grid(strategies, prompts, seeds, lengths.length, lengths.long_length or lengths.length)
+
+
+def _nothing(asked: params.Sampling, folder: Path) -> str:
+    return (
+        f"nothing to generate: {folder} holds no weights, or params.yaml no strategies for it, or neither protocol nor "
+        f"corpora.{asked.corpus}.prompts anything to continue"
+    )
+
+
+def _table(
+    train_seed: int, cells: Sequence[Cell], prompts: Sequence[Prompt], made: Sequence[Made], vocab: Vocab
+) -> pd.DataFrame:
+    """A row per sample."""
+    names = [cell.strategy.name for cell in cells]
+    witnesses = [each.witness for each in made]
+    return pd.DataFrame({
+        "sample_id": [f"{name}/{c.prompt_id}/{train_seed}/{c.seed}" for name, c in zip(names, cells, strict=True)],
+        "strategy": names,
+        "prompt_id": [cell.prompt_id for cell in cells],
+        "prompt": [vocab.decode(prompts[cell.prompt_id]) for cell in cells],
+        "train_seed": train_seed,
+        "sample_seed": [cell.seed for cell in cells],
+        "ids": [each.ids_T.numpy().astype(np.int32) for each in made],
+        "text": [vocab.decode(each.ids_T.tolist()) for each in made],
+        "logprob_nats": np.array([each.logprob_nats for each in made]).round(6),
+        "deterministic": [cell.strategy.deterministic for cell in cells],
+        "uses_history": [cell.strategy.uses_history for cell in cells],
+        "rescued": [each.rescued for each in made],
+        "witness_period": pd.Series([each and each.period for each in witnesses], dtype="Int64"),
+        "witness_gap": pd.Series([each and round(each.gap, 7) for each in witnesses], dtype="float64"),
+    })  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ is whole. Runs that a person logged in the same experiment are left alone.
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +31,13 @@ class Mirrored:
     children: dict[str, str]
 
 
-def import_corpus(corpus: str, records: Sequence[Record], home: Path) -> dict[str, Any]:
+def import_corpus(
+    corpus: str, records: Sequence[Record], home: Path, tell: Callable[[int], None] = lambda runs: None
+) -> dict[str, Any]:
     """Make MLflow's experiment `corpus` hold these models and no others; returns the receipt, ready for JSON.
 
-    `home` is the folder of the store and its lock. Raises RecurrenceError when the store cannot be reached or written.
+    `home` is the folder of the store and its lock; `tell` hears how many more runs are there. Raises RecurrenceError
+    when the store cannot be reached or written.
     """
     at = store.place(home)
     done: dict[str, Mirrored] = {}
@@ -46,6 +49,7 @@ def import_corpus(corpus: str, records: Sequence[Record], home: Path) -> dict[st
             standing = _standing(client, experiment)
             for record in records:
                 done[record.model] = _mirror(client, experiment, record, standing.pop(record.model, []))
+                tell(1 + len(record.decodings))
             for gone in standing.values():
                 _delete(client, experiment, [run.info.run_id for run in gone])
             _describe(client, experiment, records)
@@ -180,9 +184,15 @@ def _link(client: Any, experiment: str, record: Record, run_id: str) -> dict[str
 
 
 def _delete(client: Any, experiment: str, run_ids: Sequence[str]) -> None:
+    """Delete runs and the models that belong to them; to ask for the models of each run would take most of the time."""
+    gone = set(run_ids)
+    page = None
+    while gone and (page is None or page.token):
+        page = client.search_logged_models([experiment], page_token=page.token if page else None)
+        for model in page:
+            if model.source_run_id in gone:
+                client.delete_logged_model(model.model_id)
     for run_id in run_ids:
-        for model in client.search_logged_models([experiment], f"source_run_id = '{run_id}'"):
-            client.delete_logged_model(model.model_id)
         client.delete_run(run_id)
 
 
@@ -192,7 +202,7 @@ def _describe(client: Any, experiment: str, records: Sequence[Record]) -> None:
     rates: dict[str, list[float]] = {}
     for record in records:
         for strategy, run in record.decodings.items():
-            rates.setdefault(strategy, []).append(run.figures.get("loops/exact_rate", 0.0))
+            rates.setdefault(strategy, []).append(run.figures.get("loops/loop_rate", 0.0))
     wanted = notes.views() | {
         "mlflow.note.content": notes.experiment(experiment, models, rates),
         "mlflow.experimentKind": "custom_model_development",

@@ -1,18 +1,13 @@
-"""What a person reads first in MLflow: notes (Markdown), samples as text, and the two views of the runs table."""
+"""What a person reads first in MLflow: notes (Markdown), and the two views of the runs table."""
 
 import json
 from collections.abc import Mapping, Sequence
 from statistics import mean
-from textwrap import wrap
 from typing import Any, NamedTuple
 
-import pandas as pd
-
-SHOWN_SAMPLES = 8
-SHOWN_CHARACTERS = 1000
-LINE_CHARACTERS = 100
 MAX_NOTE_CHARACTERS = 7900
 RUN_NAME = "attributes.`Run Name`"
+_UNITS = {"char": "character", "word": "word"}
 
 
 class View(NamedTuple):
@@ -34,10 +29,10 @@ VIEWS = {
     ),
     "decoding": View(
         kind="decoding",
-        metric="loops/exact_rate",
+        metric="loops/loop_rate",
         ascending=False,
-        columns="loops/exact_rate loops/onset_median loops/period_median loops/rep_4 loops/zlib_ratio"
-        " loops/exact_lo loops/exact_hi loops/human_rate",
+        columns="loops/loop_rate loops/loop_lo loops/loop_hi price/nats loops/near_rate loops/recycling_rate"
+        " loops/onset_rmean loops/period_median loops/n_attractors text/zlib_ratio text/non_word loops/human_rate",
     ),
 }
 
@@ -60,47 +55,49 @@ def model(scores: Mapping[str, Any], rates: Mapping[str, Any], wall: Mapping[str
 
 
 def _decoding_table(rates: Mapping[str, Any]) -> list[str]:
-    rows = ["| decoding | loops | 95 % | from token | period | rep-4 |", "|---|---:|---|---:|---:|---:|"]
-    ranked = sorted(rates["strategies"].items(), key=lambda item: -(item[1]["exact_rate"] or 0))
+    """Every decoding and human text, looping ones first, and of those that loop alike the one that costs least."""
+    if not rates["strategies"]:
+        return ["Not sampled."]
+    rows = ["| decoding | loops | 95 % | from token | period | price |", "|---|---:|---|---:|---:|---:|"]
+    ranked = sorted(rates["strategies"].items(), key=lambda item: (-(item[1]["loop_rate"] or 0), item[1]["price"] or 0))
     for name, found in ranked:
-        span = f"{_percent(found['exact_lo'])} to {_percent(found['exact_hi'])}"
-        medians = f"{_number(found['onset_median'])} | {_number(found['period_median'])}"
+        span = f"{_percent(found['loop_lo'])} to {_percent(found['loop_hi'])}"
+        shown = [span, *(_number(found[figure]) for figure in ("onset_median", "period_median", "price"))]
         title = "*human text*" if name == "human" else name
-        rows.append(f"| {title} | {_percent(found['exact_rate'])} | {span} | {medians} | {_number(found['rep_4'])} |")
-    return rows
+        rows.append(f"| {title} | {_percent(found['loop_rate'])} | {' | '.join(shown)} |")
+    return [*rows, "", f"Price: nats per token under {rates['judge']}."]
 
 
 def decoding(name: str, strategy: str, rates: Mapping[str, Any]) -> str:
-    """One paragraph on how often a strategy loops."""
-    found, human = rates["strategies"][strategy], rates["strategies"].get("human", {})
-    text = f"**{_percent(found['exact_rate'])} of {found['samples']} samples loop** "
-    text += f"(95 %: {_percent(found['exact_lo'])} to {_percent(found['exact_hi'])}) when {name} decodes by {strategy}"
-    if found["exact"]:
-        text += f": typically from token {_number(found['onset_median'])} of {found['length']}"
-        text += f", with a period of {_number(found['period_median'])} tokens"
-    return text + f". Human text of the same length: {_percent(human.get('exact_rate'))}."
+    """One paragraph on how often a strategy loops, and what it costs."""
+    found, human, unit = rates["strategies"][strategy], rates["strategies"].get("human", {}), _UNITS[rates["unit"]]
+    text = f"**{_percent(found['loop_rate'])} of {found['samples']} samples loop** "
+    text += f"(95 %: {_percent(found['loop_lo'])} to {_percent(found['loop_hi'])}) when {name} decodes by {strategy}"
+    if found["loops"]:
+        text += f": typically from {unit} {_number(found['onset_median'])} of {found['length']}"
+        text += f", with a period of {_number(found['period_median'])} {unit}s"
+        text += f"; {found['exact']} exactly, {found['near']} nearly, in {found['n_attractors']} different loops"
+    if found["recycling"]:
+        text += f". {_percent(found['recycling_rate'])} reuse phrases without a period"
+    text += f". Human text of the same length: {_percent(human.get('loop_rate'))}."
+    if found["price"] is not None:
+        text += f" Price: {_number(found['price'])} nats per {unit} under {rates['judge']}"
+        text += f" (95 %: {_number(found['price_lo'])} to {_number(found['price_hi'])})"
+        text += f"; human text: {_number(human.get('price'))}."
+    return text + _checks(found)
 
 
-def samples(table: pd.DataFrame, unit: str) -> str:
-    """The first few samples with their verdict, texts cut; `unit` names the tokens that onset and period count."""
-    return "\n".join(_sample(row, unit) for row in table.head(SHOWN_SAMPLES).to_dict("records"))
-
-
-def _sample(row: Mapping[Any, Any], unit: str) -> str:
-    verdict = "no loop"
-    if row["kind"] == "exact":
-        verdict = f"loop from {unit} {int(row['start'])}, period {int(row['period'])}"
-        verdict += f", {row['copies']:.1f} copies of {row['unit']!r}"
-    text = str(row["text"])
-    cut = " [...]" if len(text) > SHOWN_CHARACTERS else ""
-    parts = (f"--- {row['sample_id']}: {verdict}", f"prompt: {row['prompt']}", text[:SHOWN_CHARACTERS] + cut, "")
-    return "\n".join(_wrapped(part) for part in parts)
-
-
-def _wrapped(text: str) -> str:
-    """The text in lines that MLflow's preview shows without scrolling; no character is lost."""
-    lines = (wrap(line, LINE_CHARACTERS, drop_whitespace=False) or [""] for line in text.split("\n"))
-    return "\n".join("\n".join(pieces) for pieces in lines)
+def _checks(found: Mapping[str, Any]) -> str:
+    """What else is known of the loops: whether hidden states agree, whether pure sampling differs, what was mended."""
+    text, certified, compared = "", found["certified"], found["versus_pure"]
+    if certified["certified"]:
+        text += f" Hidden states confirm {certified['agree']} of {certified['certified']} loops that they certify."
+    if compared:
+        text += f" Against {compared['reference']}: {100 * compared['difference']:+.3g} points"
+        text += f", p = {_number(compared['p_holm'])} (Holm)."
+    if found["rescued"]:
+        text += f" In {found['rescued']} samples every token was banned at some point."
+    return text
 
 
 def experiment(

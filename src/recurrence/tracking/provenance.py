@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-STAGES = ("train", "evaluate", "generate", "detect_loops")
+SCORED = ("train", "evaluate")
+SAMPLED = ("generate", "price", "detect_loops")
 
 
 def git_tags(root: Path) -> dict[str, str]:
@@ -23,9 +24,9 @@ def git_tags(root: Path) -> dict[str, str]:
     return {"mlflow.source.git.commit": commit, "recurrence.git_dirty": str(bool(changed)).lower()}
 
 
-def lock_tags(lock: dict[str, Any], key: str) -> dict[str, str]:
+def lock_tags(lock: dict[str, Any], key: str, is_sampled: bool) -> dict[str, str]:
     """A digest of what dvc.lock records of a model's stages; empty while it does not know all of them."""
-    entries = [lock.get(f"{stage}@{key}") for stage in STAGES]
+    entries = [lock.get(f"{stage}@{key}") for stage in (SCORED + SAMPLED if is_sampled else SCORED)]
     if None in entries:
         return {}
     return {"dvc.lock_digest": hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()}

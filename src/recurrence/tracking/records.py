@@ -1,13 +1,14 @@
 """What MLflow shall hold of one model, as values: results in, records out. Knows neither files nor mlflow.
 
-At most 25 metric names (the runs table slows down beyond): `valid/nats` and its like are final figures, one point each;
-`curve/*` are means over the seeds, a point per epoch; `loops/*` belong to the child run of a decoding strategy.
+At most 25 metric names per kind of run (the runs table slows down beyond), and none in both: `valid/nats` and its like
+are final figures of a model, one point each; `curve/*` are means over the seeds, a point per epoch; `loops/*`, `text/*`
+and `price/*` belong to the child run of a decoding strategy, whose other figures are in its artifact rates.json.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +16,17 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from recurrence.tracking import notes
+from recurrence.tracking import notes, settings, tables
 
-MAX_PARAM_CHARACTERS = 6000
 CURVES = {"train_nats": "curve/train_nats", "valid_nats": "curve/valid_nats"}
 CURVES |= {"valid_accuracy": "curve/valid_accuracy", "lr": "curve/lr"}
 ENVIRONMENT = ("device", "torch", "python", "tokens_per_second")
-LOOPS = ("exact_rate", "exact_lo", "exact_hi", "onset_median", "period_median", "rep_4", "zlib_ratio")
+LOOPS = (
+    *("loop_rate", "loop_lo", "loop_hi", "exact_rate", "exact_lo", "exact_hi", "near_rate", "recycling_rate"),
+    *("onset_rmean", "period_median", "coverage_mean", "n_attractors", "rescued"),
+)
+TEXT = ("rep_4", "rep_8", "zlib_ratio", "diversity", "self_bleu", "non_word")
+PRICE = {"price/nats": "price", "price/lo": "price_lo", "price/hi": "price_hi"}
 
 
 class Point(NamedTuple):
@@ -74,10 +79,14 @@ class Results:
     wall: dict[str, Any]
     scores: dict[str, Any]
     rates: dict[str, Any]
+    """floor, unit, length, ..., and figures by strategy; no strategies where the model is not sampled."""
     samples: pd.DataFrame
-    """sample_id, strategy, prompt, text, and of the verdict kind, start, period, copies, unit."""
+    """sample_id, strategy, prompt, ids, text, ..., and the verdict on it (kind, start, period, ...)."""
+    card: dict[str, Any] | None
+    """The detector card; None where no model of the corpus is sampled."""
     counts: dict[str, Any]
     strategies: dict[str, dict[str, Any]]
+    """Every strategy's block, and its `family`."""
     digests: dict[str, str]
     """Every file imported, from the project's root -> md5."""
     tags: dict[str, str]
@@ -122,36 +131,39 @@ def _model_run(results: Results, origin: Mapping[str, str], weights: Mapping[str
     tags |= {f"env.{name}": str(results.wall[name]) for name in ENVIRONMENT if name in results.wall}
     if odd + odd_curves:
         tags["recurrence.not_finite"] = ", ".join(odd + odd_curves)
-    reference = {"md5": dict(weights), "get": f"dvc pull data/models/{results.corpus}/{results.name}"}
     return Run(
         name=results.name,
         started_ms=started,
         ended_ms=ended,
-        params=flat(results.config["model"]) | {"vocab_size": str(results.config["vocab_size"])},
+        params=settings.flat(results.config["model"]) | {"vocab_size": str(results.config["vocab_size"])},
         tags=tags | {"mlflow.note.content": notes.model(results.scores, results.rates, results.wall)},
         figures=figures,
         curves=curves,
-        texts={
-            "history.csv": results.history.to_csv(index=False),
-            "scores.json": json.dumps(results.scores, indent=1),
-            "loops.json": json.dumps(results.rates, indent=1),
-            "weights.json": json.dumps(reference, indent=1),
-        },
+        texts=_artifacts(results, weights),
     )
+
+
+def _artifacts(results: Results, weights: Mapping[str, str]) -> dict[str, str]:
+    """Of a model's run: what was measured, where its weights are, and of every decoding a row and some samples."""
+    reference = {"md5": dict(weights), "get": f"dvc pull data/models/{results.corpus}/{results.name}"}
+    texts = {
+        "history.csv": results.history.to_csv(index=False),
+        "scores.json": json.dumps(results.scores, indent=1),
+        "weights.json": json.dumps(reference, indent=1),
+    }
+    if results.card:
+        texts["detector_card.json"] = json.dumps(results.card, indent=1)
+    if results.rates["strategies"]:
+        families = {name: block["family"] for name, block in results.strategies.items()}
+        texts["loops.json"] = json.dumps(results.rates, indent=1)
+        texts["decodings.csv"] = tables.decodings(results.rates, families)
+        texts["samples.jsonl"] = tables.samples(results.samples)
+    return texts
 
 
 def _decoding_run(results: Results, origin: Mapping[str, str], strategy: str) -> Run:
     _, ended = _span(results.wall)
-    rates = results.rates["strategies"]
-    found = rates[strategy] | {"human_rate": rates.get("human", {}).get("exact_rate")}
-    figures, odd = _finite({f"loops/{name}": found.get(name) for name in (*LOOPS, "human_rate")})
-    samples = results.samples[results.samples["strategy"] == strategy]
-    about = {
-        "strategy": strategy,
-        "samples": found["samples"],
-        "length": found["length"],
-        "floor": results.rates["floor"],
-    }
+    figures, odd = _finite(_rates(results.rates, strategy))
     tags = {**origin, "recurrence.kind": "decoding", "recurrence.strategy": strategy, "mlflow.source.type": "JOB"}
     tags |= {"dvc.stage": f"generate@{results.corpus}-{results.name}"}
     tags |= {"mlflow.source.name": f"dvc repro {tags['dvc.stage']}"}
@@ -161,11 +173,23 @@ def _decoding_run(results: Results, origin: Mapping[str, str], strategy: str) ->
         name=f"{results.name} / {strategy}",
         started_ms=ended,
         ended_ms=ended,
-        params=flat(results.strategies.get(strategy, {}) | about | {"unit": results.rates["unit"]}),
+        params=settings.decoding(strategy, results.strategies.get(strategy, {}), results.rates),
         tags=tags | {"mlflow.note.content": notes.decoding(results.name, strategy, results.rates)},
         figures=figures,
-        texts={"samples.txt": notes.samples(samples, results.rates["unit"])},
+        texts={"rates.json": json.dumps(results.rates["strategies"][strategy], indent=1)},
     )
+
+
+def _rates(rates: Mapping[str, Any], strategy: str) -> dict[str, Any]:
+    """The figures of a decoding by metric name; absent ones are None."""
+    found, human = rates["strategies"][strategy], rates["strategies"].get("human", {})
+    certified, compared = found.get("certified") or {}, found.get("versus_pure") or {}
+    figures = {f"loops/{name}": found.get(name) for name in LOOPS}
+    figures |= {"loops/human_rate": human.get("loop_rate"), "loops/versus_pure_p": compared.get("p_holm")}
+    if certified.get("certified"):
+        figures["loops/certified_agree"] = certified["agree"] / certified["certified"]
+    figures |= {f"text/{name}": found.get(name) for name in TEXT}
+    return figures | {metric: found.get(name) for metric, name in PRICE.items()}
 
 
 def _scores(scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,6 +199,7 @@ def _scores(scores: Mapping[str, Any]) -> dict[str, Any]:
     for place in ("as_notebook", "notebook", "delta"):
         found = scores.get(place) or {}
         figures |= {f"{place}/{name}": found.get(name) for name in ("nats", "accuracy")}
+    figures |= {f"repetition/{name}": value for name, value in (scores.get("repetition") or {}).items()}
     return figures | {"model/parameters": scores["parameters"]}
 
 
@@ -203,19 +228,3 @@ def _span(wall: Mapping[str, Any]) -> tuple[int, int]:
     began = datetime.fromisoformat(wall["started"])
     started = round((began if began.tzinfo else began.replace(tzinfo=UTC)).timestamp() * 1000)
     return started, started + round(wall["train_seconds"] * 1000)
-
-
-def flat(block: Mapping[str, Any]) -> dict[str, str]:
-    """A params block as dotted names and text; absent values (None, empty blocks) are left out."""
-    return {name: text[:MAX_PARAM_CHARACTERS] for name, text in _leaves(block, "")}
-
-
-def _leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
-        for index, item in enumerate(value):
-            yield from _leaves(item, f"{name}.{index}")
-    elif value is not None and value not in ([], ()):
-        yield name, value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,122 @@
+"""A prompt is continued on stdout, token by token as it is made; stderr says where and why it was stopped."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+
+from recurrence import params, paths
+from recurrence.checkpoint import load_config, load_model
+from recurrence.cli.places import Trained
+from recurrence.console import say
+from recurrence.decoding.feeding import Prompt
+from recurrence.decoding.filters import Setting
+from recurrence.decoding.prompts import encode_prompt
+from recurrence.decoding.sampling import Row, Sampler, Stopping, steps
+from recurrence.decoding.search import Search
+from recurrence.decoding.stopping import at_loop, at_token
+from recurrence.decoding.strategies import build_strategy
+from recurrence.errors import RecurrenceError, nearest
+from recurrence.files import read_json
+from recurrence.loops import OnlineDetector
+from recurrence.model import LanguageModel
+from recurrence.randomness import generator
+from recurrence.tokens import EOS
+
+
+class Watch(NamedTuple):
+    """What may end a text early, and how to say so once it has."""
+
+    stop: Stopping
+    reason: Callable[[], str]
+
+
+def strategy_of(name: str, found: Trained) -> Sampler | Search:
+    """A strategy of params.yaml for this model. Its scores and its amateur are read only where they are needed."""
+    blocks = params.strategies()
+    if name not in blocks:
+        raise RecurrenceError(f"params.yaml: strategies has no {name!r}; {nearest(name, blocks)}")
+    try:
+        return build_strategy(name, blocks[name], Setting(found.vocab))
+    except RecurrenceError:
+        block = load_config(found.folder)
+        asked = params.load().sampling.get(f"{block.corpus}-{block.name}")
+        if asked is None:
+            raise
+        from recurrence.stages.generate import setting  # with pandas, which is slow to import
+
+        return build_strategy(name, blocks[name], setting(asked, found.vocab, torch.device("cpu")))
+
+
+def watches(found: Trained, on_loop: bool, at_eos: bool) -> list[Watch]:
+    """Those that are asked for. Raises RecurrenceError where the vocabulary has no <eos> to stop at."""
+    asked = []
+    if on_loop:
+        asked.append(_loop_watch(found))
+    if at_eos:
+        if EOS not in found.vocab.index:
+            raise RecurrenceError(f"--stop-at-eos: the vocabulary of {found.folder} has no {EOS}; leave the option out")
+        asked.append(Watch(at_token(found.vocab.index[EOS]), lambda: f"the text ended itself ({EOS})"))
+    return asked
+
+
+def continue_prompt(
+    found: Trained, strategy: Sampler | Search, prompt: str, length: int, seed: int, asked: list[Watch]
+) -> None:
+    """Write the prompt and what follows it. A search decides on its text at the end only, so that is when it comes."""
+    ids = encode_prompt(prompt, found.vocab)
+    torch.set_num_threads(1)  # one row is too little to share
+    model = load_model(found.folder, found.seed).double()  # as the stage does it
+    between = "" if found.vocab.unit == "char" else " "
+    with _interruptible():
+        sys.stdout.write(found.vocab.decode(ids))
+        for count, token in enumerate(_tokens(model, strategy, ids, length, generator(seed, strategy.name, prompt)), 1):
+            sys.stdout.write(between + found.vocab.decode([token]))
+            sys.stdout.flush()
+            ended = [watch for watch in asked if bool(watch.stop(torch.tensor([token])))]
+            if ended:
+                sys.stdout.write("\n")
+                say(f"stopped after {count} tokens: {' and '.join(watch.reason() for watch in ended)}")
+                return
+    sys.stdout.write("\n")
+
+
+def _tokens(
+    model: LanguageModel, strategy: Sampler | Search, prompt: Prompt, length: int, rng: torch.Generator
+) -> Iterator[int]:
+    if isinstance(strategy, Sampler):
+        for step in steps(model, [Row(prompt, strategy, rng)], length):
+            yield int(step.ids_B)
+    else:
+        yield from strategy.find(model, [prompt], length, [rng]).rows()[0].tolist()
+
+
+def _loop_watch(found: Trained) -> Watch:
+    detector = OnlineDetector(1, found.vocab.unit, _floor(found), found.vocab.unk)
+
+    def reason() -> str:
+        return f"a loop of period {int(detector.period[0])} since token {int(detector.start[0]) + 1}"
+
+    return Watch(at_loop(detector), reason)
+
+
+def _floor(found: Trained) -> int:
+    """The corpus's own floor, where its detector card says it; else that of params.yaml."""
+    card = paths.card(load_config(found.folder).corpus)
+    if card.is_file():
+        return int(read_json(card)["detector"]["floor"])
+    return params.load().loops.floor["char" if found.vocab.unit == "char" else "word"]
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C as an exception may come out of torch as another one; there is nothing to save, so end at once."""
+    before = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

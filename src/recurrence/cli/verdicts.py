@@ -1,0 +1,129 @@
+"""Verdicts as they are told: rows for programs; for people a table, texts with their loops marked, and a page."""
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from recurrence.files import write_text
+from recurrence.loops.findings import FIELDS, MOST_TOKENS, Evident
+from recurrence.loops.highlight import Piece, cells_of, escaped, page, sentence, unit_text
+from recurrence.loops.verdict import Detector
+
+SHOWN = 50
+"""Samples in the table, and with --highlight their texts."""
+IN_TABLE = 28
+"""Characters of what repeats."""
+PIPED_WIDTH = 120
+"""Columns where no terminal says how many it has."""
+_STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+"""What JSON lets stand in a string, though a terminal or an editor acts on it, or no encoding has it."""
+_COPY_STYLES = ("black on bright_yellow", "black on yellow")
+_BOUNDARY = "│", "bold red"
+
+
+def writer(format: str) -> Callable[[Mapping[str, Any]], None]:
+    """Writes a row at once, where the format is for programs."""
+    out = sys.stdout  # as it is now: a bar on the terminal catches what is printed later
+    if format == "jsonl":
+        ascii_only = "utf" not in (out.encoding or "").lower()
+        return lambda row: print(_STEERING.sub(_as_json, json.dumps(row, ensure_ascii=ascii_only)), file=out)
+    if format == "csv":
+        table = csv.writer(out, lineterminator="\n")
+        table.writerow(FIELDS)
+        return lambda row: table.writerow([_cell(row[name]) for name in FIELDS])
+    return lambda _: None
+
+
+def _as_json(character: re.Match[str]) -> str:
+    return f"\\u{ord(character[0]):04x}"
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    return escaped(value) if isinstance(value, str) else value
+
+
+# ---------------------------------------------------------------- for people
+
+
+def show(found: Evident, highlight: bool) -> None:
+    """Print the table, with `highlight` the texts of those in it that loop, and how many of all do."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that cannot show every character
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    shown = _rows(found)
+    console.print(_table(shown))
+    if highlight:
+        for row, parts in shown:
+            if row["start"] is not None:
+                _show_text(console, row, parts)
+    print("\n".join(_summary(found, len(shown))))
+
+
+def _rows(found: Evident) -> list[tuple[Mapping[str, Any], Sequence[Piece]]]:
+    """What the table shows: all of a few samples; of many, those with something to see."""
+    rows = found.rows()[:SHOWN]
+    return [(row, parts) for row, parts in rows if found.total <= SHOWN or row["kind"] != "none"]
+
+
+def _table(shown: Sequence[tuple[Mapping[str, Any], Any]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("id", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    for title in ("from", "length", "period", "copies", "coverage", "to end"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("what repeats", overflow="fold")
+    for row, _ in shown:
+        table.add_row(Text(escaped(row["id"])), row["kind"], *cells_of(row), Text(unit_text(row, IN_TABLE)))
+    return table
+
+
+def _show_text(console: Console, row: Mapping[str, Any], parts: Sequence[Piece]) -> None:
+    """A sample's verdict in words and its text: a bar where a copy begins or ends, and every second copy darker."""
+    text, before = Text(), 0
+    for piece in parts:
+        if piece.copy != before:
+            text.append(*_BOUNDARY)
+        shown = escaped(piece.text, keep="\n\t")
+        if piece.gap:
+            text.append(f" … {shown} … ", "dim italic")
+        else:
+            text.append(shown, _COPY_STYLES[piece.copy % 2] if piece.copy else "")
+        before = piece.copy
+    if before:
+        text.append(*_BOUNDARY)
+    console.print()
+    console.print(Text(escaped(row["id"]), "bold"), soft_wrap=True)
+    console.print(Text(sentence(row), "dim"), soft_wrap=True)
+    console.print(text, soft_wrap=True)
+
+
+def _summary(found: Evident, shown: int) -> Iterator[str]:
+    """How many samples there are of each kind, and what the table leaves out."""
+    counts, left = found.counts, found.total - shown
+    if left:
+        yield f"shown: {shown:,} with the most evidence; not shown: {left:,}"
+    if found.exact_only:
+        yield f"longer than {MOST_TOKENS:,} tokens, so only exact loops were looked for: {found.exact_only:,} samples"
+    kinds = f"{counts['exact']:,} exact, {counts['near']:,} near; {counts['recycling']:,} recycle"
+    yield f"{found.looping:,} of {found.total:,} samples loop ({found.looping / found.total:.1%}): {kinds}"
+
+
+def write_page(target: Path, found: Evident, detectors: Mapping[str, Detector], files: Sequence[str]) -> None:
+    """Write the page of the samples that were kept."""
+    *notes, lead = _summary(found, len(found.rows()))
+    floors = (f"{d.floor} matched {unit}s" for unit, d in detectors.items())
+    notes += [f"Read: {', '.join(files)}. Least evidence of an exact loop: {', '.join(floors)}."]
+    write_text(target, page(found.rows(), lead, notes))

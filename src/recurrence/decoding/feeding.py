@@ -1,0 +1,133 @@
+"""The model's side of generating: prompts are read once, then every new token is fed into the state they left.
+
+In come a model and ids, out come logits in double precision; which token is chosen is the caller's business.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from recurrence.errors import RecurrenceError
+from recurrence.model import LanguageModel, State
+
+#   B = rows, P = distinct prompts, V = vocabulary, T = tokens so far
+
+Prompt = tuple[int, ...]
+Key = TypeVar("Key")
+
+READ_TOKENS = 64
+"""A prompt is read in pieces of so many tokens, since the model returns logits for each."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What was generated, on the CPU: row i's sample is the first `length_B[i]` of its ids (int64), the rest is 0."""
+
+    ids_BT: Tensor
+    logprob_B: Tensor
+    """Sum of ln p of the sample's tokens under the model's own distribution, before any filter; float64."""
+    rescued_B: Tensor
+    """Steps at which nothing was left to choose from; see `sampling.rescue`."""
+    length_B: Tensor
+
+    def rows(self) -> list[Tensor]:
+        """The ids of each sample, cut where it ended."""
+        return [ids_T[:length] for ids_T, length in zip(self.ids_BT, self.length_B.tolist(), strict=True)]
+
+
+@dataclass
+class Feed:
+    """Rows that the model reads alike: at each step their last `known` tokens, at most `reach`, into one state."""
+
+    model: LanguageModel
+    reach: int
+    known: int
+    state: State
+
+    def step(self, text_BT: Tensor) -> Tensor:
+        """Logits_BV (float64) after the newest token of each row's text, which may hold more than is fed."""
+        self.known = min(self.reach, self.known + 1)
+        logits, self.state = self.model(text_BT[:, -self.known :], self.state)
+        return _newest(self.model, logits)
+
+    def select(self, index_B: Tensor) -> None:
+        """Let row i go on from what row `index_B[i]` has read: reorders, doubles and drops rows."""
+        self.state = tuple(each.index_select(1, index_B) for each in self.state)
+
+
+def read(model: LanguageModel, prompts: Sequence[Prompt], window: int | None) -> tuple[Tensor, Feed]:
+    """Read prompts of one length from zero state: the logits_BV (float64) after them, and the feed that goes on.
+
+    `window`: that many of the last tokens are fed again at every step into the state that already saw them, as some
+    notebooks did; None feeds the new token alone. A model with a `context` sees its context either way.
+    """
+    logits_BV, state = _absorb(model, prompts)
+    return logits_BV, Feed(model, *feeding(model, len(prompts[0]), window), state)
+
+
+def read_rows(
+    model: LanguageModel, rows: Sequence[tuple[Prompt, int | None]]
+) -> tuple[Tensor, list[tuple[slice, Feed]]]:
+    """The same for rows (prompt, window) of any lengths, each distinct prompt read once.
+
+    Neighbouring rows that are fed alike share a feed, which comes with their places.
+    """
+    prompts = sorted(dict.fromkeys(prompt for prompt, _ in rows), key=len)
+    parts = [_absorb(model, list(same)) for _, same in groupby(prompts, key=len)]
+    logits_PV = torch.cat([logits_BV for logits_BV, _ in parts])
+    state = tuple(torch.cat(each, 1) for each in zip(*(state for _, state in parts), strict=True))
+    places = {prompt: i for i, prompt in enumerate(prompts)}
+    place_B = torch.tensor([places[prompt] for prompt, _ in rows], device=logits_PV.device)
+    feeds = []
+    for (reach, known), part in slices(feeding(model, len(prompt), window) for prompt, window in rows):
+        feed = Feed(model, reach, known, state)
+        feed.select(place_B[part])
+        feeds.append((part, feed))
+    return logits_PV[place_B], feeds
+
+
+def feeding(model: LanguageModel, prompt_tokens: int, window: int | None) -> tuple[int, int]:
+    """How many of its last tokens a row feeds at each step, at most, and how many of those its prompt has."""
+    reach = model.context or window or 1
+    return reach, min(reach, prompt_tokens)
+
+
+def slices(keys: Iterable[Key]) -> list[tuple[Key, slice]]:
+    """Runs of equal keys as (key, slice)."""
+    end, found = 0, []
+    for key, run in groupby(keys):
+        begin, end = end, end + len(list(run))
+        found.append((key, slice(begin, end)))
+    return found
+
+
+def device_of(model: torch.nn.Module) -> torch.device:
+    """Where a model computes; the CPU for one without tensors."""
+    tensors = chain(model.parameters(), model.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+
+def _absorb(model: LanguageModel, prompts: Sequence[Prompt]) -> tuple[Tensor, State]:
+    """Logits_PV after prompts of one length, and the state they leave.
+
+    Raises RecurrenceError for an empty prompt, or where the model yields no numbers.
+    """
+    if not all(prompts):
+        raise RecurrenceError("the prompt is empty; it must hold at least one token")
+    ids_PT = torch.tensor(prompts, device=device_of(model))[:, -(model.context or 0) :]
+    state = model.initial_state(len(ids_PT))
+    for piece_PT in torch.split(ids_PT, model.context or READ_TOKENS, 1):
+        logits, state = model(piece_PT, state)
+    logits_PV = _newest(model, logits)
+    if logits_PV.isnan().any():
+        raise RecurrenceError("the model's probabilities are not numbers: its training diverged; train it again")
+    return logits_PV, state
+
+
+def _newest(model: LanguageModel, logits: Tensor) -> Tensor:
+    """Logits_BV after the last token: all that a window model gives, else the end of logits_BTV."""
+    return (logits if model.context else logits[:, -1]).double()

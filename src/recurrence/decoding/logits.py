@@ -1,0 +1,39 @@
+"""What logits say: probabilities, entropy, the largest; safe for -inf, also where a row is nothing else."""
+
+from math import inf
+
+import torch
+from torch import Tensor
+
+#   B = rows, V = vocabulary
+
+
+def keep(logits_BV: Tensor, kept_BV: Tensor) -> Tensor:
+    """-inf for what is not kept."""
+    return logits_BV.masked_fill(~kept_BV, -inf)
+
+
+def log_probabilities(logits_BV: Tensor) -> Tensor:
+    """ln p; -inf wherever a logit is, also in a row that is nothing else."""
+    return logits_BV.log_softmax(-1).masked_fill(logits_BV == -inf, -inf)
+
+
+def probabilities(logits_BV: Tensor) -> Tensor:
+    """p; zeros in a row that is wholly -inf."""
+    return logits_BV.softmax(-1).masked_fill(logits_BV == -inf, 0)
+
+
+def entropy(logits_BV: Tensor) -> Tensor:
+    """H_B1 in nats."""
+    h_B1: Tensor = torch.special.entr(probabilities(logits_BV)).sum(-1, keepdim=True)
+    return h_B1
+
+
+def largest(logits_BV: Tensor, k: int) -> Tensor:
+    """Where exactly the k largest logits stand (all, where k >= V), the lowest ids among equals."""
+    if k >= logits_BV.shape[-1]:
+        return torch.ones_like(logits_BV, dtype=torch.bool)
+    kth_B1 = logits_BV.topk(k, dim=-1).values[:, -1:]
+    above_BV, equal_BV = logits_BV > kth_B1, logits_BV == kth_B1
+    room_B1 = k - above_BV.sum(-1, keepdim=True)
+    return above_BV | (equal_BV & (equal_BV.cumsum(-1) <= room_B1))

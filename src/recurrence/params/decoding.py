@@ -1,0 +1,113 @@
+"""The blocks that say how models are sampled, by which strategies, and what counts as a loop."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from recurrence.errors import nearest
+from recurrence.params.block import Block, Count, Name
+
+Family = Literal["search", "greedy", "greedy with filters", "pure sampling", "truncated sampling"]
+
+
+class Strategy(Block):
+    """A decoding strategy: filters in the order they are applied, then one choice, or a search.
+
+    Any value in filters and search may be {char: x, word: y}, read by the vocabulary's unit.
+    """
+
+    pick: Literal["argmax", "sample"] | None = None
+    search: dict[str, Any] | None = None
+    """One key, the search's name, to its settings: {beam: {width: 4}}."""
+    filters: tuple[dict[str, Any], ...] = ()
+    """Each a one-key mapping, filter name to its value: {top_k: 5}."""
+    allow: tuple[str, ...] = ("<eos>",)
+    """Specials that may be emitted; all others are banned."""
+    feeding: Literal["stateful", "rolling"] = "stateful"
+    """stateful: one token per step. rolling: the last `window` tokens again at every step, state kept (notebooks)."""
+    window: Count | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.pick is None) == (self.search is None):
+            raise ValueError("either pick (argmax or sample) or search must be given, one of the two")
+        if self.search is not None and len(self.search) != 1:
+            raise ValueError(f"search must be a one-key mapping like {{beam: {{width: 4}}}}, got {self.search}")
+        if (self.feeding == "rolling") != (self.window is not None):
+            raise ValueError("window goes with feeding: rolling, which needs it")
+        for entry in self.filters:
+            if len(entry) != 1:
+                raise ValueError(f"filters must be one-key mappings like {{top_k: 5}}, got {entry}")
+        return self
+
+    @property
+    def family(self) -> Family:
+        """By what it mainly is; reports group strategies by it."""
+        if self.search is not None:
+            return "search"
+        if self.pick == "argmax":
+            return "greedy with filters" if self.filters else "greedy"
+        return "truncated sampling" if self.filters else "pure sampling"
+
+
+class Sampling(Block):
+    """That a model is sampled, and which other models of its corpus have a part in that."""
+
+    corpus: Name
+    name: Name
+    core: Name
+    """The first three as in the model's own block, for dvc.yaml to read."""
+    judge: Name
+    """The model under which the samples are priced."""
+    amateur: Name
+    """The weaker model that contrastive decoding subtracts."""
+    strategies: tuple[Name, ...] | None = None
+    """Default: all."""
+
+
+class Sizes(Block):
+    """How much is sampled, and on how much the detector is tried."""
+
+    held_out: Annotated[int, Field(ge=0)] = 8
+    """Prompts: evenly spaced held-out windows."""
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1)
+    """Sampling seeds; a deterministic strategy uses the first alone."""
+    checkpoints: Count = 1
+    """How many of a model's training seeds generate."""
+    card_trials: Count = 4
+    """Planted loops per cell of the detector card's grid."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds must differ from one another, got {list(self.seeds)}")
+        return self
+
+
+class Protocol(Block):
+    """Sizes by name, and which of them is meant."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Sizes] = Field(init=False)
+
+    size: Name
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.size not in self.__pydantic_extra__:
+            raise ValueError(f"size: no size {self.size!r}; {nearest(self.size, self.__pydantic_extra__)}")
+        return self
+
+    @property
+    def sizes(self) -> Sizes:
+        """Those of the chosen size."""
+        return self.__pydantic_extra__[self.size]
+
+
+class Loops(Block):
+    """What counts as a loop (an exact run with copies >= 2 and matched >= the floor)."""
+
+    floor: dict[Literal["char", "word"], Count] = {"char": 40, "word": 20}
+    """Least evidence in matched tokens; raised where the corpus's own training text has longer runs."""
+    human_windows: Count = 200
+    """Windows of the corpus's own text, of the samples' length, scored beside the samples."""

@@ -1,0 +1,161 @@
+"""params.yaml -> one frozen tree of blocks. Every name that exists (a corpus, a model, a strategy) is a block there."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import ValidationError, model_validator
+
+from recurrence import paths
+from recurrence.errors import RecurrenceError, nearest
+from recurrence.params.block import Block, Count, Key, Name
+from recurrence.params.corpora import Corpus
+from recurrence.params.decoding import Loops, Protocol, Sampling, Sizes, Strategy
+from recurrence.params.models import Model
+from recurrence.wording import worded
+
+Chosen = TypeVar("Chosen")
+
+
+class Compute(Block):
+    """The machine; changes nothing in the results' meaning, so no stage depends on it."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Count | None = None
+
+
+class Params(Block):
+    """The whole of params.yaml."""
+
+    corpora: dict[Name, Corpus]
+    models: dict[Key, Model]
+    sampling: dict[Key, Sampling] = {}
+    """By the model's key; a model without a block here is trained and scored, but not sampled."""
+    protocol: Protocol = Protocol.model_validate({"size": "small", "small": {}})
+    strategies: dict[Name, Strategy]
+    loops: Loops = Loops()
+    compute: Compute = Compute()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for key, block in self.models.items():
+            where = f"models.{key}"
+            _known(where, "corpus", block.corpus, self.corpora)
+            if key != f"{block.corpus}-{block.name}":
+                raise ValueError(f"{where}: the key must be corpus-name, here {block.corpus}-{block.name}")
+            _known(where, "core", block.core, core_names())
+        for key, sampled in self.sampling.items():
+            self._check_sampling(f"sampling.{key}", key, sampled)
+        return self
+
+    def _check_sampling(self, where: str, key: str, sampled: Sampling) -> None:
+        if key not in self.models:
+            raise ValueError(f"{where}: no model {key!r}; {nearest(key, self.models)}")
+        model = self.models[key]
+        for field in ("corpus", "name", "core"):
+            if (ours := getattr(sampled, field)) != (must := getattr(model, field)):
+                raise ValueError(f"{where}.{field}: must be the model's own, {must!r}, got {ours!r}")
+        others = [each.name for each in self.models.values() if each.corpus == model.corpus and each is not model]
+        for field in ("judge", "amateur"):
+            if (name := getattr(sampled, field)) == model.name:
+                raise ValueError(f"{where}.{field}: must be another model than {name!r} itself; {nearest('', others)}")
+            _known(where, field, name, others, f"model of {model.corpus}")
+        for name in sampled.strategies or ():
+            _known(where, "strategies", name, self.strategies, "strategy")
+
+
+def _known(where: str, field: str, name: str, valid: Any, kind: str | None = None) -> None:
+    if name not in valid:
+        raise ValueError(f"{where}.{field}: no {kind or field} {name!r}; {nearest(name, valid)}")
+
+
+def core_names() -> list[str]:
+    """The cores there are: the files of cores/."""
+    return sorted(p.stem for p in (Path(__file__).parents[1] / "cores").glob("*.py") if p.stem != "__init__")
+
+
+class _NoDoubles(yaml.SafeLoader):
+    """YAML takes the last of two equal keys without a word; a block copied and not renamed would vanish."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def parse(text: str, where: str = "params.yaml") -> Params:
+    """Validate the text of a params file; raises RecurrenceError naming the key, the rule and the value."""
+    try:
+        tree = yaml.load(text, _NoDoubles)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise RecurrenceError(f"{where}{at}: not YAML as it should be: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise RecurrenceError(f"{where}: not YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise RecurrenceError(f"{where}: must be a mapping with the keys {', '.join(Params.model_fields)}")
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        raise RecurrenceError(worded(error, where, tree, Params)) from error
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, _stamp: int) -> Params:
+    return parse(path.read_text(encoding="utf-8"), path.name)
+
+
+def load() -> Params:
+    """The project's params.yaml."""
+    path = paths.params()
+    try:
+        return _load(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise RecurrenceError(f"{path}: cannot be read ({error.strerror}); is RECURRENCE_ROOT right?") from error
+    except UnicodeDecodeError as error:
+        raise RecurrenceError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+
+
+def corpus(key: str) -> Corpus:
+    """The block of one corpus; an unknown name is met with the nearest."""
+    return _block(load().corpora, key, "corpora")
+
+
+def model(key: str) -> Model:
+    """The block of one model by its key, `corpus-name` (or `corpus/name`)."""
+    return _block(load().models, key.replace("/", "-", 1), "models")
+
+
+def strategies() -> dict[str, Strategy]:
+    return load().strategies
+
+
+def sampling(key: str) -> Sampling:
+    """How one model is sampled, by its key, `corpus-name` (or `corpus/name`)."""
+    return _block(load().sampling, key.replace("/", "-", 1), "sampling")
+
+
+def sampled_of(corpus_name: str) -> dict[str, Sampling]:
+    """The models of one corpus that are sampled, in the order of params.yaml."""
+    return {k: s for k, s in load().sampling.items() if s.corpus == corpus_name}
+
+
+def protocol() -> Sizes:
+    """The sizes that params.yaml has chosen."""
+    return load().protocol.sizes
+
+
+def models_of(corpus_name: str) -> dict[str, Model]:
+    """The models of one corpus, in the order of params.yaml."""
+    return {k: m for k, m in load().models.items() if m.corpus == corpus_name}
+
+
+def _block(blocks: dict[str, Chosen], key: str, section: str) -> Chosen:
+    if key not in blocks:
+        raise RecurrenceError(f"params.yaml: {section} has no {key!r}; {nearest(key, blocks)}")
+    return blocks[key]

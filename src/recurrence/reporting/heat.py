@@ -1,0 +1,95 @@
+"""Heat maps as tables: loop rates by strategy and model, grouped by family. In: results. Out: cells to render."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from recurrence.reporting import formats
+from recurrence.reporting.choice import Band, band, choose
+from recurrence.reporting.results import FAMILIES, HUMAN, ModelResults, Results
+from recurrence.reporting.sentences import PLACES
+
+RATE_RANGE = ["#f4f1ec", "#f2c9a1", "#e08a3c", "#b04a00"]
+"""From no loop to all loop; the charts use the same."""
+FOUND_RANGE = ["#f4f1ec", "#b9dcf0", "#56a5d3", "#00598c"]
+"""From none found to all found."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`text` on `colour`; `dark`: the text must be white. `words` say more."""
+
+    text: str
+    words: str
+    colour: str
+    dark: bool
+    place: str = ""
+    """Of the price in the human band: below, within, above; empty where unknown."""
+    chosen: bool = False
+    """The setting recommended for the model."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The strategies of one family, a row of cells for each, a cell for each of `models`; None: not sampled."""
+
+    family: str
+    models: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell | None, ...]], ...]
+
+
+def blocks(results: Results, models: list[ModelResults]) -> list[Block]:
+    """Loop rates of these models, a block per family; strategies that none of them was sampled with are left out."""
+    sampled = [m for m in models if m.rates]
+    columns = {m.name: _column(m) for m in sampled}
+    rows: dict[str, list[tuple[str, tuple[Cell | None, ...]]]] = {}
+    for strategy in results.strategies:
+        cells = tuple(column.get(strategy) for column in columns.values())
+        if any(cells):
+            rows.setdefault(FAMILIES[results.family(strategy)], []).append((strategy, cells))
+    return [Block(family, tuple(columns), tuple(found)) for family, found in rows.items()]
+
+
+def widest(found: list[Block]) -> str:
+    """Room for the widest of these tables, as a length of CSS."""
+    letters = max((len(name) for block in found for name, _ in block.rows), default=0)
+    models = max((len(block.models) for block in found), default=0)
+    return f"{2 + 0.46 * letters + 2.6 * models:.1f}rem"
+
+
+def _column(model: ModelResults) -> dict[str, Cell]:
+    human, choice = band(model), choose(model)
+    best = choice.strategy if choice and choice.qualifies else None
+    return {name: _cell(rates, human, name == best) for name, rates in model.rates.items() if name != HUMAN}
+
+
+def _cell(rates: dict[str, Any], human: Band | None, chosen: bool) -> Cell:
+    rate = float(rates["loop_rate"])
+    interval = f"{formats.percent(rates['loop_lo'])} to {formats.percent(rates['loop_hi'])}"
+    words = f"{rates['loops']} of {rates['samples']} loop; 95 % interval {interval}"
+    place = human.place(rates["price"]) if human and rates["price"] is not None else ""
+    priced = f"; {formats.nats(rates['price'])} nats, {PLACES[place]}" if place else ""
+    return replace(rate_cell(rate, words + priced), place=place, chosen=chosen)
+
+
+def rate_cell(rate: float, words: str) -> Cell:
+    """A share of samples that loop, or are said to."""
+    return Cell(whole_percent(rate), words, shade(rate, RATE_RANGE), rate > 0.6)
+
+
+def found_cell(found: int, trials: int, words: str) -> Cell:
+    """A cell of the planted grid: how many of the planted loops were found."""
+    share = found / trials
+    return Cell(whole_percent(share), words, shade(share, FOUND_RANGE), share > 0.6)
+
+
+def whole_percent(rate: float) -> str:
+    """0 to 100 without a sign; neither end is rounded to."""
+    return "<1" if 0 < rate < 0.005 else ">99" if 0.995 <= rate < 1 else f"{100 * rate:.0f}"
+
+
+def shade(rate: float, colours: list[str]) -> str:
+    """The colour of a rate, interpolated as a chart's scale does."""
+    at = rate * (len(colours) - 1)
+    below = min(int(at), len(colours) - 2)
+    low, high = (bytes.fromhex(c[1:]) for c in colours[below : below + 2])
+    return "#" + bytes(round(a + (b - a) * (at - below)) for a, b in zip(low, high, strict=True)).hex()

@@ -1,0 +1,69 @@
+"""One line of plain language per strategy and model: does it loop, since when, with what period, at what price."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from recurrence.reporting.choice import Band, band
+from recurrence.reporting.formats import count, nats, number, percent
+from recurrence.reporting.results import FAMILIES, ModelResults, Results
+
+PLACES = {"below": "cheaper than human text", "within": "as human text", "above": "dearer than human text"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """`strategy` and what is to be said of it; `tone` is loop, recycling or free."""
+
+    strategy: str
+    text: str
+    tone: str
+
+
+def lines(model: ModelResults, results: Results) -> dict[str, list[Line]]:
+    """The lines of a model by family, in words; families without a strategy are left out."""
+    human = band(model)
+    grouped: dict[str, list[Line]] = {}
+    for strategy in results.strategies:
+        if strategy in model.rates:
+            family = FAMILIES[results.family(strategy)]
+            grouped.setdefault(family, []).append(_line(strategy, model.rates[strategy], results.unit, human))
+    return grouped
+
+
+def _line(strategy: str, rates: dict[str, Any], unit: str, human: Band | None) -> Line:
+    parts = [looping(rates, unit) if rates["loops"] else free(rates), *_recycling(rates), *_price(rates, human)]
+    tone = "loop" if rates["loops"] else "recycling" if rates["recycling"] else "free"
+    return Line(strategy, "; ".join(parts), tone)
+
+
+def looping(rates: dict[str, Any], unit: str) -> str:
+    """100 % loop, from character 14 on, period 13."""
+    noun = {"char": "character", "word": "word"}[unit]
+    onset = round(rates["onset_median"]) + 1
+    text = f"{percent(rates['loop_rate'])} loop, from {noun} {count(onset)} on, period {number(rates['period_median'])}"
+    details = list(_details(rates))
+    return f"{text} ({', '.join(details)})" if details else text
+
+
+def _details(rates: dict[str, Any]) -> Iterator[str]:
+    yield f"{rates['loops']} of {rates['samples']}"
+    if rates["near"]:
+        yield f"{rates['near']} with small edits" if rates["exact"] else "all with small edits"
+    if rates["loops"] > 1:
+        yield "the same one" if rates["n_attractors"] == 1 else f"{rates['n_attractors']} different ones"
+
+
+def free(rates: dict[str, Any]) -> str:
+    """No loop in 18 samples, so at most 18 % loop."""
+    return f"no loop in {count(rates['samples'])} samples, so at most {percent(rates['loop_hi'])} loop"
+
+
+def _recycling(rates: dict[str, Any]) -> Iterator[str]:
+    if rates["recycling"]:
+        yield f"{percent(rates['recycling_rate'])} repeat themselves without a period"
+
+
+def _price(rates: dict[str, Any], human: Band | None) -> Iterator[str]:
+    if human and rates["price"] is not None:
+        yield f"{nats(rates['price'])} nats, {PLACES[human.place(rates['price'])]}"
