@@ -37,6 +37,12 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+RECIPE = (
+    "{batches: {loader: lanes, size: 2, bptt: 4}, "
+    "phases: [{epochs: 1, schedule: {kind: constant, lr: 1}, optimizer: {}}]}"
+)
+
+
 def change_params(old: str, new: str) -> None:
     text = Path("params.yaml").read_text(encoding="utf-8")
     assert text.count(old) >= 1
@@ -83,7 +89,11 @@ def test_params_are_checked_before_any_work(
             "models.mine-rnn.options: core 'rnn' has no 'gates'; avai",
         ),
         ("hidden: 16", "layers: 1", "models.mine-rnn: embedding and hidden must be given"),
-        ("core: unigram", "core: rnn", "models.mine-unigram.recipe: core 'rnn' learns by gradient and needs one"),
+        (
+            "core: unigram}",
+            f"core: unigram, recipe: {RECIPE}}}",
+            "models.mine-unigram.recipe: core 'unigram' counts and",
+        ),
     ],
 )
 def test_what_only_cores_and_filters_know_is_checked_before_training(

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from recurrence.loops import DETECTORS
-from recurrence.loops.card import Human, card
+from recurrence.loops.card import Human, detector_card
 from recurrence.loops.planted import GRID
 from recurrence.loops.rates import rates
 from recurrence.stages.detect_loops import COLUMNS, TYPES
@@ -61,7 +61,7 @@ def test_the_card_has_the_figures_of_calibrate(monkeypatch: pytest.MonkeyPatch) 
     rng = np.random.default_rng(0)
     train, valid = rng.integers(0, 13, 600), rng.integers(0, 13, 500)
     human = Human(train, valid, spell=lambda ids: "".join(planted_samples.vocab().tokens[i] for i in ids))
-    real = json.loads(json.dumps(card(human, DETECTORS["char"], length=LENGTH, trials=1)))
+    real = json.loads(json.dumps(detector_card(human, DETECTORS["char"], length=LENGTH, trials=1)))
     assert shape(real) == shape(planted_card())
 
 

@@ -149,17 +149,23 @@ class Anchors:
         if not len(places):
             return
         keys = self._marked(places, width)
-        cells = (keys & _PLACE) // max(size - width - tier.context - tier.gap + 2, 1)
-        asked = keys[np.diff(cells, prepend=-1) > 0] if level else keys.copy()
-        keys.sort()
-        asked.sort()  # so that what is looked up lies close together
+        places, keys = keys & _PLACE, np.sort(keys)
+        step = self._steps(keys)
+        spot = np.flatnonzero(step < 2 * size)
+        if level:  # the first anchor of each cell is enough
+            cell = max(size - width - tier.context - tier.gap + 2, 1)
+            place = np.searchsorted(places, keys[spot] & _PLACE)
+            spot = spot[(place == 0) | (places[place - 1] // cell < places[place] // cell)]
+        asked = keys[spot]
         place = asked & _PLACE
         low = self.bounds[self._owners(place)]
         oldest = np.searchsorted(keys, asked - place + np.maximum(place - 2 * size + 1, low))
         newest = np.searchsorted(keys, asked - shortest, "right")
         some = newest > oldest
-        spot = np.searchsorted(keys, asked[some])
-        windows = _Windows(keys, self._steps(keys), width, spot, oldest[some], newest[some])
+        near = np.where(step <= width // 2, step, 0)
+        second = np.flatnonzero(near)  # half the window is compared besides: so many windows have some that collide
+        near[second] *= self.prints.repeats(keys[second] & _PLACE, near[second], width // 2)
+        windows = _Windows(keys, near, width, spot[some], oldest[some], newest[some])
         for at, lag in chain([self._within(windows, size)], self._across(windows, size)):
             fits = (lag >= shortest) & (lag < 2 * size) & (at < self.prints.size)
             at, lag = at[fits], lag[fits]
@@ -169,10 +175,10 @@ class Anchors:
     def _within(self, windows: "_Windows", size: int) -> Pairs:
         """Within a stretch only its period is of use: at multiples of it no run is primitive."""
         step, place = windows.step, windows.keys & _PLACE
-        inside = np.flatnonzero(windows.near[windows.spot])
+        inside = np.flatnonzero(step[windows.spot])
         spot, head = windows.spot[inside], np.maximum(windows.heads[windows.mine], windows.oldest)[inside]
-        start, _ = self._stretch(place[spot], step[spot], windows.width, 4 * size)
-        if (start > place[head]).any():
+        start, end = self._stretch(place[spot], step[spot], windows.width, 4 * size)
+        if (start > place[head]).any() or (end < place[spot] + windows.width).any():
             raise Collision
         return _each_once(start + step[spot], step[spot])
 
@@ -191,6 +197,9 @@ class Anchors:
             at, period, farthest, nearest = (each[~alone] for each in (at, period, farthest, nearest))
             start, end = self._stretch(at, period, windows.width, 4 * size)
             start_before, end_before = self._stretch(place[farthest], period, windows.width, 4 * size)
+            equal = (end >= at + windows.width) & (end_before >= place[farthest] + windows.width)
+            pairs = at, farthest, nearest, start, end, start_before, end_before
+            at, farthest, nearest, start, end, start_before, end_before = (each[equal] for each in pairs)
             if (end_before < place[nearest] + windows.width).any():
                 raise Collision
             yield _each_once(np.append(end, start - 1), np.append(end - end_before, start - start_before))
@@ -199,12 +208,14 @@ class Anchors:
                 yield at[touch][pair], at[touch][pair] - place[partner]
 
     def _stretch(self, at: Places, period: Places, width: int, most: int) -> tuple[Places, Places]:
-        """From where to where the period of the windows at some places goes on, looked at no further than `most`."""
+        """From where to where a period of the windows at some places goes on, looked at no further than `most`.
+
+        Where it ends before the window does, the window has another one after all.
+        """
         back, ahead = self._reach(at + period, period, most)
         start, end = at - back, at + period + ahead
-        if (end < at + width).any():
-            raise Collision
-        for begin, stop, lag in np.unique(np.stack([start, end, period], 1), axis=0).tolist():
+        found = np.stack([start, end, period], 1)[end >= at + width]
+        for begin, stop, lag in np.unique(found, axis=0).tolist():
             if not np.array_equal(self.codes[begin : stop - lag], self.codes[begin + lag : stop]):
                 raise Collision
         return start, end
@@ -242,15 +253,15 @@ class Anchors:
 class _Windows:
     """Windows keys[spot] of some width, and keys[oldest:newest], which hold the equal windows before them.
 
-    Equal windows that follow each other by at most half their width have that step as their period, and so has all of
-    the stretch that they cover. Windows heads[i] to heads[i + 1] - 1 make one; period[i] is 0 if that is one window.
+    Equal windows that follow each other by at most half their width (`step`; 0: by more) have that step for a period,
+    and so has all of the stretch that they cover. Windows heads[i] to heads[i + 1] - 1 make one; period[i] is 0 if that
+    is one window.
     """
 
     def __init__(self, keys: Places, step: Places, width: int, *asked: Places) -> None:
         self.keys, self.step, self.width = keys, step, width
         self.spot, self.oldest, self.newest = asked
-        self.near = step <= width // 2
-        self.heads = np.append(np.flatnonzero(~self.near), len(keys))
+        self.heads = np.append(np.flatnonzero(step == 0), len(keys))
         self.mine = np.searchsorted(self.heads, self.spot, "right") - 1
         self.period = np.where(np.diff(self.heads) > 1, step[np.minimum(self.heads[:-1] + 1, len(keys) - 1)], 0)
 

@@ -162,9 +162,9 @@ def _best(texts: Sequence[Ints], least: int, base: int) -> list[Run | None]:
     codes, bounds = _joined(texts)
     brief, evidence = _division(least)
     best = np.zeros((len(texts), 3), np.int64)  # no run: all zero, so no evidence
-    for lag in range(1, brief + 1):
-        for strip in strips(codes):
-            enough = max(lag, least, _evidence(best).min() + 1)
+    for strip in strips(codes):
+        for lag in range(1, brief + 1):
+            enough = max(lag, least, _evidence(best).min())
             _improve(best, runs_at(lag, codes, bounds, strip, enough), bounds)
     most = np.diff(bounds) - brief  # a run with a longer period has less evidence
     if (np.maximum(_evidence(best), evidence) < most).any():
@@ -182,8 +182,8 @@ def _all(codes: Ints, least: int, base: int) -> Spans:
     brief, evidence = _division(least)
     anchors = Anchors(codes, bounds, evidence, base)
     found = [anchors.all(level) for level in range(anchors.levels)] + [np.zeros((0, 3), np.int64)]
-    for lag in range(1, brief + 1):
-        found += [runs_at(lag, codes, bounds, strip, max(lag, least)) for strip in strips(codes)]
+    for strip in strips(codes):
+        found += [runs_at(lag, codes, bounds, strip, max(lag, least)) for lag in range(1, brief + 1)]
     spans: Spans = np.concatenate(found)
     spans = spans[np.lexsort((spans[:, 1], spans[:, 2], spans[:, 0]))]
     new = (np.diff(spans[:, 0], prepend=-1) > 0) | (np.diff(spans[:, 2], prepend=-1) != 0)
@@ -206,8 +206,8 @@ def _improve(best: Spans, spans: Spans, bounds: Places) -> None:
     """Put into `best` (a span per text) what is better; of equal evidence the smallest period, then the earliest."""
     if not len(spans):
         return
-    matched, owner = _evidence(spans), np.searchsorted(bounds[1:], spans[:, 0], "right")
-    order = np.lexsort((spans[:, 0], spans[:, 1], -matched, owner))
+    spans = np.concatenate([best[best[:, 1] > 0], spans])
+    owner = np.searchsorted(bounds[1:], spans[:, 0], "right")
+    order = np.lexsort((spans[:, 0], spans[:, 1], -_evidence(spans), owner))
     order = order[np.diff(owner[order], prepend=-1) > 0]
-    order = order[matched[order] > _evidence(best)[owner[order]]]
     best[owner[order]] = spans[order]
