@@ -25,7 +25,7 @@ from recurrence.loops.online import OnlineDetector
 from recurrence.loops.pooled import diversity, pooled_rep_n, self_bleu, zipf
 from recurrence.loops.published import PUBLISHED, holtzman_code, holtzman_paper, vllm_repetition, whisper_zlib
 from recurrence.loops.rates import rates
-from recurrence.loops.runs import Run, all_runs, find_run, find_runs, nested_run
+from recurrence.loops.runs import Run, all_runs, find_run, find_runs, nested_run, nested_runs
 from recurrence.loops.statistics import (
     cluster_bootstrap,
     holm,
@@ -77,6 +77,7 @@ __all__ = [
     "measure_all",
     "measured_floor",
     "nested_run",
+    "nested_runs",
     "non_word",
     "pooled_rep_n",
     "rates",

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from recurrence.loops.fingerprints import Ints
 from recurrence.loops.near import SEEDS, Near, find_near
 from recurrence.loops.recycling import reuse, squeeze
-from recurrence.loops.runs import Run, find_runs, nested_run
+from recurrence.loops.runs import Run, find_runs, nested_runs
 
 Kind = Literal["exact", "near", "recycling", "none"]
 
@@ -80,11 +80,10 @@ class Detector:
     def judge_all(self, samples: Sequence[ArrayLike], texts: Sequence[str] | None = None) -> list[Verdict]:
         """The verdict on each sample. ValueError unless each is a 1-D sequence of integers."""
         told = [told_apart(np.asarray(ids), self.unknown) for ids in samples]
-        runs = find_runs(told, self.floor)
         spelled = [None] * len(told) if texts is None else texts
         return [
-            _exact(np.asarray(ids), codes, run, self.floor) if run else self._inexact(np.asarray(ids), codes, text)
-            for ids, codes, run, text in zip(samples, told, runs, spelled, strict=True)
+            exact or self._inexact(np.asarray(ids), codes, text)
+            for exact, ids, codes, text in zip(_exact(samples, told, self.floor), samples, told, spelled, strict=True)
         ]
 
     def _inexact(self, ids: Ints, codes: Ints, text: str | None) -> Verdict:
@@ -117,14 +116,21 @@ def judge(ids: ArrayLike, floor: int, unknown: int | None = None) -> Verdict:
     `unknown` is an id that stands for different words (<unk>): it repeats nothing, not even itself.
     """
     ids = np.asarray(ids)
-    codes = told_apart(ids, unknown)
-    run = find_runs([codes], floor)[0]
-    return _exact(ids, codes, run, floor) if run else Verdict("none", len(ids))
+    return _exact([ids], [told_apart(ids, unknown)], floor)[0] or Verdict("none", len(ids))
 
 
-def _exact(ids: Ints, codes: Ints, run: Run, floor: int) -> Verdict:
+def _exact(samples: Sequence[ArrayLike], told: Sequence[Ints], floor: int) -> list[Verdict | None]:
+    """The verdicts on those of the samples that loop exactly; `told`: the same with unknown ids told apart."""
+    verdicts: list[Verdict | None] = [None] * len(told)
+    found = [(i, run) for i, run in enumerate(find_runs(told, floor)) if run]
+    nested = nested_runs([told[i] for i, _ in found], [run for _, run in found], floor)
+    for (i, run), inner in zip(found, nested, strict=True):
+        verdicts[i] = _loop(np.asarray(samples[i]), run, inner)
+    return verdicts
+
+
+def _loop(ids: Ints, run: Run, inner: Run | None) -> Verdict:
     unit = _unit(ids, run)
-    inner = nested_run(codes, run, floor)
     return Verdict(
         kind="exact",
         length=len(ids),
