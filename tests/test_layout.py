@@ -22,7 +22,7 @@ STAGES = sorted(p.stem for p in (PACKAGE / "stages").glob("*.py") if p.stem != "
 
 # A change in these cannot change a result that `params:` or a path would not show.
 EXEMPT = {"params", "wording", "paths", "errors", "files", "console", "device"}
-NO_TORCH = ("download", "split", "build_vocab", "numericalize", "calibrate", "detect_loops", "report")
+NO_TORCH = ("download", "split", "build_vocab", "numericalize", "list_strategies", "calibrate", "detect_loops", "report")
 WITH_MODELS = ("train", "evaluate", "generate", "price")
 OUTS: dict[str, Any] = {
     "download": lambda key: [paths.raw(key)],
@@ -31,6 +31,7 @@ OUTS: dict[str, Any] = {
     "numericalize": lambda key: [paths.ids(key), paths.counts(key)],
     "train": lambda corpus, name: [paths.model(corpus, name), paths.wall(corpus, name)],
     "evaluate": lambda corpus, name: [paths.scores(corpus, name)],
+    "list_strategies": lambda key: [paths.strategies(key)],
     "calibrate": lambda key: [paths.card(key)],
     "generate": lambda corpus, name: [paths.samples(corpus, name)],
     "price": lambda corpus, name: [paths.prices(corpus, name)],

@@ -32,7 +32,7 @@ PEERS = {  # judge and amateur; lm2 is nobody's, so that a change of it touches 
     "nietzsche-kneser_ney": ("rnn", "rnn"),
 }
 BY_MODEL = ("train", "evaluate", "generate", "price", "detect_loops")
-BY_CORPUS = ("download", "split", "build_vocab", "numericalize", "calibrate", "report", "track")
+BY_CORPUS = ("download", "split", "build_vocab", "numericalize", "list_strategies", "calibrate", "report", "track")
 ALL = {f"{s}@{m}" for s in BY_MODEL for m in MODELS} | {f"{s}@{c}" for s in BY_CORPUS for c in CORPORA}
 
 

@@ -59,6 +59,11 @@ def scores(corpus: str, name: str) -> Path:
     return root() / "data/scores" / corpus / f"{name}.json"
 
 
+def strategies(corpus: str) -> Path:
+    """The decoding strategies, as they were checked."""
+    return root() / "data/strategies" / f"{corpus}.json"
+
+
 def samples(corpus: str, name: str) -> Path:
     return root() / "data/samples" / corpus / f"{name}.parquet"
 

@@ -19,6 +19,7 @@ STAGES = {
     "numericalize": ("corpus", "Turn the text of a corpus into arrays of ids."),
     "train": ("model", "Train every seed of a model."),
     "evaluate": ("model", "Score a model on held-out text."),
+    "list_strategies": ("corpus", "Write down the decoding strategies, for the stages that depend on them."),
     "calibrate": ("corpus", "Measure floors on a corpus's own text, and try the detector on loops planted in it."),
     "generate": ("model", "Continue the corpus's prompts under every strategy."),
     "price": ("model", "Say what a model's samples cost under another model."),
