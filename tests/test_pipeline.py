@@ -181,7 +181,8 @@ def test_a_corpus_that_cannot_be_had_stops_only_itself(clone: Clone) -> None:
     clone.change_params(with_another)
     ran = clone.repro(code=255)
     assert {"download@lost", "train@human_numbers-unigram", "report@human_numbers"} <= ran
-    assert not {stage for stage in ran if stage.endswith("@lost")} - {"download@lost"}
+    without_text = {"download@lost", "list_strategies@lost"}
+    assert not {stage for stage in ran if stage.endswith("@lost")} - without_text
 
 
 def test_the_lock_is_honest(tmp_path: Path) -> None:
