@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recurrence import batches, params, paths, training
+from recurrence import params, paths, training
 from recurrence.model import build_model
+from recurrence.training import batches
 
 SEEDS = 15
 NOTEBOOK = 0.684408

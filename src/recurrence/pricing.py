@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from recurrence.counting import CountedModel, Ids
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel
+from recurrence.model.counting import CountedModel, Ids
 from recurrence.scoring import MOST_LOGITS, token_scores
 
 #   B = rows, T = time, V = vocabulary

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from recurrence.counting import CountedModel, Floats, Ids
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel, State
+from recurrence.model.counting import CountedModel, Floats, Ids
 
 #   B = lanes or windows, T = time, V = vocabulary, N = tokens of a stream; a state's leaves are LBH
 

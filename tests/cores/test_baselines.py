@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from recurrence.cores import kneser_ney, uniform, unigram
-from recurrence.counting import CountedModel
 from recurrence.errors import RecurrenceError
+from recurrence.model.counting import CountedModel
 
 KINDS: list[type[CountedModel]] = [uniform.Counted, unigram.Counted, kneser_ney.Counted]
 VOCAB_SIZE = 9

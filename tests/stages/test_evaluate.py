@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 import torch
 
-from recurrence import checkpoint, params, paths
+from recurrence import params, paths
 from recurrence.cores import unigram
 from recurrence.errors import RecurrenceError
 from recurrence.files import write_json
 from recurrence.loops.teacher_forced import repetition
-from recurrence.model import build_model
+from recurrence.model import build_model, checkpoint
 from recurrence.scoring import exact, token_scores
 from recurrence.stages import evaluate
 

@@ -10,9 +10,9 @@ import torch
 import yaml
 
 from recurrence import paths
-from recurrence.checkpoint import load_model
 from recurrence.errors import RecurrenceError
 from recurrence.loops import find_run
+from recurrence.model.checkpoint import load_model
 from recurrence.stages import generate
 from recurrence.vocab import Vocab
 

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from recurrence import checkpoint, params, paths
+from recurrence import params, paths
 from recurrence.cores import kneser_ney
 from recurrence.decoding.prompts import corpus_prompts, prompts_digest
 from recurrence.errors import RecurrenceError
+from recurrence.model import checkpoint
 from recurrence.params import Tokens
 from recurrence.stages import price
 from recurrence.vocab import Vocab

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import torch
 
 from recurrence import params, paths
-from recurrence.checkpoint import load_config, load_model
 from recurrence.cli.places import Trained
 from recurrence.console import say
 from recurrence.decoding.feeding import Prompt
@@ -24,6 +23,7 @@ from recurrence.errors import RecurrenceError, nearest
 from recurrence.files import read_json
 from recurrence.loops import OnlineDetector
 from recurrence.model import LanguageModel
+from recurrence.model.checkpoint import load_config, load_model
 from recurrence.randomness import generator
 from recurrence.tokens import EOS
 

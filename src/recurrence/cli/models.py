@@ -100,7 +100,7 @@ def score(
     """
     text = read_text(file)
     from recurrence import device
-    from recurrence.checkpoint import load_model
+    from recurrence.model.checkpoint import load_model
     from recurrence.scoring import exact
 
     found = trained(model, train_seed)
@@ -129,8 +129,8 @@ def next_tokens(
     """
     import torch
 
-    from recurrence.checkpoint import load_model
     from recurrence.decoding.prompts import encode_prompt
+    from recurrence.model.checkpoint import load_model
 
     found = trained(model, train_seed)
     ids = encode_prompt(prompt, found.vocab)

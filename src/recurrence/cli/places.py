@@ -24,7 +24,7 @@ def trained(model: str, seed: int | None) -> Trained:
 
     Raises RecurrenceError for a name that params.yaml does not have, and for a folder without a model of ours.
     """
-    from recurrence.checkpoint import load_config, seeds_in
+    from recurrence.model.checkpoint import load_config, seeds_in
 
     folder = model_folder(model)
     block = load_config(folder)

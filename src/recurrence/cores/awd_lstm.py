@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recurrence.dropout import LockedDropout
+from recurrence.model.dropout import LockedDropout
 from recurrence.params import Dropout
 
 #   B = lanes, T = time, E = input size, H = hidden size of the layer, L = 1 in every state tensor

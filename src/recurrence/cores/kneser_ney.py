@@ -23,8 +23,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recurrence.counting import CountedModel, Floats, Ids, check_options
 from recurrence.errors import RecurrenceError
+from recurrence.model.counting import CountedModel, Floats, Ids, check_options
 
 #   B = rows, T = tokens of context, V = vocabulary, N = tokens of a stream
 #

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from torch import Tensor
 
-from recurrence.counting import CountedModel, Floats, Ids, check_options
+from recurrence.model.counting import CountedModel, Floats, Ids, check_options
 
 
 class Counted(CountedModel):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recurrence.counting import CountedModel, Floats, Ids, check_options
+from recurrence.model.counting import CountedModel, Floats, Ids, check_options
 
 
 class Counted(CountedModel):

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from recurrence import device, notebooks, params, paths, scoring
-from recurrence.checkpoint import load_model
 from recurrence.console import say
 from recurrence.files import read_json, write_json
 from recurrence.loops.teacher_forced import repetition
+from recurrence.model.checkpoint import load_model
 from recurrence.stages import run
 
 

@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 
 from recurrence import device, params, paths
-from recurrence.checkpoint import load_config, load_model, seeds_in
 from recurrence.console import progress, say
 from recurrence.decoding.feeding import Prompt
 from recurrence.decoding.filters import Setting
@@ -18,6 +17,7 @@ from recurrence.decoding.prompts import corpus_prompts, prompts_digest
 from recurrence.decoding.strategies import build_strategy
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path, read_json
+from recurrence.model.checkpoint import load_config, load_model, seeds_in
 from recurrence.stages import run
 from recurrence.vocab import Vocab
 

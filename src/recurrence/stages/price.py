@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 
 from recurrence import device, params, paths
-from recurrence.checkpoint import load_config, load_model, seeds_in
 from recurrence.console import progress, say
 from recurrence.decoding.prompts import corpus_prompts, prompts_digest
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path
 from recurrence.loops import windows
+from recurrence.model.checkpoint import load_config, load_model, seeds_in
 from recurrence.pricing import Text, prices
 from recurrence.stages import run
 from recurrence.vocab import Vocab

@@ -15,13 +15,14 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from recurrence import batches, checkpoint, device, params, paths, training
+from recurrence import device, params, paths, training
 from recurrence.console import Advance, progress, say
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path, read_json, write_json
-from recurrence.model import build_model, core_module
+from recurrence.model import build_model, checkpoint, core_module
 from recurrence.randomness import derived_seed
 from recurrence.stages import run
+from recurrence.training import batches
 
 Streams = list[NDArray[np.integer]]
 Job = tuple[int, str]

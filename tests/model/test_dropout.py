@@ -1,6 +1,6 @@
 import torch
 
-from recurrence.dropout import LockedDropout, drop_rows
+from recurrence.model.dropout import LockedDropout, drop_rows
 
 
 def test_locked_dropout_keeps_one_mask_over_time_and_scales() -> None:

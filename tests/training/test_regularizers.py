@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from recurrence import regularizers
+from recurrence.training import regularizers
 
 
 def test_by_hand() -> None:

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from recurrence import optimizers
 from recurrence.params import Optimizer
+from recurrence.training import optimizers
 
 
 def one_step(block: Optimizer, grad: float = 0.0) -> nn.Linear:

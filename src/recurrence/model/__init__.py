@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recurrence import params
-from recurrence.dropout import LockedDropout, drop_rows
 from recurrence.errors import RecurrenceError, nearest
+from recurrence.model.dropout import LockedDropout, drop_rows
 
 #   B = lanes, T = time, V = vocabulary, E = embedding size, H = hidden size, L = layers
 

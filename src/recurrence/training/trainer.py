@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recurrence import optimizers, regularizers, schedules
-from recurrence.batches import Batch, Loader
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel, State
 from recurrence.params import Recipe
+from recurrence.training import optimizers, regularizers, schedules
+from recurrence.training.batches import Batch, Loader
 
 #   B = lanes, T = time, H = hidden size, V = vocabulary
 

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from recurrence import schedules
 from recurrence.params import Schedule
+from recurrence.training import schedules
 
 
 def test_cosine_restarts_by_hand() -> None:

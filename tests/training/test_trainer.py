@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from recurrence import batches, params, training
+from recurrence import params, training
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel, build_model
+from recurrence.training import batches, trainer
 
 CYCLE = torch.arange(7).repeat(120)  # 0 1 ... 6 0 1 ...: learnable to certainty
 
@@ -95,10 +96,10 @@ def test_regularizers_change_the_gradient_but_not_the_printed_loss() -> None:
 def test_clip_bounds_the_update() -> None:
     rule = recipe(clip=1e-12)
     net = model()
-    trainer = training.Trainer(net, rule, 4)
+    one = trainer.Trainer(net, rule, 4)
     optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
     before = [p.detach().clone() for p in net.parameters()]
-    trainer.step(next(iter(batches.loader(CYCLE, rule.batches, True).batches(np.random.default_rng(0)))), optimizer)
+    one.step(next(iter(batches.loader(CYCLE, rule.batches, True).batches(np.random.default_rng(0)))), optimizer)
     moved = torch.stack([(p - q).norm() for p, q in zip(net.parameters(), before, strict=True)]).norm()
     assert moved <= 1e-11
 
@@ -106,19 +107,19 @@ def test_clip_bounds_the_update() -> None:
 def test_validation_neither_learns_nor_drops() -> None:
     net = model(dropout={"output": 0.5})
     rule = recipe()
-    trainer = training.Trainer(net, rule, 4)
+    one = trainer.Trainer(net, rule, 4)
     loader = batches.loader(CYCLE, rule.batches, False)
     before = [p.detach().clone() for p in net.parameters()]
-    trainer.state = trainer.zero
-    first = trainer.validate(loader, np.random.default_rng(0))
-    trainer.state = trainer.zero
-    assert first == trainer.validate(loader, np.random.default_rng(0))
+    one.state = one.zero
+    first = one.validate(loader, np.random.default_rng(0))
+    one.state = one.zero
+    assert first == one.validate(loader, np.random.default_rng(0))
     assert all(torch.equal(p, q) for p, q in zip(net.parameters(), before, strict=True)) and net.training
     assert first[2] == 4 * 6 * (139 // 4)
 
 
 def test_the_moving_average_is_debiased() -> None:
-    average = training.Average()
+    average = trainer.Average()
     for value in (1.0, 2.0):
         average.add(torch.tensor(value))
     assert average.value() == pytest.approx((0.98 * 0.02 * 1 + 0.02 * 2) / (1 - 0.98**2))

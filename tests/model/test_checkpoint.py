@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from recurrence import checkpoint, params
+from recurrence import params
 from recurrence.errors import RecurrenceError
-from recurrence.model import build_model
+from recurrence.model import build_model, checkpoint
 
 BLOCK = params.Model(corpus="toy", name="toy", core="awd_lstm", embedding=6, hidden=8, layers=2, tied=True)
 

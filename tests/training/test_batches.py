@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from recurrence import batches
 from recurrence.errors import RecurrenceError
 from recurrence.params import Batches
+from recurrence.training import batches
 
 STREAM = torch.arange(1000)
 
