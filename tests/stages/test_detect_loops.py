@@ -202,7 +202,7 @@ def test_what_is_not_there_is_named(project: Path, path: str, message: str) -> N
     assert not (project / "data/loops").exists()
 
 
-def test_one_line_says_how_many_loop(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_line_says_which_loop(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     detect_loops.main("toy-unigram")
-    told = "detect_loops toy-unigram: floor 30 chars; looping greedy 2/3, multinomial 0/2, human 0/3\n"
+    told = "detect_loops toy-unigram: floor 30 chars; looping sometimes greedy 2/3; never the other 2\n"
     assert capsys.readouterr().err == told

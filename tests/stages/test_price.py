@@ -106,12 +106,15 @@ def test_human_windows_are_priced_after_what_is_before_them(project: Path) -> No
         assert found[f"human/valid/{i}"] == pytest.approx(expected, abs=6e-6)
 
 
-def test_it_says_what_each_strategy_costs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_says_what_the_cheapest_human_text_and_the_dearest_cost(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = priced()
-    greedy = found[found.index.str.startswith("greedy")].mean()
+    means = found.groupby(found.index.str.split("/").str[0]).mean().sort_values()
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith(f"price toy-unigram: nats per token under judge: greedy {greedy:.3f}, multinomial ")
-    assert ", human " in said
+    assert said.startswith("price toy-unigram: nats per token under judge, from the cheapest to the dearest: ")
+    assert f"{means.index[0]} {means.iloc[0]:.3f}" in said and f"{means.index[-1]} {means.iloc[-1]:.3f}" in said
+    assert f"human {means['human']:.3f}" in said
 
 
 def test_the_same_bytes_every_time(project: Path) -> None:

@@ -52,8 +52,7 @@ def main(key: str) -> None:
     head = {"floor": detector.floor, "unit": vocab.unit, "length": length}
     head |= {"prompts_digest": samples["prompts_digest"].iloc[0], "judge": asked.judge}
     write_json(paths.loop_rates(asked.corpus, asked.name), head | {"strategies": by_strategy})
-    told = ", ".join(f"{name} {r['loops']}/{r['samples']}" for name, r in by_strategy.items())
-    say(f"detect_loops {key}: floor {detector.floor} {vocab.unit}s; looping {told}")
+    say(f"detect_loops {key}: floor {detector.floor} {vocab.unit}s; looping {_told(by_strategy)}")
 
 
 def _joined(texts: pd.DataFrame, found: list[Row], prices: dict[str, float]) -> list[Row]:
@@ -92,6 +91,15 @@ def _windows(human: Parts, length: int) -> pd.DataFrame:
     cut = {part: windows(text, length, at_most) for part, text in human.items()}
     rows = [(f"{HUMAN}/{part}/{i}", HUMAN, ids, 0) for part, own in cut.items() for i, ids in enumerate(own)]
     return pd.DataFrame(rows, columns=["sample_id", "strategy", "ids", "rescued"])
+
+
+def _told(found: dict[str, Row]) -> str:
+    """Which strategies always loop, which sometimes and how often, and how many never do."""
+    always = [name for name, rate in found.items() if rate["loops"] == rate["samples"]]
+    some = {name: rate for name, rate in found.items() if 0 < rate["loops"] < rate["samples"]}
+    parts = {"always": always, "sometimes": [f"{name} {r['loops']}/{r['samples']}" for name, r in some.items()]}
+    said = [f"{how} {', '.join(names)}" for how, names in parts.items() if names]
+    return "; ".join([*said, f"never the other {len(found) - len(always) - len(some)}"])
 
 
 if __name__ == "__main__":

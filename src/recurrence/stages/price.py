@@ -31,7 +31,8 @@ def main(key: str) -> None:
     with atomic_path(paths.prices(asked.corpus, asked.name)) as path:
         texts[["sample_id", "judge_nats"]].to_parquet(path, index=False)
     means = texts.groupby("strategy", sort=False)["judge_nats"].mean()
-    say(f"price {key}: nats per token under {asked.judge}: " + ", ".join(f"{s} {m:.3f}" for s, m in means.items()))
+    told = ", ".join(f"{name} {means[name]:.3f}" for name in dict.fromkeys((means.idxmin(), "human", means.idxmax())))
+    say(f"price {key}: nats per token under {asked.judge}, from the cheapest to the dearest: {told}")
 
 
 def _samples(asked: params.Sampling) -> pd.DataFrame:
