@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
-from recurrence.loops.alignment import Reach, reach, slack
+from recurrence.loops.alignment import Reach, matches, reach, slack
 
 ON = {"cost": 0.001, "drop": 1e9}  # goes on to the end
 
@@ -90,3 +90,36 @@ def test_a_lag_never_drifts_to_nothing() -> None:
         found = reach(rng.integers(0, 100, 300), lag, lag, **ON)
         assert found.edits > 200
         assert min(found.lags) >= 1
+
+
+# ---------------------------------------------------------------- many at once
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(repeated(), min_size=1, max_size=4), st.sampled_from([2.0, 2.5, 7.0]), st.integers(1, 31), st.data())
+def test_many_in_step_match_as_much_as_one_by_one(
+    made: list[tuple[list[int], int]], cost: float, enough: int, data: st.DataObject
+) -> None:
+    """Each within its own text, at any of its lags."""
+    texts = [np.array(ids) for ids, _ in made]
+    asked, alone = [], []
+    for low, ids in zip(np.cumsum([0, *map(len, texts)]), texts, strict=False):
+        for place in data.draw(st.lists(st.integers(1, len(ids)), max_size=4)):
+            lag = data.draw(st.integers(1, place))
+            asked.append((low + place, lag, len(ids) - place))
+            found = reach(ids, place, lag, cost, 5 * (cost - 1))
+            alone.append(found.tokens - found.edits)
+    rows = np.array(asked, np.int64).reshape(-1, 3)
+    together = matches(np.concatenate(texts), rows, cost, 5 * (cost - 1), enough)
+    assert np.minimum(together, enough).tolist() == np.minimum(alone, enough).tolist()
+
+
+def test_in_step_long_lags_drift_as_far_as_alone() -> None:
+    """A lag of 400 may drift by 64 to each side, here by 27: the same from a band of 31."""
+    for more in (-3, 3):
+        ends = [20 * k + 20 + min(more, 0) for k in range(10)]
+        parts = [np.r_[np.arange(20 * k, end), np.full(max(more, 0), 900 + k)] for k, end in enumerate(ends)]
+        ids = np.concatenate([np.arange(400), *parts])
+        found = reach(ids, 400, 400, 2.0, 20.0)
+        assert found.lags[-1] == 400 + 9 * more
+        assert matches(ids, np.array([[400, 400, len(ids) - 400]]), 2.0, 20.0, 400) == found.tokens - found.edits

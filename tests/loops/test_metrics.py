@@ -171,7 +171,8 @@ def test_measure_gives_all_metrics_and_nan_where_there_is_none() -> None:
     assert figures["distinct_2"] == 0.75
     assert figures["longest_repeat"] == 2
     assert figures["lz_factors"] == 600  # 1 2 123
-    assert all(isnan(figures[name]) for name in ("rep_8", "welleck_rep_4", "longest_verbatim", "non_word"))
+    unknown = ("rep_8", "welleck_rep_4", "holtzman_paper_200", "holtzman_code_200", "longest_verbatim", "non_word")
+    assert all(isnan(figures[name]) for name in unknown)
 
 
 @settings(max_examples=100, deadline=None)
@@ -189,6 +190,28 @@ def test_wellecks_rep_4_is_of_the_first_100_tokens() -> None:
     ids = list(range(10)) * 10 + list(range(1000, 1900))
     assert measure(ids, "")["welleck_rep_4"] == pytest.approx(1 - 10 / 97)
     assert isnan(measure(ids[:99], "")["welleck_rep_4"])
+
+
+@pytest.mark.parametrize(
+    ("end", "paper", "code"),
+    [
+        ([1, 2, 3] * 3, 1, 1),
+        ([1, 2, 3] * 2, 0, 1),  # twice is enough for the code alone
+        ([1, 2] * 3, 1, 0),  # two tokens: the code asks for more than 50 copies
+        ([1, 2, 3, 3] * 2, 0, 0),  # the doubled last token hides the unit from the code
+        ([1, 2, 3, 3] * 3, 1, 1),
+        ([1, 2, 3] * 3 + [4], 0, 0),  # not at the end
+        (list(range(99)) * 2, 0, 0),  # twice, and longer than the code looks
+    ],
+)
+def test_holtzmans_repetition_is_that_at_the_end_of_the_first_200_tokens(end: list[int], paper: int, code: int) -> None:
+    """By the rule of the paper and by that of its code; what follows does not count."""
+    first = [*range(1000, 1200 - len(end)), *end]
+    for more in ([], [1, 2, 3] * 100):
+        figures = measure(first + [5000] * bool(more) + more, "")
+        assert (figures["holtzman_paper_200"], figures["holtzman_code_200"]) == (paper, code)
+    assert isnan(measure(first[1:], "")["holtzman_paper_200"])
+    assert isnan(measure(first[1:], "")["holtzman_code_200"])
 
 
 def test_measure_all_looks_at_the_training_text_too() -> None:

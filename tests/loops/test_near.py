@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from loops.made_text import chars, prose, words
 from recurrence.loops import Near, find_near, near
+from recurrence.loops.near import find_nears
 
 TEXT = prose(0, 1_200)
 CHARS, WORDS = chars(TEXT), words(TEXT)
@@ -88,7 +89,7 @@ def test_an_exact_loop_is_a_near_loop_without_edits() -> None:
     assert find_near(ids, 20) == Near(100, 3, 160, 0)
 
 
-def test_in_texts_longer_than_a_window_of_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_long_texts_up_to_the_largest_period(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near, "_SPAN", 200)
     loop = edited(WORDS[600:640], 8, 15)
     for start in (0, 150, 390, 700):
@@ -97,6 +98,32 @@ def test_in_texts_longer_than_a_window_of_seeds(monkeypatch: pytest.MonkeyPatch)
         assert found is not None
         assert abs(found.start - start) <= 10
         assert abs(found.end - start - len(loop)) <= 10
+    periods = {period: find_near(np.resize(np.arange(period), 3 * period), 20) for period in (200, 201)}
+    assert periods == {200: Near(0, 200, 600, 0), 201: None}
+
+
+def test_among_any_number_of_seeds_that_lead_nowhere() -> None:
+    """A hundred phrases of nine words come again, which is more than the loop leaves whole."""
+    phrases = np.arange(1000, 1900).reshape(100, 9)
+    again = np.random.default_rng(0).permutation(phrases)
+    rows = [np.r_[phrase, 2000 + i] for i, phrase in enumerate([*phrases, *again])]
+    loop = np.resize(np.arange(8), 96)
+    loop[3::8] = np.arange(3000, 3012)
+    found = find_near(np.concatenate([*rows, loop]), 20)
+    assert found == Near(start=2000, period=8, end=2096, edits=11)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 300), st.sampled_from([0, 0, 2, 4]), st.integers(0, 99)), max_size=8))
+def test_many_at_once_as_one_by_one(made: list[tuple[int, int, int]]) -> None:
+    samples = [
+        np.concatenate([WORDS[seed : seed + before], edited(WORDS[600:640], copies, 15, seed), WORDS[700 : 700 + seed]])
+        for before, copies, seed in made
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        for at_once in (1, 500, 10**6):
+            patch.setattr(near, "_TOGETHER", at_once)
+            assert find_nears(samples, 20) == [find_near(ids, 20) for ids in samples]
 
 
 # ---------------------------------------------------------------- not found

@@ -33,7 +33,8 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
 PRICES = {"greedy": 0.4, "beam_4": 0.35, "greedy_rep_1_2": 1.0, "multinomial": 2.1, "top_p_0_9": 1.4, "human": 1.5}
 METRICS = (
     *("rep_1", "rep_2", "rep_3", "rep_4", "rep_8", "distinct_1", "distinct_2", "distinct_3", "distinct_4"),
-    *("zlib_ratio", "longest_repeat", "lz_factors", "rep_w", "rep_r", "welleck_rep_4", "longest_verbatim", "non_word"),
+    *("zlib_ratio", "longest_repeat", "lz_factors", "rep_w", "rep_r", "welleck_rep_4", "holtzman_paper_200"),
+    *("holtzman_code_200", "longest_verbatim", "non_word"),
 )
 PUBLISHED = ("holtzman_paper", "holtzman_code", "vllm_repetition", "whisper_zlib")
 VERDICT = (

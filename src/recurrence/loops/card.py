@@ -12,7 +12,7 @@ import numpy as np
 
 from recurrence.loops.fingerprints import Ints
 from recurrence.loops.metrics import METRICS, Training, measure_all, words_of
-from recurrence.loops.near import SEEDS, find_near
+from recurrence.loops.near import SEEDS, find_nears
 from recurrence.loops.planted import GRID, Cell, Planted, plant
 from recurrence.loops.published import PUBLISHED
 from recurrence.loops.recycling import reuse_limit, squeeze_limit
@@ -90,9 +90,9 @@ def calibrated(default: Detector, cut: Sequence[Ints], texts: Iterable[str]) -> 
     return replace(found, near_floor=floor, near_delta=delta)
 
 
-def _near_floor(told: Iterable[Ints], detector: Detector, delta: float) -> int:
+def _near_floor(told: Sequence[Ints], detector: Detector, delta: float) -> int:
     """The least evidence of a near loop, so that no more than one in FALSE_NEAR of these windows has one."""
-    found = [find_near(ids, detector.near_floor, delta, SEEDS[detector.unit]) for ids in told]
+    found = find_nears(told, detector.near_floor, delta, SEEDS[detector.unit])
     weights = sorted((near.weight for near in found if near), reverse=True)
     spared = len(found) // FALSE_NEAR
     return weights[spared] + 1 if len(weights) > spared else detector.near_floor

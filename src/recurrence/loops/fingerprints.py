@@ -18,7 +18,7 @@ Spans = NDArray[np.int64]
 """Rows of (start, period, end)."""
 
 PRIME = 2**31 - 1
-BLOCK = 1 << 16
+BLOCK = 1 << 14
 """Positions worked on at a time: what stays in the processor's cache."""
 
 
@@ -41,7 +41,8 @@ class Fingerprints:
 
     def repeats(self, at: Places, lag: Places, length: int) -> Flags:
         """Whether the `length` tokens from `at` on equal those `lag` before them."""
-        same: Flags = (self._gap(at, lag) * pow(self.base, length, PRIME) - self._gap(at + length, lag)) % PRIME == 0
+        grown = self._gap(at, lag) * pow(self.base, length, PRIME)
+        same: Flags = _modulo(grown - self._gap(at + length, lag)) == 0
         return same
 
     def reach(self, at: Places, lag: Places, low: Places, high: Places) -> tuple[Places, Places]:
@@ -52,10 +53,10 @@ class Fingerprints:
         while level := level // 2:
             power = pow(self.base, level, PRIME)
             further = self._gap(np.minimum(at + ahead + level, high), lag)
-            same = ((right * power - further) % PRIME == 0) & (at + ahead + level <= high)
+            same = (_modulo(right * power - further) == 0) & (at + ahead + level <= high)
             ahead, right = ahead + level * same, np.where(same, further, right)
             further = self._gap(np.maximum(at - back - level, low + lag), lag)
-            same = ((further * power - left) % PRIME == 0) & (at - back - level >= low + lag)
+            same = (_modulo(further * power - left) == 0) & (at - back - level >= low + lag)
             back, left = back + level * same, np.where(same, further, left)
         return back, ahead
 
@@ -97,14 +98,8 @@ def _powers(base: int) -> Places:
 
 
 def _modulo(values: Places) -> Places:
-    """The same array with its values, from [0, 2^62 + 2^31], modulo the prime: several times as fast as %."""
-    high = values >> 31
-    for _ in range(2):
-        values &= PRIME
-        values += high  # as 2^31 is 1 modulo the prime
-        np.right_shift(values, 31, out=high)
-    np.add(values, 1, out=high)
-    high >>= 31
-    values += high
-    values &= PRIME
+    """The same array with its values modulo the prime: several times as fast as %, as dividing is vectorized."""
+    whole = values // PRIME
+    whole *= PRIME
+    values -= whole
     return values

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recurrence.loops.published import holtzman_code, holtzman_paper
 from recurrence.loops.repeats import previous_factors
 from recurrence.loops.verbatim import longest_verbatim
 
@@ -21,12 +22,15 @@ Ints = NDArray[np.integer[Any]]
 
 METRICS = (
     *("rep_1", "rep_2", "rep_3", "rep_4", "rep_8", "distinct_1", "distinct_2", "distinct_3", "distinct_4"),
-    *("zlib_ratio", "longest_repeat", "lz_factors", "rep_w", "rep_r", "welleck_rep_4", "longest_verbatim", "non_word"),
+    *("zlib_ratio", "longest_repeat", "lz_factors", "rep_w", "rep_r", "welleck_rep_4", "holtzman_paper_200"),
+    *("holtzman_code_200", "longest_verbatim", "non_word"),
 )
 """What `measure_all` gives of each sample, in this order."""
 
 WELLECK_LENGTH = 100
 """Tokens continued in Welleck et al.'s protocol (after 50 of a prompt)."""
+HOLTZMAN_LENGTH = 200
+"""Tokens continued in Holtzman et al.'s protocol; whether they end in repetition is said of these alone."""
 _LARGEST = 2**62
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -59,12 +63,21 @@ def measure(ids: ArrayLike, text: str) -> dict[str, float]:
     ids = np.asarray(ids)
     factors = previous_factors(ids)
     distinct = {n: _new(factors, n) for n in (1, 2, 3, 4, 8)}
-    early = _new(factors[:WELLECK_LENGTH], 4) if len(ids) >= WELLECK_LENGTH else float("nan")
     figures = {f"rep_{n}": 1 - share for n, share in distinct.items()}
     figures |= {f"distinct_{n}": distinct[n] for n in (1, 2, 3, 4)}
     figures |= {"zlib_ratio": zlib_ratio(text), "longest_repeat": float(factors.max(initial=0))}
     figures |= {"lz_factors": _per_thousand(factors), "rep_w": rep_w(ids), "rep_r": rep_r(ids)}
-    return figures | {"welleck_rep_4": 1 - early, "longest_verbatim": float("nan"), "non_word": float("nan")}
+    return figures | _as_published(ids, factors) | {"longest_verbatim": float("nan"), "non_word": float("nan")}
+
+
+def _as_published(ids: Ints, factors: NDArray[np.int64]) -> dict[str, float]:
+    """What papers tell of as many tokens as they continue, for figures to be held beside theirs; NaN of fewer."""
+    new = _new(factors[:WELLECK_LENGTH], 4) if len(ids) >= WELLECK_LENGTH else float("nan")
+    figures = {"welleck_rep_4": 1 - new, "holtzman_paper_200": float("nan"), "holtzman_code_200": float("nan")}
+    if len(ids) >= HOLTZMAN_LENGTH:
+        head = ids[:HOLTZMAN_LENGTH]
+        figures |= {"holtzman_paper_200": float(holtzman_paper(head)), "holtzman_code_200": float(holtzman_code(head))}
+    return figures
 
 
 def _new(factors: NDArray[np.int64], n: int) -> float:

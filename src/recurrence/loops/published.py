@@ -3,13 +3,13 @@
 In: token ids, or text. Out: whether the rule says that it repeats. All but Whisper's look at the end of a sample only.
 """
 
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from recurrence.loops.fingerprints import Ints
-from recurrence.loops.metrics import zlib_ratio
 
 
 def holtzman_paper(ids: ArrayLike) -> bool:
@@ -53,7 +53,8 @@ def vllm_repetition(ids: ArrayLike, max_pattern: int = 20, min_pattern: int = 1,
 
 def whisper_zlib(text: str, limit: float = 2.4) -> bool:
     """Whisper's compression ratio: zlib makes the text more than `limit` times shorter (openai/whisper)."""
-    return zlib_ratio(text) > limit
+    plain = text.encode("utf-8", "surrogatepass")
+    return len(plain) / len(zlib.compress(plain)) > limit
 
 
 PUBLISHED: dict[str, Callable[[ArrayLike, str], bool]] = {

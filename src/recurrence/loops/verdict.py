@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recurrence.loops.fingerprints import Ints
-from recurrence.loops.near import SEEDS, Near, find_near
+from recurrence.loops.near import SEEDS, Near, find_nears
 from recurrence.loops.recycling import reuse, squeeze
 from recurrence.loops.runs import Run, find_runs, nested_runs
 
@@ -80,15 +80,16 @@ class Detector:
     def judge_all(self, samples: Sequence[ArrayLike], texts: Sequence[str] | None = None) -> list[Verdict]:
         """The verdict on each sample. ValueError unless each is a 1-D sequence of integers."""
         told = [told_apart(np.asarray(ids), self.unknown) for ids in samples]
+        verdicts = _exact(samples, told, self.floor)
+        left = [i for i, verdict in enumerate(verdicts) if not verdict]
+        nears = find_nears([told[i] for i in left], self.near_floor, self.near_delta, SEEDS[self.unit])
+        for i, near in zip(left, nears, strict=True):
+            verdicts[i] = _near(np.asarray(samples[i]), near) if near else None
         spelled = [None] * len(told) if texts is None else texts
         return [
-            exact or self._inexact(np.asarray(ids), codes, text)
-            for exact, ids, codes, text in zip(_exact(samples, told, self.floor), samples, told, spelled, strict=True)
+            verdict or Verdict("recycling" if self._recycles(codes, text) else "none", len(codes))
+            for verdict, codes, text in zip(verdicts, told, spelled, strict=True)
         ]
-
-    def _inexact(self, ids: Ints, codes: Ints, text: str | None) -> Verdict:
-        near = find_near(codes, self.near_floor, self.near_delta, SEEDS[self.unit])
-        return _near(ids, near) if near else Verdict("recycling" if self._recycles(codes, text) else "none", len(ids))
 
     def _recycles(self, codes: Ints, text: str | None) -> bool:
         if reuse(codes, self.rep_n, self.length) > self.rep_limit:
