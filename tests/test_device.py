@@ -1,7 +1,9 @@
+import os
+
 import pytest
 import torch
 
-from recurrence import device
+from recurrence import device, graphs
 from recurrence.errors import RecurrenceError
 from recurrence.params import Compute
 
@@ -12,6 +14,7 @@ def _threads_back(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-d
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+    graphs.allow(True)
 
 
 def test_cuda_demanded_and_absent_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,3 +53,68 @@ def test_small_nets_train_side_by_side_where_cores_are_idle(monkeypatch: pytest.
     assert device.spare_cores(torch.device("cuda"), Compute()) == 0
     torch.set_num_threads(2)  # a net large enough to share
     assert device.spare_cores(cpu, Compute()) == 0
+
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def tf32() -> set[bool]:
+    return {torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32}
+
+
+def test_float32_is_full_float32_wherever_tf32_was_on() -> None:
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    device.choose(Compute(device="cpu"))
+    assert tf32() == {False}
+    with device.training(CUDA, Compute()):
+        assert tf32() == {False}
+
+
+def test_tf32_is_for_training_alone() -> None:
+    with device.training(CUDA, Compute(precision="tf32")):
+        assert tf32() == {True}
+    assert tf32() == {False}
+    with pytest.raises(RecurrenceError, match="tf32 is a GPU's; on a CPU it must be float32 or bf16"):
+        device.training(CPU, Compute(precision="tf32")).__enter__()
+
+
+def test_bf16_is_for_training_alone_and_follows_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    layer, x = torch.nn.Linear(2, 1, bias=False), torch.ones(1, 2)
+    with device.training(CPU, Compute(precision="bf16")):
+        assert layer(x).dtype == torch.bfloat16
+        with torch.no_grad():
+            layer.weight.fill_(3.0)
+        assert layer(x).item() == 6  # what autocast keeps by default would be the old weights
+    assert layer(x).dtype == torch.float32
+
+
+def test_bf16_on_a_cpu_without_amx_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    with (
+        pytest.raises(RecurrenceError, match="needs AMX, which this one has not"),
+        device.training(CPU, Compute(precision="bf16")),
+    ):
+        raise AssertionError("not reached")
+
+
+def test_deterministic_training_is_switched_on_and_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    with pytest.raises(KeyError), device.training(CUDA, Compute(deterministic=True)):
+        assert torch.are_deterministic_algorithms_enabled() and torch.backends.cudnn.deterministic
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+        raise KeyError
+    assert not torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.deterministic
+    with device.training(CPU, Compute(deterministic=True)):  # is so anyway
+        assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_graphs_are_off_where_params_say_so() -> None:
+    device.choose(Compute(device="cpu", cuda_graphs="off"))
+    assert graphs.maker(CUDA) is None
+
+
+def test_what_makes_results_differ_is_in_the_words() -> None:
+    plain = device.describe(CPU)
+    assert device.describe(CPU, Compute()) == plain
+    assert device.describe(CPU, Compute(precision="bf16", deterministic=True)) == f"{plain}, bf16, deterministic"

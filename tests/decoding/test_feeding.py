@@ -1,9 +1,16 @@
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from decoding.fakes import Fading
+from recurrence import graphs, params
 from recurrence.decoding.feeding import Samples, read, read_rows, slices
 from recurrence.errors import RecurrenceError
+from recurrence.model import LanguageModel, build_model, core_module
+from tape import Tape
 
 #   B = rows, T = tokens
 
@@ -57,3 +64,69 @@ def test_samples_are_cut_to_their_length() -> None:
 def test_an_empty_prompt_is_refused() -> None:
     with pytest.raises(RecurrenceError, match="prompt is empty"):
         read(Fading(), [()], None)
+
+
+SIZES: dict[str, Any] = {"corpus": "toy", "name": "toy", "embedding": 8, "hidden": 8}
+
+
+def net(core: str = "lstm", **changes: Any) -> LanguageModel:
+    torch.manual_seed(5)
+    made = build_model(params.Model.model_validate(SIZES | {"core": core} | changes), 11).double().eval()
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.8)
+    return made
+
+
+class TestCaptured:
+    """The model's step as a graph (see tape.py) gives what it gives step by step, to the bit."""
+
+    @pytest.fixture
+    def on_a_gpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        Tape.made.clear()
+        monkeypatch.setattr(graphs, "maker", lambda device: Tape)
+
+    def logits(self, model: LanguageModel, window: int | None) -> list[Tensor]:
+        """Of ten steps, with rows reordered, doubled and dropped on the way."""
+        logits_BV, feed = read(model, [(1, 2), (3, 4), (5, 6)], window)
+        text_BT, made = torch.tensor([[1, 2], [3, 4], [5, 6]]), [logits_BV]
+        for step in range(10):
+            text_BT = torch.cat([text_BT, made[-1].argmax(1, keepdim=True)], 1)
+            made.append(feed.step(text_BT))
+            if step in (3, 4, 7):
+                index_B = torch.tensor({3: [2, 0, 1], 4: [2, 0, 0, 1], 7: [3, 1]}[step])
+                feed.select(index_B)
+                text_BT = text_BT[index_B]
+                made.append(made[-1][index_B])
+        return made
+
+    @pytest.mark.parametrize(
+        ("model", "window"),
+        [
+            (net(layers=2), None),
+            (net(), 4),
+            (net("gru"), None),
+            (net("awd_lstm", layers=2), 3),
+            (net("rnn_cell"), None),
+            (net("elman", context=3), None),
+        ],
+    )
+    def test_equals_eager(self, model: LanguageModel, window: int | None, request: pytest.FixtureRequest) -> None:
+        eager = self.logits(model, window)
+        request.getfixturevalue("on_a_gpu")
+        captured = self.logits(model, window)
+        assert all(map(torch.equal, eager, captured)) and len(eager) == len(captured)
+        assert sum(tape.replays for tape in Tape.made) >= 4  # one rehearsal for each number of rows and tokens
+
+    def test_logits_stay_as_they_are_when_the_next_step_is_made(self, on_a_gpu: None) -> None:
+        _, feed = read(net(), [(1, 2)], None)
+        given = [feed.step(torch.tensor([[token]])) for token in (1, 2, 3, 4)]
+        kept = [logits_BV.clone() for logits_BV in given]
+        feed.step(torch.tensor([[5]]))
+        assert all(map(torch.equal, given, kept))
+
+    def test_a_model_that_counts_is_left_alone(self, on_a_gpu: None) -> None:
+        counted = core_module("kneser_ney").Counted.count(np.arange(200) % 11, 11, order=3)
+        _, feed = read(counted, [(1, 2)], None)
+        for token in (3, 4, 5):
+            assert feed.step(torch.tensor([[token - 1, token]])).argmax() == token + 1
+        assert not Tape.made

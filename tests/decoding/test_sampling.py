@@ -8,15 +8,18 @@ import torch
 from torch import Tensor
 
 from decoding.fakes import Cyclic, Fading, Fixed, State, naive
-from recurrence import params
+from recurrence import graphs, params
 from recurrence.decoding import feeding, sampling
 from recurrence.decoding.feeding import Prompt
 from recurrence.decoding.filters import Setting, temperature, top_k, top_p
+from recurrence.decoding.grid import grid, make
 from recurrence.decoding.sampling import Row, Sampler, draw, likeliest, rescue, sample, steps
+from recurrence.decoding.strategies import build_strategy
 from recurrence.errors import RecurrenceError
 from recurrence.model import build_model
 from recurrence.randomness import generator
 from recurrence.vocab import Vocab
+from tape import Tape
 
 #   B = rows, T = tokens, V = vocabulary
 
@@ -336,6 +339,24 @@ def test_real_models_alone_and_together(block: str) -> None:
     together, _ = made(model, mixed_rows(), 25)
     for row, ids in zip(mixed_rows(), together, strict=True):
         assert made(model, [row], 25)[0] == [ids]
+
+
+@pytest.mark.parametrize("block", ["nietzsche-lstm", "nietzsche-awd_lstm", "human_numbers-lm2"])
+def test_graphs_change_nothing(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    small = params.model(block).model_copy(update={"embedding": 12, "hidden": 12})
+    model, amateur = (build_model(small, 11).eval().double() for _ in range(2))
+    setting = Setting(SETTING.vocab, 2.0, amateur)
+    names = ["greedy", "multinomial_rolling", "top_p_0_9", "contrastive_decoding", "beam_4", "contrastive_search"]
+    cells = grid([build_strategy(name, params.strategies()[name], setting) for name in names], 5, (0, 1), 12, 25)
+    eager = make(model, cells, PROMPTS, ("graphs",), lambda tokens: None)
+    monkeypatch.setattr(graphs, "maker", lambda device: Tape)
+    Tape.made.clear()
+    captured = make(model, cells, PROMPTS, ("graphs",), lambda tokens: None)
+    for one, other in zip(eager, captured, strict=True):
+        assert torch.equal(one.ids_T, other.ids_T)
+        assert one.logprob_nats == pytest.approx(other.logprob_nats, rel=1e-12)  # memory lies elsewhere
+    assert sum(tape.replays for tape in Tape.made) > 100
 
 
 def test_an_empty_prompt_is_refused() -> None:

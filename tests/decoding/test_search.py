@@ -15,20 +15,13 @@ from torch import Tensor, nn
 
 from recurrence import params
 from recurrence.cores import kneser_ney, unigram
-from recurrence.decoding import beams, search
+from recurrence.decoding import beams, searching
 from recurrence.decoding.beams import Diverse, Growth, Hypotheses, Stochastic, Through, conditioned, first, noise
 from recurrence.decoding.feeding import Prompt
 from recurrence.decoding.filters import Setting
 from recurrence.decoding.sampling import Sampler
-from recurrence.decoding.search import (
-    SEARCHES,
-    Beam,
-    ContrastiveSearch,
-    DiverseBeam,
-    Search,
-    SearchSetting,
-    StochasticBeam,
-)
+from recurrence.decoding.search import SEARCHES, SearchSetting
+from recurrence.decoding.searching import Beam, ContrastiveSearch, DiverseBeam, Search, StochasticBeam
 from recurrence.errors import RecurrenceError
 from recurrence.model import build_model
 from recurrence.params import Tokens
@@ -625,7 +618,7 @@ class TestAll:
             assert alone.ids_BT[0].equal(together.ids_BT[i])
             assert alone.logprob_B.item() == pytest.approx(together.logprob_B[i].item())
             assert alone.length_B[0] == together.length_B[i]
-        monkeypatch.setattr(search, "CHUNK_CELLS", 1)
+        monkeypatch.setattr(searching, "CHUNK_CELLS", 1)
         in_turns = found.find(model, PROMPTS, 25, rngs(len(PROMPTS)))
         assert in_turns.ids_BT.equal(together.ids_BT)
 

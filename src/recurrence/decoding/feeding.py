@@ -1,17 +1,20 @@
 """The model's side of generating: prompts are read once, then every new token is fed into the state they left.
 
-In come a model and ids, out come logits in double precision; which token is chosen is the caller's business.
+In come a model and ids, out come logits in double precision; which token is chosen is the caller's business. On a GPU
+the model's step is a CUDA graph, over ids and a state that stay where they are (see graphs.py).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, groupby
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from recurrence import graphs
 from recurrence.errors import RecurrenceError
+from recurrence.graphs import Repeated, put
 from recurrence.model import LanguageModel, State
 
 #   B = rows, P = distinct prompts, V = vocabulary, T = tokens so far
@@ -47,12 +50,38 @@ class Feed:
     reach: int
     known: int
     state: State
+    _recorded: Repeated[Tensor] = field(init=False, repr=False)
+    _buffers: dict[torch.Size, tuple[Tensor, State]] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        counts = next(self.model.parameters(), None) is None  # as the baselines do, on the CPU
+        make = None if counts else graphs.maker(device_of(self.model))
+        self._recorded = Repeated(make, "the model's step")
 
     def step(self, text_BT: Tensor) -> Tensor:
         """Logits_BV (float64) after the newest token of each row's text, which may hold more than is fed."""
         self.known = min(self.reach, self.known + 1)
-        logits, self.state = self.model(text_BT[:, -self.known :], self.state)
+        ids_BT = text_BT[:, -self.known :]
+        if self._recorded.make is None:
+            return self._read(ids_BT)
+        if ids_BT.shape not in self._buffers:
+            ids = torch.empty_like(ids_BT, memory_format=torch.contiguous_format)
+            self._buffers[ids_BT.shape] = ids, tuple(map(torch.empty_like, self.state))
+        fixed_BT, fixed_state = self._buffers[ids_BT.shape]
+        put((fixed_BT, *fixed_state), (ids_BT, *self.state))
+        logits_BV = self._recorded(ids_BT.shape, lambda: self._step_in_place(fixed_BT, fixed_state))
+        self.state = fixed_state
+        return logits_BV.clone()  # the next replay writes over it
+
+    def _read(self, ids_BT: Tensor) -> Tensor:
+        logits, self.state = self.model(ids_BT, self.state)
         return _newest(self.model, logits)
+
+    def _step_in_place(self, ids_BT: Tensor, state: State) -> Tensor:
+        self.state = state
+        logits_BV = self._read(ids_BT)
+        put(state, self.state)
+        return logits_BV
 
     def select(self, index_B: Tensor) -> None:
         """Let row i go on from what row `index_B[i]` has read: reorders, doubles and drops rows."""

@@ -88,6 +88,15 @@ class Phase(Block):
     """Given: a new optimizer (state forgotten). Absent: the phase before goes on with its state."""
 
 
+class OnDivergence(Block):
+    """What to do when the loss is no longer finite: go back to the last good state, with a lower learning rate."""
+
+    reduce_lr: Annotated[float, Field(gt=0, lt=1)]
+    """What the learning rate of all that follows is multiplied with."""
+    at_most: Count
+    """How often; the next time it stops."""
+
+
 class Recipe(Block):
     """How a model with gradients is trained."""
 
@@ -102,6 +111,8 @@ class Recipe(Block):
     """Temporal activation regularization: tar * mean((h_t - h_{t-1})^2) on the raw output."""
     sample_tokens: Count | None = None
     """Train, and validate after each epoch, on the first so many tokens only (for schedules on a small machine)."""
+    on_divergence: Annotated[OnDivergence | None, Field(exclude_if=lambda value: value is None)] = None
+    """Absent: stop. Where it is absent, config.json has no such key."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

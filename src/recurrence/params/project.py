@@ -19,10 +19,21 @@ Chosen = TypeVar("Chosen")
 
 
 class Compute(Block):
-    """The machine; changes nothing in the results' meaning, so no stage depends on it."""
+    """The machine, and how it computes. No stage depends on it, so a change here trains nothing anew.
+
+    What is trained otherwise than by default is another result all the same: the model's wall.json says how it was.
+    """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = None
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
+    """Of training alone; scores and samples never have less than float32. tf32: products on a GPU keep 10 bits of their
+    factors. bf16: products and layers keep 7; weights and optimizer stay float32. Figures that are to be reproduced are
+    made with float32."""
+    deterministic: bool = False
+    """On a GPU: the same seed gives the same bytes, at some cost. On a CPU it does anyway."""
+    cuda_graphs: Literal["auto", "off"] = "auto"
+    """On a GPU, launch a step as a whole; off only to look for errors. The results are the same."""
 
 
 class Params(Block):
