@@ -57,6 +57,20 @@ def test_the_projects_own_file_is_valid() -> None:
     assert loaded.models["human_numbers-lm6"].seeds == (0, 1, 2, 3, 4)
 
 
+def test_a_key_that_is_absent_by_default_is_absent_where_a_model_is_written_down() -> None:
+    recipe = params.parse(SMALL).models["mine-rnn"].recipe
+    assert recipe and recipe.on_divergence is None and "on_divergence" not in recipe.model_dump(mode="json")
+    given = SMALL.replace("recipe:\n", "recipe:\n      on_divergence: {reduce_lr: 0.5, at_most: 3}\n")
+    recipe = params.parse(given).models["mine-rnn"].recipe
+    assert recipe and recipe.model_dump(mode="json")["on_divergence"] == {"reduce_lr": 0.5, "at_most": 3}
+
+
+def test_a_rate_that_would_not_fall_is_refused() -> None:
+    message = refused("recipe:\n", "recipe:\n      on_divergence: {reduce_lr: 1.0}\n")
+    assert "models.mine-rnn.recipe.on_divergence.reduce_lr: must be less than 1, got 1.0" in message
+    assert "models.mine-rnn.recipe.on_divergence.at_most: missing" in message
+
+
 def test_a_strategy_belongs_to_a_family() -> None:
     for block, family in (
         ({"search": {"beam": 4}, "filters": [{"top_k": 5}]}, "search"),

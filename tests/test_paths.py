@@ -17,6 +17,7 @@ def test_the_root_is_found_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path / "a/b")
     assert paths.root() == tmp_path.resolve()
     assert paths.model("mine", "rnn") == tmp_path.resolve() / "data/models/mine/rnn"
+    assert paths.checkpoints("mine", "rnn") == tmp_path.resolve() / ".checkpoints/mine-rnn"
 
 
 def test_the_environment_names_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,11 @@ def model(corpus: str, name: str) -> Path:
     return root() / "data/models" / corpus / name
 
 
+def checkpoints(corpus: str, name: str) -> Path:
+    """Folder of what an unfinished training can be gone on with, and of its lock; no output, and nothing to keep."""
+    return root() / ".checkpoints" / f"{corpus}-{name}"
+
+
 def wall(corpus: str, name: str) -> Path:
     """Wall times and machine facts of a training; varies from run to run, so only report and track read it."""
     return root() / "data/wall" / corpus / f"{name}.json"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recurrence import params
-from recurrence.cores import awd_lstm, elman, gru, gru_cell, rnn, rnn_cell
+from recurrence.cores import awd_lstm, elman, gru, gru_cell, lstm, rnn, rnn_cell
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel, build_model, core_module
 
@@ -151,3 +151,14 @@ def test_by_hand_means_one_layer(core: str) -> None:
 def test_an_unknown_option_names_the_nearest() -> None:
     with pytest.raises(RecurrenceError, match="has no 'activaton'; did you mean 'activation'"):
         make("elman", options={"activaton": "relu"})
+
+
+def test_layers_one_by_one_are_the_fused_lstm_to_the_bit() -> None:
+    core = lstm.Core(5, 6, 3, params.Dropout(plain_between=0.4)).train()
+    inputs = torch.rand(3, 9, 5), tuple(torch.rand(3, 3, 6) for _ in "hc")
+    torch.manual_seed(0)
+    output, state = core(*inputs)
+    torch.manual_seed(0)
+    expected, after = core.rnn(*inputs)
+    assert torch.equal(output, expected)
+    assert all(torch.equal(one, other) for one, other in zip(state, after, strict=True))

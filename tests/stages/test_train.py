@@ -1,13 +1,17 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError
 from recurrence.stages import train
+from recurrence.training import resume
+from recurrence.training.trainer import Trainer
 
 
 def edit(project: Path, old: str, new: str) -> None:
@@ -77,7 +81,70 @@ def test_a_failed_training_leaves_the_previous_model(trained_project: Path) -> N
 
 def test_a_recipe_goes_with_gradients_only(trained_project: Path) -> None:
     edit(trained_project, "core: rnn", "core: unigram")
-    with pytest.raises(RecurrenceError, match="'unigram' counts and takes no recipe"):
+    with pytest.raises(RecurrenceError, match="models.mine-rnn.recipe: core 'unigram' counts and takes no recipe"):
+        train.main("mine-rnn")
+
+
+def test_what_was_finished_before_a_failure_is_not_trained_again(
+    trained_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train.main("mine-rnn")
+    folder, scratch = paths.model("mine", "rnn"), paths.checkpoints("mine", "rnn")
+    expected = {p.name: p.read_bytes() for p in folder.iterdir()}
+    assert not scratch.parent.exists()  # nothing is left of a training that ended well
+
+    def full(*_: object) -> None:
+        raise RecurrenceError("the disk is full")
+
+    with monkeypatch.context() as patch, pytest.raises(RecurrenceError, match="the disk is full"):
+        patch.setattr("recurrence.model.checkpoint.write_weights", full)
+        train.main("mine-rnn")
+    with monkeypatch.context() as patch:
+        patch.setattr("recurrence.training.trainer.Trainer.step", full)
+        train.main("mine-rnn")
+    assert "mine/rnn seed 0: was trained to its end before" in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == expected
+    assert not scratch.parent.exists()
+
+
+def test_a_training_that_was_broken_off_is_gone_on_with(
+    trained_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = paths.model("mine", "rnn")
+    expected = {p.name: p.read_bytes() for p in folder.iterdir()}
+    monkeypatch.setenv("RECURRENCE_SNAPSHOT_S", "0")
+    whole = Trainer.step
+
+    def broken(self: Trainer, *given: object) -> None:
+        if self.steps == 20:
+            raise KeyboardInterrupt
+        whole(self, *given)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Trainer, "step", broken)
+        train.main("mine-rnn")
+    train.main("mine-rnn")
+    assert "mine/rnn seed 0: resumed at epoch 1, step 21" in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == expected
+
+
+def test_how_often_the_rate_was_reduced_is_a_wall_fact(trained_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(trained_project, "recipe:\n", "recipe:\n      on_divergence: {reduce_lr: 0.5, at_most: 1}\n")
+
+    def reduce(self: Trainer, loss: torch.Tensor) -> torch.Tensor:
+        return loss * float("nan") if self.steps == 5 and not self.divergences else loss
+
+    monkeypatch.setattr(Trainer, "reduce", reduce)
+    train.main("mine-rnn")
+    assert json.loads(paths.wall("mine", "rnn").read_text())["divergences"] == 1
+    assert pd.read_csv(paths.model("mine", "rnn") / "history.csv").lr.tolist() == [5e-3]
+
+
+def test_one_trains_at_a_time(trained_project: Path) -> None:
+    with (
+        resume.only_trainer(paths.checkpoints("mine", "rnn")),
+        pytest.raises(RecurrenceError, match=f"mine-rnn: process {os.getpid()} is training this model"),
+    ):
         train.main("mine-rnn")
 
 

@@ -5,7 +5,7 @@ import torch
 from recurrence import params, training
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel, build_model
-from recurrence.training import batches, trainer
+from recurrence.training import batches, learner, trainer
 
 CYCLE = torch.arange(7).repeat(120)  # 0 1 ... 6 0 1 ...: learnable to certainty
 
@@ -22,9 +22,13 @@ def model(seed: int = 0, **changes: object) -> LanguageModel:
     return build_model(params.Model.model_validate(sizes | changes), 7)
 
 
+def trainer_of(net: LanguageModel, rule: params.Recipe, stream: torch.Tensor = CYCLE) -> trainer.Trainer:
+    train, valid = (batches.loader(stream, rule.batches, train) for train in (True, False))
+    return trainer.Trainer(net, rule, train, valid, np.random.default_rng(0))
+
+
 def fit(net: LanguageModel, rule: params.Recipe, stream: torch.Tensor = CYCLE) -> list[training.Row]:
-    loaders = [batches.loader(stream, rule.batches, train) for train in (True, False)]
-    return list(training.fit(net, rule, *loaders, np.random.default_rng(0)))
+    return list(trainer_of(net, rule, stream).run())
 
 
 def test_a_deterministic_text_is_learnt() -> None:
@@ -96,10 +100,10 @@ def test_regularizers_change_the_gradient_but_not_the_printed_loss() -> None:
 def test_clip_bounds_the_update() -> None:
     rule = recipe(clip=1e-12)
     net = model()
-    one = trainer.Trainer(net, rule, 4)
-    optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+    one = trainer_of(net, rule)
+    one.optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
     before = [p.detach().clone() for p in net.parameters()]
-    one.step(next(iter(batches.loader(CYCLE, rule.batches, True).batches(np.random.default_rng(0)))), optimizer)
+    one.step(next(one.train.batches(one.rng)), lr=1.0, beta1=None)
     moved = torch.stack([(p - q).norm() for p, q in zip(net.parameters(), before, strict=True)]).norm()
     assert moved <= 1e-11
 
@@ -107,19 +111,18 @@ def test_clip_bounds_the_update() -> None:
 def test_validation_neither_learns_nor_drops() -> None:
     net = model(dropout={"output": 0.5})
     rule = recipe()
-    one = trainer.Trainer(net, rule, 4)
-    loader = batches.loader(CYCLE, rule.batches, False)
+    one = trainer_of(net, rule)
     before = [p.detach().clone() for p in net.parameters()]
     one.state = one.zero
-    first = one.validate(loader, np.random.default_rng(0))
+    first = one.validate(one.valid, np.random.default_rng(0))
     one.state = one.zero
-    assert first == one.validate(loader, np.random.default_rng(0))
+    assert first == one.validate(one.valid, np.random.default_rng(0))
     assert all(torch.equal(p, q) for p, q in zip(net.parameters(), before, strict=True)) and net.training
     assert first[2] == 4 * 6 * (139 // 4)
 
 
 def test_the_moving_average_is_debiased() -> None:
-    average = trainer.Average()
+    average = learner.Average(torch.zeros(()))
     for value in (1.0, 2.0):
         average.add(torch.tensor(value))
     assert average.value() == pytest.approx((0.98 * 0.02 * 1 + 0.02 * 2) / (1 - 0.98**2))
@@ -127,5 +130,5 @@ def test_the_moving_average_is_debiased() -> None:
 
 def test_a_loss_that_is_not_finite_stops() -> None:
     rule = recipe(phases=[{"epochs": 3, "optimizer": {}, "schedule": {"kind": "constant", "lr": 1e30}}])
-    with pytest.raises(RecurrenceError, match="no longer finite in epoch 1"):
+    with pytest.raises(RecurrenceError, match="no longer finite: epoch 1, step "):
         fit(model(core="elman", options={"activation": "relu"}), rule)

@@ -5,9 +5,8 @@ The last layer is as wide as the embedding, so that the head can be tied to it. 
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from recurrence.model.dropout import LockedDropout
+from recurrence.model.dropout import LockedDropout, drop
 from recurrence.params import Dropout
 
 #   B = lanes, T = time, E = input size, H = hidden size of the layer, L = 1 in every state tensor
@@ -28,8 +27,8 @@ class WeightDroppedLSTM(nn.Module):
         # nn.LSTM reads a private list of its weights, so a weight swapped in from outside may silently do nothing
         # (it did in several releases); the kernel is called with the dropped weight in hand instead.
         w_ih, w_hh, b_ih, b_hh = self.lstm.parameters()
-        weights = [w_ih, F.dropout(w_hh, self.p), b_ih, b_hh]
-        output, h, c = torch.lstm(x_BTE.contiguous(), (h, c), weights, True, 1, 0.0, True, False, True)
+        weights = [w_ih, drop(w_hh, self.p), b_ih, b_hh]
+        output, h, c = torch.lstm(x_BTE, (h, c), weights, True, 1, 0.0, True, False, True)
         return output, h, c
 
 

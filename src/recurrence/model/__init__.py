@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from recurrence import params
 from recurrence.errors import RecurrenceError, nearest
-from recurrence.model.dropout import LockedDropout, drop_rows
+from recurrence.model.dropout import Dropout, LockedDropout, drop_rows
 
 #   B = lanes, T = time, V = vocabulary, E = embedding size, H = hidden size, L = layers
 
@@ -37,7 +37,7 @@ class LanguageModel(nn.Module):
         self.head = _head(block, self.core.output_size, vocab_size)
         self.drop_embedding = block.dropout.embedding
         self.drop_input = LockedDropout(block.dropout.input)
-        self.drop_output = nn.Sequential(LockedDropout(block.dropout.output), nn.Dropout(block.dropout.plain_output))
+        self.drop_output = nn.Sequential(LockedDropout(block.dropout.output), Dropout(block.dropout.plain_output))
         if block.init_range is not None:
             nn.init.uniform_(self.embedding.weight, -block.init_range, block.init_range)
             if self.head.weight is not None:
@@ -57,9 +57,12 @@ class LanguageModel(nn.Module):
 
     def features(self, ids_BT: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """The core's last output, raw and after output dropout (the regularizers want both), and the next state."""
-        weight_VE = drop_rows(self.embedding.weight, self.drop_embedding, self.training)
-        raw_BTH, state = self.core(self.drop_input(F.embedding(ids_BT, weight_VE)), state)
+        raw_BTH, state = self.core(self.drop_input(self.embed(ids_BT)), state)
         return raw_BTH, self.drop_output(raw_BTH), state
+
+    def embed(self, ids_BT: Tensor) -> Tensor:
+        """Ids -> vectors_BTE, in training without the rows that are dropped."""
+        return F.embedding(ids_BT, drop_rows(self.embedding.weight, self.drop_embedding, self.training))
 
     def logits(self, features: Tensor) -> Tensor:
         """(..., H) -> (..., V); tied, by the embedding's own weights."""
@@ -88,6 +91,19 @@ def core_module(name: str) -> ModuleType:
     if name not in params.core_names():
         raise RecurrenceError(f"no core {name!r}; {nearest(name, params.core_names())}")
     return import_module(f"recurrence.cores.{name}")
+
+
+def counts(block: params.Model) -> bool:
+    """Whether the block's core counts, and so takes no recipe, rather than learn by gradient.
+
+    Raises RecurrenceError where the block has a recipe and should not, or the reverse.
+    """
+    counted = hasattr(core_module(block.core), "Counted")
+    if counted == (block.recipe is not None):
+        rule = "counts and takes no recipe" if counted else "learns by gradient and needs a recipe"
+        where = f"params.yaml: models.{block.corpus}-{block.name}.recipe"
+        raise RecurrenceError(f"{where}: core {block.core!r} {rule}")
+    return counted
 
 
 def build_model(block: params.Model, vocab_size: int) -> LanguageModel:

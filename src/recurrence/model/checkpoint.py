@@ -1,6 +1,7 @@
 """Trained models on disk: safetensors and JSON, no pickle. A folder holds one model with all its seeds."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -20,9 +21,18 @@ def save_config(folder: Path, block: params.Model, vocab_size: int) -> None:
 
 
 def save_weights(folder: Path, seed: int, model: torch.nn.Module) -> None:
-    """Write seed<k>.safetensors. Not by save_file: its error for a full disk is no OSError."""
-    tensors = {k: v.contiguous().cpu() for k, v in model.state_dict().items()}
-    (folder / f"seed{seed}.safetensors").write_bytes(save(tensors))
+    """Write seed<k>.safetensors."""
+    write_weights(folder, seed, packed(model.state_dict()))
+
+
+def write_weights(folder: Path, seed: int, weights: bytes) -> None:
+    """Write seed<k>.safetensors as `packed` made it. Not by save_file: its error for a full disk is no OSError."""
+    (folder / f"seed{seed}.safetensors").write_bytes(weights)
+
+
+def packed(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    """Weights as safetensors; the same bytes wherever they were trained."""
+    return bytes(save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}))
 
 
 def load_config(folder: Path) -> params.Model:

@@ -1,132 +1,115 @@
-"""Train every seed of a model, or count once for a baseline: ids and vocab in, weights and history out."""
+"""Train every seed of a model, or count once for a baseline: ids and vocab in, weights and history out.
+
+Killed at any time, it leaves the previous outputs as they were, and the next run goes on where this one was.
+"""
 
 import platform
 import time
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
-from datetime import UTC, datetime
-from functools import partial
-from multiprocessing import get_context
+from contextlib import redirect_stderr
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from recurrence import device, params, paths, training
-from recurrence.console import Advance, progress, say
-from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path, read_json, write_json
-from recurrence.model import build_model, checkpoint, core_module
-from recurrence.randomness import derived_seed
+from recurrence.model import build_model, checkpoint, core_module, counts
 from recurrence.stages import run
-from recurrence.training import batches
+from recurrence.training import ranks, resume, workers
+from recurrence.training.jobs import Trained, Training, digest
 
-Streams = list[NDArray[np.integer]]
-Job = tuple[int, str]
-"""A seed, and the protocol it is trained by."""
-Row = dict[str, Any]
 HISTORY = ["seed", "protocol", *training.Row.__dataclass_fields__]
 
 
 def main(key: str) -> None:
     block = params.model(key)
-    counted = hasattr(core_module(block.core), "Counted")
-    if counted == (block.recipe is not None):
-        rule = "counts and takes no recipe" if counted else "is trained by gradients and needs a recipe"
-        raise RecurrenceError(f"params.yaml: models.{key}.recipe: core {block.core!r} {rule}")
-    vocab = read_json(paths.vocab(block.corpus))  # as it is: training knows ids, not text
-    size = len(vocab["tokens"])
-    streams = [np.load(paths.ids(block.corpus) / f"{part}.npy", mmap_mode="r") for part in ("train", "valid")]
-    started, clock = datetime.now(UTC), time.perf_counter()
+    counted = counts(block)
+    if not ranks.leads():
+        if not counted:
+            _follow(block)
+        return
+    with resume.only_trainer(paths.checkpoints(block.corpus, block.name)):
+        vocab = read_json(paths.vocab(block.corpus))  # as it is: training knows ids, not text
+        if counted:
+            _count(block, vocab)
+        else:
+            _train(block, vocab)
+
+
+def _count(block: params.Model, vocab: Any) -> None:
+    began, ids = time.monotonic(), np.load(paths.ids(block.corpus) / "train.npy", mmap_mode="r")
+    model = core_module(block.core).Counted.count(ids, len(vocab["tokens"]), **block.options)
+    weights = dict.fromkeys(block.seeds, checkpoint.packed(model.state_dict()))
+    _write(block, vocab, [Trained([], weights, 0)])
+    _write_wall(block, began, {"device": device.describe(torch.device("cpu")), "parameters": model.stored_counts})
+
+
+def _train(block: params.Model, vocab: Any) -> None:
+    ids, size, compute = paths.ids(block.corpus), len(vocab["tokens"]), params.load().compute
+    where = device.choose(compute, block.hidden)
+    streams = [np.load(ids / f"{part}.npy", mmap_mode="r") for part in ("train", "valid")]
+    kept = paths.checkpoints(block.corpus, block.name)
+    now = digest(block, size, where, compute, ids)
+    with resume.current(kept, now) as folder:
+        began = time.monotonic() - resume.spent_s(folder)
+        with device.training(where, compute), ranks.joined(where, now) as among:
+            plan = Training(block, size, streams, where, folder, began, among)
+            spare = 0 if among else device.spare_cores(where, compute)
+            jobs = plan.jobs(spare)
+            done = plan.run_all(jobs, min(len(jobs), spare))
+        epochs = plan.epochs * sum(len(job.seeds) for job in jobs)
+        tokens = epochs * len(streams[0][: plan.recipe.sample_tokens])
+        facts = {"device": device.describe(where, compute), "parameters": _parameters(block, size)}
+        facts |= {"tokens_per_second": round(tokens / (time.monotonic() - began))}
+        if divergences := sum(one.divergences for one in done):
+            facts["divergences"] = divergences
+        if among is not None:
+            facts["ranks"] = among.count
+        _write(block, vocab, done)
+        _write_wall(block, began, facts)
+
+
+def _follow(block: params.Model) -> None:
+    """What every other rank does than the first: train along, say nothing and write nothing."""
+    ids, size = paths.ids(block.corpus), len(read_json(paths.vocab(block.corpus))["tokens"])
+    streams = [np.load(ids / f"{part}.npy", mmap_mode="r") for part in ("train", "valid")]
+    with redirect_stderr(StringIO()):
+        compute = params.load().compute
+        where = device.choose(compute, block.hidden)
+        now = digest(block, size, where, compute, ids)
+        with device.training(where, compute), ranks.joined(where, now) as among:
+            plan = Training(block, size, streams, where, Path(), time.monotonic(), among)
+            for job in plan.jobs():
+                plan.run(job)
+
+
+def _write(block: params.Model, vocab: Any, done: list[Trained]) -> None:
     with atomic_path(paths.model(block.corpus, block.name)) as folder:
         folder.mkdir()
-        checkpoint.save_config(folder, block, size)
+        checkpoint.save_config(folder, block, len(vocab["tokens"]))
         write_json(folder / "vocab.json", vocab)
-        facts = _count(block, streams[0], size, folder) if counted else _train(block, streams, size, folder)
-    wall = {"train_seconds": time.perf_counter() - clock, **facts, "torch": torch.__version__}
-    wall |= {"python": platform.python_version(), "started": started.isoformat(timespec="seconds")}
-    write_json(paths.wall(block.corpus, block.name), wall)
+        for seed, weights in ((seed, weights) for one in done for seed, weights in one.weights.items()):
+            checkpoint.write_weights(folder, seed, weights)
+        rows = sorted((row for one in done for row in one.rows), key=lambda row: block.seeds.index(row["seed"]))
+        pd.DataFrame(rows, columns=HISTORY).to_csv(folder / "history.csv", index=False)
 
 
-def _count(block: params.Model, ids: NDArray[np.integer], vocab_size: int, folder: Path) -> dict[str, object]:
-    model = core_module(block.core).Counted.count(ids, vocab_size, **block.options)
-    for seed in block.seeds:
-        checkpoint.save_weights(folder, seed, model)
-    pd.DataFrame(columns=HISTORY).to_csv(folder / "history.csv", index=False)
-    return {"device": device.describe(torch.device("cpu")), "parameters": model.stored_counts}
+def _parameters(block: params.Model, vocab_size: int) -> int:
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in build_model(block, vocab_size).parameters())
 
 
-def _train(block: params.Model, streams: Streams, vocab_size: int, folder: Path) -> dict[str, object]:
-    assert block.recipe is not None
-    compute = params.load().compute
-    where, clock = device.choose(compute, block.hidden), time.perf_counter()
-    protocols = ["ordered"] if block.recipe.batches.notebook_split == "none" else ["ordered", "as_notebook"]
-    jobs = [(seed, protocol) for seed in block.seeds for protocol in protocols]
-    epochs = sum(phase.epochs for phase in block.recipe.phases)
-    fit = partial(_fit, block, streams, vocab_size, where, folder)
-    rows: list[Row] = []
-    with progress(f"{block.corpus}/{block.name}", len(jobs) * epochs, "epochs") as advance:
-        if workers := min(len(jobs), device.spare_cores(where, compute)):
-            with ProcessPoolExecutor(workers, get_context("fork")) as pool:
-                for done in pool.map(fit, jobs):
-                    rows += done
-                    advance(epochs, _told(done[-1]))
-        else:
-            for job in jobs:
-                rows += fit(job, advance)
-    for row in rows:
-        if row["epoch"] == epochs:
-            say(f"{block.corpus}/{block.name} {_told(row)}")
-    pd.DataFrame(rows, columns=HISTORY).to_csv(folder / "history.csv", index=False)
-    trained = len(jobs) * epochs * len(streams[0][: block.recipe.sample_tokens])
-    return {
-        "device": device.describe(where),
-        "parameters": sum(p.numel() for p in build_model(block, vocab_size).parameters()),
-        "tokens_per_second": round(trained / (time.perf_counter() - clock)),
-    }
-
-
-def _fit(  # noqa: PLR0913 (all that another process must be told)
-    block: params.Model, streams: Streams, vocab_size: int, where: torch.device, folder: Path, job: Job, /,
-    advance: Advance | None = None,
-) -> list[Row]:  # fmt: skip
-    """Train one seed by one protocol, save its weights, and return its history."""
-    assert block.recipe is not None
-    seed, protocol = job
-    torch.manual_seed(derived_seed(seed, block.corpus, block.name, "train", protocol))
-    rng = np.random.default_rng(derived_seed(seed, block.corpus, block.name, "batches", protocol))
-    train_ids, valid_ids = (torch.from_numpy(ids.astype(np.int64)).to(where) for ids in streams)
-    model = build_model(block, vocab_size).to(where)
-    if protocol == "ordered":
-        loaders = _ordered(train_ids, valid_ids, block.recipe)
-    else:
-        loaders = batches.notebook_windows(torch.cat((train_ids, valid_ids)), block.recipe.batches, rng)
-    tell = advance or (lambda amount, note="": None)
-    rows: list[Row] = []
-    for row in training.fit(model, block.recipe, *loaders, rng, lambda batch: tell(batch / len(loaders[0]))):
-        rows.append({"seed": seed, "protocol": protocol, **asdict(row)})
-        tell(0, _told(rows[-1]))
-    if protocol == "ordered":
-        checkpoint.save_weights(folder, seed, model)
-    return rows
-
-
-def _told(row: Row) -> str:
-    protocol = "" if row["protocol"] == "ordered" else " as the notebook split"
-    figures = f"train {row['train_nats']:.4f}, valid {row['valid_nats']:.4f}, accuracy {row['valid_accuracy']:.4f}"
-    return f"seed {row['seed']}{protocol}: {figures} after epoch {row['epoch']}"
-
-
-def _ordered(train: torch.Tensor, valid: torch.Tensor, recipe: params.Recipe) -> tuple[batches.Loader, batches.Loader]:
-    """Loaders on the ordered split: ours for `exact`, and the notebook's own validation for as_notebook."""
-    return (
-        batches.loader(train[: recipe.sample_tokens], recipe.batches, train=True),
-        batches.loader(valid[recipe.batches.skip_valid :][: recipe.sample_tokens], recipe.batches, train=False),
-    )
+def _write_wall(block: params.Model, began: float, facts: dict[str, Any]) -> None:
+    spent_s = time.monotonic() - began
+    wall = {"train_seconds": spent_s, **facts, "torch": torch.__version__, "python": platform.python_version()}
+    started = datetime.now(UTC) - timedelta(seconds=spent_s)
+    write_json(paths.wall(block.corpus, block.name), wall | {"started": started.isoformat(timespec="seconds")})
 
 
 if __name__ == "__main__":
+    workers.end_at_once()
     run(main)

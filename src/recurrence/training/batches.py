@@ -1,7 +1,8 @@
 """An id stream becomes lanes, and lanes become (inputs, targets); the only place that shifts by one.
 
 A loader is built on ids that are on the device already. `len(loader)` is how many batches it says an epoch has;
-iterating takes the generator that decides what is random. Knows nothing of models.
+iterating takes the generator that decides what is random, and how many batches to pass over: these draw what they drew,
+but nothing is gathered for them. Knows nothing of models.
 """
 
 from collections.abc import Iterator
@@ -35,15 +36,16 @@ class VariableBptt:
     def __len__(self) -> int:
         return max(0, len(self.ids_N) // self.size // self.bptt - 1)
 
-    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+    def batches(self, rng: np.random.Generator, skip: int = 0) -> Iterator[Batch]:
         lanes_BN = as_lanes(self.ids_N, self.size)
         length, at = lanes_BN.shape[1], 0
-        for _ in range(len(self)):
+        for i in range(len(self)):
             if at >= length - 1:
                 return
             mean = self.bptt if rng.random() < 0.95 else self.bptt / 2
             steps = min(max(5, int(rng.normal(mean, 5))), length - 1 - at)
-            yield lanes_BN[:, at : at + steps], lanes_BN[:, at + 1 : at + 1 + steps]
+            if i >= skip:
+                yield lanes_BN[:, at : at + steps], lanes_BN[:, at + 1 : at + 1 + steps]
             at += steps
 
 
@@ -65,12 +67,12 @@ class Windows:
     def __len__(self) -> int:
         return len(self.starts) // self.size if self.drop_last else -(-len(self.starts) // self.size)
 
-    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+    def batches(self, rng: np.random.Generator, skip: int = 0) -> Iterator[Batch]:
         starts = self.starts
         if self.shuffle:
             starts = starts[torch.from_numpy(rng.permutation(len(starts))).to(starts.device)]
         offsets_T = torch.arange(self.bptt + 1, device=starts.device)
-        for i in range(len(self)):
+        for i in range(skip, len(self)):
             rows_B = starts[i * self.size : (i + 1) * self.size]
             window = self.ids_N[rows_B[:, None] + offsets_T]
             yield window[:, :-1], window[:, -1:] if self.last_only else window[:, 1:]

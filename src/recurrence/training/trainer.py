@@ -1,21 +1,28 @@
-"""fit(): a generator of history rows. Pure: it changes the model it is given and writes nothing."""
+"""One training run as an object that can be stopped between any two steps and gone on with, bit for bit.
+
+Comes in: a model, its recipe, loaders, and the generator that decides what is random in them. Comes out: history rows,
+and the model changed in place. Writes nothing; resume.py keeps its snapshots on disk.
+"""
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
-from recurrence.errors import RecurrenceError
-from recurrence.model import LanguageModel, State
+from recurrence.model import LanguageModel
 from recurrence.params import Recipe
-from recurrence.training import optimizers, regularizers, schedules
-from recurrence.training.batches import Batch, Loader
+from recurrence.training import optimizers, schedules
+from recurrence.training.batches import Loader
+from recurrence.training.divergence import Diverged, NotFinite
+from recurrence.training.learner import Learner, Tensors, below
 
-#   B = lanes, T = time, H = hidden size, V = vocabulary
+LOOK_EVERY = 100
+"""Steps between two looks at what a GPU noted: few enough to stop soon, many enough to cost nothing."""
+
+POSITION = ("phase", "epoch", "steps", "done", "leftover_lr", "lr_scale", "divergences")
+"""The attributes that say where a run is, as a snapshot keeps them."""
 
 
 @dataclass(frozen=True)
@@ -31,87 +38,177 @@ class Row:
     valid_tokens: int
 
 
-@dataclass
-class Average:
-    """Exponential moving average with its bias removed, kept on the device."""
+@dataclass(frozen=True)
+class Snapshot:
+    """All that a training is, between two steps: tensors, and facts that JSON can hold."""
 
-    decay: float = 0.98
-    total: Tensor | float = 0.0
-    steps: int = 0
-
-    def add(self, value: Tensor) -> None:
-        self.total = self.decay * self.total + (1 - self.decay) * value
-        self.steps += 1
-
-    def value(self) -> float:
-        return float(self.total) / (1 - self.decay**self.steps)
+    tensors: Tensors
+    facts: dict[str, Any]
 
 
-class Trainer:
-    """The parts of one training that live from step to step."""
+def ignore(*_: object) -> None:
+    """What a caller does who does not listen."""
 
-    def __init__(self, model: LanguageModel, recipe: Recipe, lanes: int) -> None:
-        self.model, self.recipe = model, recipe
-        self.zero = model.initial_state(lanes)
-        self.state: State = self.zero
-        self.average = Average()
 
-    def start_pass(self) -> None:
-        """Begin a training epoch or a validation: the notebooks that reset their state do it here."""
-        if self.recipe.batches.state == "reset":
-            self.state = self.zero
+class Trainer(Learner):
+    """One training run; everything that lives from step to step is an attribute.
 
-    def predict(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Raw and dropped features, logits and targets flattened to rows; carries the state on, detached."""
-        x_BT, y_BT = batch
-        fresh = self.recipe.batches.state == "zero"
-        state = self.model.initial_state(x_BT.shape[0]) if fresh else self.state
-        raw_BTH, dropped_BTH, state = self.model.features(x_BT, state)
-        if not fresh:
-            self.state = tuple(tensor.detach() for tensor in state)
-        logits_BTV = self.model.logits(dropped_BTH[:, -y_BT.shape[1] :])
-        return raw_BTH, dropped_BTH, logits_BTV.flatten(0, 1), y_BT.flatten()
+    Attributes:
+        phase, epoch, steps, done: where it is: the phase, epochs finished, steps made in this phase, batches done of
+            this epoch.
+        lr_scale, divergences: what the learning rate is multiplied with, and how often it had to be reduced.
+        rows: the history so far.
+        good: the last state known to be sound: at the start of this epoch, or where the run was resumed.
+    """
 
-    def step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> None:
-        """One update; nothing here waits for the device."""
-        raw_BTH, dropped_BTH, logits, targets = self.predict(batch)
-        loss = F.cross_entropy(logits, targets)
-        self.average.add(loss.detach())
-        recipe = self.recipe
-        if recipe.ar:
-            loss = loss + recipe.ar * regularizers.activation(raw_BTH if recipe.ar_on == "raw" else dropped_BTH)
-        if recipe.tar:
-            loss = loss + recipe.tar * regularizers.temporal_activation(raw_BTH)
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        if recipe.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
-        optimizer.step()
+    def __init__(
+        self, model: LanguageModel, recipe: Recipe, train: Loader, valid: Loader, rng: np.random.Generator
+    ) -> None:
+        super().__init__(model, recipe)
+        self.train, self.valid, self.rng = train, valid, rng
+        self.epoch = self.divergences = 0
+        self.lr_scale = 1.0
+        self.rows: list[Row] = []
+        self._start_phase(0, leftover_lr=None)
+        self._start_epoch()
 
-    @torch.no_grad()
-    def validate(self, loader: Loader, rng: np.random.Generator) -> tuple[float, float, int]:
-        """Mean nats, accuracy and token count by the notebook's own loader (not the exact figure: scoring.py)."""
-        self.model.eval()
-        self.start_pass()
-        nats: Tensor | float = 0.0
-        correct: Tensor | float = 0.0
-        tokens = 0
-        for batch in loader.batches(rng):
-            _, _, logits, targets = self.predict(batch)
-            nats = nats + F.cross_entropy(logits, targets, reduction="sum").double()
-            correct = correct + (logits.argmax(-1) == targets).sum()
-            tokens += len(targets)
+    @property
+    def finished(self) -> bool:
+        return self.epoch == self._epochs(len(self.recipe.phases))
+
+    def run(
+        self,
+        tick: Callable[[int], None] = ignore,
+        pause: Callable[[], None] = ignore,
+        say: Callable[[str], None] = ignore,
+    ) -> Iterator[Row]:
+        """Train on from where it is, yielding a row after every epoch.
+
+        Args:
+            tick: told how many batches more are done (below zero where the run goes back).
+            pause: called between steps and between epochs, the only places where a caller may take a snapshot.
+            say: told, in words, when the run goes back to go on with a lower learning rate.
+
+        Raises Diverged when the loss stops being finite and the recipe does not say to go on.
+        """
         self.model.train()
-        return float(nats) / tokens, float(correct) / tokens, tokens
+        while not self.finished:
+            try:
+                self._train_epoch(tick, pause)
+                self._end_epoch(self.validate(self.valid, self.rng))
+            except NotFinite as found:
+                diverged, done = self._diverged(found), self.done
+                self._go_back(diverged)
+                tick(self.done - done)
+                say(f"{diverged}; back to the start of epoch {self.epoch + 1} with {self.lr_scale:g} of the rate")
+            else:
+                pause()
+                yield self.rows[-1]
+
+    def _train_epoch(self, tick: Callable[[int], None], pause: Callable[[], None]) -> None:
+        if self.done == 0:
+            self.start_pass()
+        for batch in self.train.batches(self.rng, self.done):
+            lr, beta1 = self.at(self.steps)
+            self.step(batch, self.lr_scale * lr, beta1)
+            self.steps += 1
+            self.done += 1
+            if self.steps % LOOK_EVERY == 0:
+                self.watch.check()
+            tick(1)
+            pause()
+        self.watch.check()
+
+    def _end_epoch(self, figures: tuple[float, float, int]) -> None:
+        """Write the row, and be at the start of the next epoch."""
+        if not math.isfinite(figures[0]):  # the last update broke what its own loss did not show yet
+            raise NotFinite(1, float(self.gradient_norm()))
+        self.epoch += 1
+        lr = self.lr_scale * self.at(self.steps - 1)[0]
+        self.rows += self._new_rows(lr, figures)
+        if self.epoch == self._epochs(self.phase + 1) and self.phase + 1 < len(self.recipe.phases):
+            self._start_phase(self.phase + 1, leftover_lr=self.at(self.steps)[0])
+        self._start_epoch()
+
+    def _new_rows(self, lr: float, figures: tuple[float, float, int]) -> list[Row]:
+        """What the epoch adds to the history."""
+        return [Row(self.phase, self.epoch, lr, self.average.value(), *figures)]
+
+    def _start_phase(self, phase: int, leftover_lr: float | None) -> None:
+        self.phase, self.steps, self.leftover_lr = phase, 0, leftover_lr
+        self.at = self._schedule()
+        if (optimizer := self.recipe.phases[phase].optimizer) is not None:
+            self.optimizer = optimizers.build(optimizer, self.model, self.at(0)[0])
+
+    def _start_epoch(self) -> None:
+        self.done, self._epoch_rng = 0, self.rng.bit_generator.state
+        self.good = self._snapshot()
+
+    def _schedule(self) -> schedules.At:
+        phase = self.recipe.phases[self.phase]
+        return schedules.build(phase.schedule, len(self.train), phase.epochs, self.leftover_lr)
+
+    def _epochs(self, phases: int) -> int:
+        """How many epochs the first so many phases have."""
+        return sum(phase.epochs for phase in self.recipe.phases[:phases])
+
+    # ---------------------------------------------------------------- divergence
+
+    def _diverged(self, found: NotFinite) -> Diverged:
+        step = self.steps - found.ago
+        first = self.steps - self.done
+        return Diverged(self.epoch + 1, step - first + 1, self.lr_scale * self.at(step)[0], found.gradient_norm)
+
+    def _go_back(self, diverged: Diverged) -> None:
+        """Be at the last good state again, with a lower rate."""
+        rule, count = self.recipe.on_divergence, self.divergences + 1
+        if rule is None or count > rule.at_most:
+            raise diverged
+        self.resume(self.good)
+        self.divergences, self.lr_scale = count, rule.reduce_lr**count
+
+    # ---------------------------------------------------------------- snapshots
+
+    def snapshot(self) -> Snapshot:
+        """All of the run's state, copied; to be taken in `pause`. Raises NotFinite rather than keep what is not sound.
+
+        Where the recipe may go back, the state to go back to is in it as well.
+        """
+        self.watch.check()
+        taken = self._snapshot()
+        if self.recipe.on_divergence is None:
+            return taken
+        good = {f"good.{name}": tensor for name, tensor in self.good.tensors.items()}
+        return Snapshot(taken.tensors | good, taken.facts | {"good": self.good.facts})
+
+    def _snapshot(self) -> Snapshot:
+        tensors, facts = self.kept()
+        facts |= {name: getattr(self, name) for name in POSITION}
+        facts |= {"rng": self._epoch_rng, "rows": [asdict(row) for row in self.rows]}
+        return Snapshot(tensors, facts)
+
+    def resume(self, snapshot: Snapshot) -> None:
+        """Be where the snapshot was taken: all that follows is what would have followed there, bit for bit."""
+        facts = snapshot.facts
+        for name in POSITION:
+            setattr(self, name, facts[name])
+        self.rows = [Row(**row) for row in facts["rows"]]
+        self._epoch_rng = self.rng.bit_generator.state = facts["rng"]
+        self.at = self._schedule()
+        until_here = reversed(self.recipe.phases[: self.phase + 1])
+        self.restore(snapshot.tensors, facts, next(p.optimizer for p in until_here if p.optimizer is not None))
+        self.good = snapshot
+        if "good" in facts:
+            self.good = Snapshot(below("good.", snapshot.tensors), facts["good"])
 
 
-def fit(
+def fit(  # noqa: PLR0913 (a trainer's parts, and who is told)
     model: LanguageModel,
     recipe: Recipe,
     train: Loader,
     valid: Loader,
     rng: np.random.Generator,
-    tick: Callable[[int], None] = lambda batches: None,
+    tick: Callable[[int], None] = ignore,
 ) -> Iterator[Row]:
     """Train through the recipe's phases, yielding a row after every epoch.
 
@@ -119,29 +216,6 @@ def fit(
         rng: decides what is random in the loaders; dropout and initial weights use torch's global generator.
         tick: told after every batch (for a progress bar).
 
-    Raises RecurrenceError when the loss stops being finite.
+    Raises Diverged, a RecurrenceError, when the loss stops being finite.
     """
-    trainer = Trainer(model, recipe, recipe.batches.size)
-    optimizer: torch.optim.Optimizer | None = None
-    leftover: float | None = None
-    epoch = 0
-    model.train()
-    for number, phase in enumerate(recipe.phases):
-        at = schedules.build(phase.schedule, len(train), phase.epochs, leftover)
-        if phase.optimizer is not None:
-            optimizer = optimizers.build(phase.optimizer, model, at(0)[0])
-        assert optimizer is not None, "params.py wants an optimizer in the first phase"
-        step = 0
-        for _ in range(phase.epochs):
-            trainer.start_pass()
-            for batch in train.batches(rng):
-                optimizers.set_hyper(optimizer, *at(step))
-                trainer.step(batch, optimizer)
-                step += 1
-                tick(1)
-            epoch += 1
-            row = Row(number, epoch, at(step - 1)[0], trainer.average.value(), *trainer.validate(valid, rng))
-            if not math.isfinite(row.train_nats + row.valid_nats):
-                raise RecurrenceError(f"the loss is no longer finite in epoch {epoch} (learning rate {row.lr:.2g})")
-            yield row
-        leftover = at(step)[0]
+    yield from Trainer(model, recipe, train, valid, rng).run(tick)

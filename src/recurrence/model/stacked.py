@@ -1,0 +1,182 @@
+"""Seeds of a small net as one batched computation: S nets computed as one, with S times as many lanes.
+
+Comes in: models of one params block. Comes out: a model of them all, in which each computes what it would alone: on a
+CPU to the last bit, if the matrix library makes a product alone as it makes it among others. A small product takes
+longer to start than to compute; S of them at once are started once. A core can be stacked if all its parts are in
+TOGETHER; it need not know of it.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recurrence.model import Head, LanguageModel, State
+from recurrence.model.dropout import Dropout, LockedDropout, dropout_mask
+
+#   S = seeds, B = lanes of a seed, N = S * B lanes, those of a seed side by side, T = time, V = vocabulary,
+#   E = input size, H = hidden or output size, L = layers
+
+Generators = Sequence[torch.Generator]
+
+
+def can_stack(model: LanguageModel) -> bool:
+    """Whether every part of a model that has weights, or draws masks, can be stacked."""
+    return all(type(part) in TOGETHER for part in model.modules() if _matters(part))
+
+
+def _matters(part: nn.Module) -> bool:
+    return isinstance(part, nn.Dropout) or any(True for _ in part.parameters(recurse=False))
+
+
+class Stacked(LanguageModel):
+    """Models of one block as one: what one of them does to B lanes, this does to N.
+
+    The parameters are the models' own; their copies side by side, which the parts compute with, are made anew at every
+    forward. So optimizers see, and round, each as they would alone.
+    """
+
+    def __init__(self, models: Sequence[LanguageModel], generators: Generators) -> None:
+        """`generators`: what each model draws its dropout masks from, on the models' device."""
+        nn.Module.__init__(self)
+        one = copy.deepcopy(models[0])
+        by_time = any(isinstance(part, nn.RNNBase) for part in one.core.modules())
+        for path, part in list(one.named_modules()):
+            if type(part) in TOGETHER:
+                one.set_submodule(path, TOGETHER[type(part)](part, generators, by_time))
+        self.__dict__.update(one.__dict__)
+        self.generators, self.models = generators, nn.ModuleList(models)
+        self.names = [name.rpartition(".") for name, _ in models[0].named_parameters()]
+        self._put_side_by_side()
+
+    def _put_side_by_side(self) -> None:
+        for (path, _, leaf), *weights in zip(self.names, *(model.parameters() for model in self.models), strict=True):
+            cast(Part, self.get_submodule(path)).put(leaf, torch.stack(weights))
+
+    def features(self, ids_BT: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        self._put_side_by_side()
+        return super().features(ids_BT, state)
+
+    def embed(self, ids_BT: Tensor) -> Tensor:
+        weight_SVE = self.embedding.weight
+        seeds, vocab_size, _ = weight_SVE.shape
+        if self.drop_embedding and self.training:
+            weight_SVE = weight_SVE * masks((seeds, vocab_size, 1), self.drop_embedding, self.generators, weight_SVE)
+        first_S = torch.arange(0, seeds * vocab_size, vocab_size, device=ids_BT.device)
+        ids_SX = ids_BT.reshape(seeds, -1) + first_S[:, None]
+        return F.embedding(ids_SX.view(ids_BT.shape), weight_SVE.flatten(0, 1))
+
+    def logits(self, features: Tensor) -> Tensor:
+        weight_SHV = self.embedding.weight.mT if self.head.weight is None else self.head.weight
+        return linear(features, weight_SHV, self.head.bias)
+
+
+class Part(nn.Module):
+    """Layers side by side; the weights that the layer has, with S in front, are put here from outside."""
+
+    def __init__(self, one: nn.Module, generators: Generators, by_time: bool) -> None:
+        """`by_time`: the core lays its output out time step by time step, as torch's recurrent layers do."""
+        super().__init__()
+        self.generators, self.by_time = generators, by_time
+        self.p = float(getattr(one, "p", 0.0) or getattr(one, "dropout", 0.0))
+
+    def put(self, name: str, weights: Tensor) -> None:
+        """Take the weights of all seeds for the next forward."""
+        setattr(self, name, weights)
+
+    def masks(self, shape: Sequence[int], like: Tensor) -> Tensor:
+        return masks(shape, self.p, self.generators, like)
+
+
+class Layers(Part):
+    """Layers whose matrices are kept the way round in which they are used again and again, as SEH and S1H."""
+
+    def put(self, name: str, weights: Tensor) -> None:
+        super().put(name, weights.mT if weights.dim() == 3 else weights[:, None])
+
+
+class Linears(Layers):
+    """Linear layers."""
+
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.weight is not None
+        return linear(x, self.weight, self.bias)
+
+
+class ElmanLayers(Layers):
+    """nn.RNNs, batch first; step by step, as torch itself does it on a CPU."""
+
+    def forward(self, x_NTE: Tensor, h_LNH: Tensor) -> tuple[Tensor, Tensor]:
+        lanes, time, size = x_NTE.shape
+        x_STBE = x_NTE.view(len(self.generators), -1, time, size).transpose(1, 2)
+        after = []
+        for i, h_NH in enumerate(h_LNH):
+            if i and self.p and self.training:
+                x_STBE = x_STBE * self.masks(x_STBE.shape, x_STBE)
+            x_STBE = self._layer(i, x_STBE, h_NH.view(len(self.generators), -1, h_NH.shape[1]))
+            after.append(x_STBE[:, -1].flatten(0, 1))
+        return x_STBE.transpose(1, 2).reshape(lanes, time, -1), torch.stack(after)
+
+    def _layer(self, i: int, x_STBE: Tensor, h_SBH: Tensor) -> Tensor:
+        w_ih, w_hh, b_ih, b_hh = (getattr(self, f"{name}_l{i}") for name in self.NAMES)
+        outputs = []
+        for wx_SBH in linear(x_STBE, w_ih, b_ih).unbind(1):
+            h_SBH = torch.tanh(torch.baddbmm(b_hh, h_SBH, w_hh) + wx_SBH)
+            outputs.append(h_SBH)
+        return torch.stack(outputs, 1)
+
+    NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+class Drops(Part):
+    """Plain dropout, each seed's masks from its own generator, in the order in which it would draw them alone."""
+
+    def forward(self, x_NTH: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x_NTH
+        if not self.by_time:
+            return x_NTH * self.masks(x_NTH.shape, x_NTH)
+        (lanes, time, size), seeds = x_NTH.shape, len(self.generators)
+        mask_STBH = self.masks((seeds, time, lanes // seeds, size), x_NTH)
+        return x_NTH * mask_STBH.transpose(1, 2).reshape(x_NTH.shape)
+
+
+class LockedDrops(Part):
+    """Locked dropout, likewise."""
+
+    def forward(self, x_NTH: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x_NTH
+        return x_NTH * self.masks((len(x_NTH), 1, x_NTH.shape[2]), x_NTH)
+
+
+TOGETHER: dict[type[nn.Module], type[Part]] = {
+    nn.Embedding: Part,
+    nn.Linear: Linears,
+    Head: Linears,
+    nn.RNN: ElmanLayers,
+    Dropout: Drops,
+    LockedDropout: LockedDrops,
+}
+"""What does for all seeds what a part does for one."""
+
+
+def linear(x: Tensor, weight_SEH: Tensor, bias_S1H: Tensor | None) -> Tensor:
+    """(N, ..., E) or (S, ..., E) -> (..., H), each seed's rows by its own weights."""
+    rows_SXE = x.reshape(len(weight_SEH), -1, x.shape[-1])
+    y_SXH = torch.bmm(rows_SXE, weight_SEH) if bias_S1H is None else torch.baddbmm(bias_S1H, rows_SXE, weight_SEH)
+    return y_SXH.view(*x.shape[:-1], -1)
+
+
+def masks(shape: Sequence[int], p: float, generators: Generators, like: Tensor) -> Tensor:
+    """Dropout masks of a shape that begins with S or N, each seed's part drawn by its own generator."""
+    blank = like.new_empty(shape)
+    for part, generator in zip(blank.chunk(len(generators)), generators, strict=True):
+        part.copy_(dropout_mask(part, p, generator))
+    return blank

@@ -1,0 +1,229 @@
+"""A model's training as jobs, each a loop that can be gone on with after it was killed.
+
+Comes in: the params block of a model, its id streams, and a folder for snapshots. Comes out, per job: history rows, and
+the weights of each seed as the bytes of its file. Writes nothing but snapshots.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recurrence import graphs, params
+from recurrence.console import Advance, progress, say
+from recurrence.errors import RecurrenceError
+from recurrence.model import LanguageModel, build_model, checkpoint
+from recurrence.randomness import derived_seed
+from recurrence.training import batches, memory, resume, stack, workers
+from recurrence.training.capture import CapturedTrainer
+from recurrence.training.divergence import Diverged
+from recurrence.training.ranks import RankKeeper, Ranks, RankTrainer
+from recurrence.training.stack import StackTrainer
+from recurrence.training.trainer import Trainer
+
+PACKAGE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Seeds trained in one loop, by one protocol: `ordered`, or `as_notebook` on the notebook's own windows."""
+
+    seeds: tuple[int, ...]
+    protocol: str
+
+    @property
+    def name(self) -> str:
+        return f"seed{'_'.join(map(str, self.seeds))}-{self.protocol}"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a job leaves."""
+
+    rows: list[dict[str, Any]]
+    weights: dict[int, bytes]
+    """By seed; none for `as_notebook`, whose figures alone are wanted."""
+    divergences: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the jobs of a model have in common; `run` does one of them, in any process."""
+
+    block: params.Model
+    vocab_size: int
+    streams: Sequence[NDArray[np.integer]]
+    device: torch.device
+    folder: Path
+    """Where snapshots are kept; one folder for each job."""
+    started: float
+    """On time.monotonic's clock, put back by what processes that were killed had spent before."""
+    ranks: Ranks | None = None
+    """The processes that do each job together, where there are several."""
+
+    @property
+    def recipe(self) -> params.Recipe:
+        assert self.block.recipe is not None
+        return self.block.recipe
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs one job has."""
+        return sum(phase.epochs for phase in self.recipe.phases)
+
+    def jobs(self, side_by_side: int = 1) -> list[Job]:
+        """The work in parts, of which so many can be done at a time; what comes out does not depend on how many.
+
+        Each part is one seed, or as many as are sooner trained together; all come once more on the notebook's windows
+        where the recipe has them.
+        """
+        split = self.recipe.batches.notebook_split
+        protocols = ["ordered"] if split == "none" else ["ordered", "as_notebook"]
+        together = self.ranks is None and stack.pays(self.block, self.vocab_size, self.device)
+        lots = stack.dealt(self.block.seeds, side_by_side if together else len(self.block.seeds))
+        return [Job(lot, protocol) for lot in lots for protocol in protocols]
+
+    def run_all(self, jobs: Sequence[Job], processes: int) -> list[Trained]:
+        """What each job leaves, in their order: side by side in so many processes, or here, one after another (0)."""
+        name, done = f"{self.block.corpus}/{self.block.name}", dict[Job, Trained]()
+        with progress(name, len(jobs) * self.epochs, "epochs") as advance:
+            if processes:
+                for job, trained in workers.side_by_side(self.run, jobs, processes):
+                    done[job] = trained
+                    advance(self.epochs, told(trained.rows[-1]))
+            else:
+                done |= {job: self.run(job, advance) for job in jobs}
+        for row in (row for job in jobs for row in done[job].rows):
+            if row["epoch"] == self.epochs:
+                say(f"{name} {told(row)}")
+        return [done[job] for job in jobs]
+
+    def run(self, job: Job, advance: Advance | None = None) -> Trained:
+        """Do a job, from its newest snapshot if it has one; `advance` hears of epochs.
+
+        Raises RecurrenceError when the loss stops being finite, and says where the last good state is.
+        """
+        tell = advance or (lambda amount, note="": None)
+        memory.keep()
+        trainer = self._trainer(job)
+        keeper = self._keeper(job)
+        self._resume(job, trainer, keeper)
+        tell(trainer.epoch + trainer.done / len(trainer.train))
+        if not trainer.finished:
+            try:
+                self._run(job, trainer, keeper, tell)
+            except Diverged as diverged:
+                keeper.save(trainer.good)
+                raise RecurrenceError(self._advice(job, diverged, trainer, keeper)) from diverged
+            keeper.save(trainer.snapshot())
+        return _trained(job, trainer)
+
+    def _resume(self, job: Job, trainer: Trainer, keeper: resume.Keeper) -> None:
+        if (snapshot := keeper.latest()) is None:
+            return
+        trainer.resume(snapshot)
+        where = f"resumed at epoch {trainer.epoch + 1}, step {trainer.done + 1}"
+        say(f"{self._name(job)}: {'was trained to its end before' if trainer.finished else where}")
+
+    def _run(self, job: Job, trainer: Trainer, keeper: resume.Keeper, tell: Advance) -> None:
+        for row in trainer.run(
+            tick=lambda batches: tell(batches / len(trainer.train)),
+            pause=lambda: keeper.pause(trainer),
+            say=lambda words: say(f"{self._name(job)}: {words}"),
+        ):
+            tell(0, told({"seed": job.seeds[-1], "protocol": job.protocol, **asdict(row)}))
+
+    def _advice(self, job: Job, diverged: Diverged, trainer: Trainer, keeper: resume.Keeper) -> str:
+        key, good = f"models.{self.block.corpus}-{self.block.name}.recipe", trainer.good.facts
+        where = f"epoch {good['epoch'] + 1}, step {good['done'] + 1}"
+        return (
+            f"{self._name(job)}: {diverged}. The last good state ({where}) is kept in {keeper.folder}. "
+            f"Lower {key}.phases.{trainer.phase}.schedule.lr, or bound the gradient by {key}.clip; "
+            f"{key}.on_divergence: {{reduce_lr: 0.5, at_most: 3}} would go back and on at half the rate"
+        )
+
+    def _name(self, job: Job) -> str:
+        seeds = ", ".join(map(str, job.seeds))
+        return f"{self.block.corpus}/{self.block.name} seed {seeds}" + _SPLIT[job.protocol]
+
+    def _trainer(self, job: Job) -> Trainer:
+        """A job's trainer at its beginning."""
+        train, valid = (torch.from_numpy(ids.astype(np.int64)).to(self.device) for ids in self.streams)
+        loaders = [ordered(train, valid, self.recipe)] * len(job.seeds)
+        rngs = [np.random.default_rng(self._derived(seed, "batches", job)) for seed in job.seeds]
+        if job.protocol != "ordered":
+            whole = torch.cat((train, valid))
+            loaders = [batches.notebook_windows(whole, self.recipe.batches, rng) for rng in rngs]
+        models, masks = zip(*(self._model(seed, job) for seed in job.seeds), strict=True)
+        if len(models) > 1:
+            return StackTrainer(models, self.recipe, loaders, rngs, masks)
+        parts = models[0], self.recipe, *loaders[0], rngs[0]
+        if self.ranks is not None:
+            return RankTrainer(*parts, self.ranks)
+        return CapturedTrainer(*parts, graphs.maker(self.device)) if self.device.type == "cuda" else Trainer(*parts)
+
+    def _model(self, seed: int, job: Job) -> tuple[LanguageModel, torch.Generator]:
+        """A seed's model, and a generator that goes on as torch's own does from here."""
+        torch.manual_seed(self._derived(seed, "train", job))
+        model = build_model(self.block, self.vocab_size)
+        masks = torch.Generator()
+        masks.set_state(torch.get_rng_state())
+        return model.to(self.device), masks
+
+    def _derived(self, seed: int, purpose: str, job: Job) -> int:
+        return derived_seed(seed, self.block.corpus, self.block.name, purpose, job.protocol)
+
+    def _keeper(self, job: Job) -> resume.Keeper:
+        folder = self.folder / job.name
+        return (
+            resume.Keeper(folder, self.started) if self.ranks is None else RankKeeper(folder, self.started, self.ranks)
+        )
+
+
+_SPLIT = {"ordered": "", "as_notebook": " as the notebook split"}
+
+
+def told(row: dict[str, Any]) -> str:
+    """A row of the history in words."""
+    figures = f"train {row['train_nats']:.4f}, valid {row['valid_nats']:.4f}, accuracy {row['valid_accuracy']:.4f}"
+    return f"seed {row['seed']}{_SPLIT[row['protocol']]}: {figures} after epoch {row['epoch']}"
+
+
+def ordered(train: torch.Tensor, valid: torch.Tensor, recipe: params.Recipe) -> tuple[batches.Loader, batches.Loader]:
+    """Loaders on the ordered split: ours for `exact`, and the notebook's own validation for as_notebook."""
+    return (
+        batches.loader(train[: recipe.sample_tokens], recipe.batches, train=True),
+        batches.loader(valid[recipe.batches.skip_valid :][: recipe.sample_tokens], recipe.batches, train=False),
+    )
+
+
+def _trained(job: Job, trainer: Trainer) -> Trained:
+    models = trainer.model.models if isinstance(trainer, StackTrainer) else [trainer.model]
+    rows, weights = list[dict[str, Any]](), dict[int, bytes]()
+    for i, (seed, model) in enumerate(zip(job.seeds, models, strict=True)):
+        own = trainer.rows[i :: len(models)]
+        rows += [{"seed": seed, "protocol": job.protocol, **asdict(row)} for row in own]
+        if job.protocol == "ordered":
+            weights[seed] = checkpoint.packed(model.state_dict())
+    return Trained(rows, weights, trainer.divergences)
+
+
+def digest(block: params.Model, vocab_size: int, device: torch.device, compute: params.Compute, ids: Path) -> str:
+    """The key under which snapshots are kept: a digest of all that a training's result depends on.
+
+    But for the number of threads, and what the processor does with a sum: where these change on the way, a training is
+    gone on with all the same, and its last bits are of both.
+    """
+    facts = {"model": block.model_dump(mode="json"), "vocab_size": vocab_size, "torch": torch.__version__}
+    facts |= {"device": device.type, "precision": compute.precision, "deterministic": compute.deterministic}
+    return resume.key(facts, [*code(block.core), ids / "train.npy", ids / "valid.npy"])
+
+
+def code(core: str) -> list[Path]:
+    """The files that decide what a training does; dvc.yaml lists the same as its dependencies."""
+    folders = [file for folder in ("training", "model") for file in (PACKAGE / folder).glob("*.py")]
+    return [*folders, *(PACKAGE / name for name in (f"cores/{core}.py", "stages/train.py", "randomness.py"))]

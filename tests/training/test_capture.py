@@ -1,0 +1,224 @@
+"""Training through graphs against training step by step, on the CPU, with a stand-in for the graphs (see tape.py)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from recurrence import params
+from recurrence.graphs import Make
+from recurrence.model import LanguageModel, build_model
+from recurrence.training import Row, batches
+from recurrence.training.capture import CapturedTrainer, CycledAdam
+from recurrence.training.divergence import Diverged
+from recurrence.training.trainer import Trainer
+from tape import Tape
+
+VOCAB = 7
+STREAM = torch.randint(VOCAB, (1200,), generator=torch.Generator().manual_seed(3))
+CONSTANT = {"kind": "constant", "lr": 1e-2}
+ONE_CYCLE = {"kind": "one_cycle", "lr": 1e-2, "moms": [0.8, 0.7, 0.8]}
+RESTARTS = {"kind": "cosine_restarts", "lr": 1e-2, "cycle_mult": 2, "warm_fraction": 0.05}
+DROPOUT = {"embedding": 0.1, "input": 0.2, "weight": 0.3, "hidden": 0.2, "output": 0.2, "plain_output": 0.1}
+
+
+def phase(schedule: dict[str, Any] = CONSTANT, epochs: int = 2, **optimizer: Any) -> dict[str, Any]:
+    return {"epochs": epochs, "schedule": schedule, "optimizer": optimizer}
+
+
+def going_on(schedule: dict[str, Any] = CONSTANT, epochs: int = 1) -> dict[str, Any]:
+    """A phase with the optimizer of the one before."""
+    return {"epochs": epochs, "schedule": schedule}
+
+
+def recipe(loader: str = "lanes", state: str = "carry", phases: Any = None, **changes: Any) -> params.Recipe:
+    targets = changes.pop("targets", "each")
+    blocks = {"loader": loader, "size": 4, "bptt": changes.pop("bptt", 6), "state": state, "targets": targets}
+    return params.Recipe.model_validate({"batches": blocks, "phases": phases or [phase()]} | changes)
+
+
+def model(core: str = "lstm", seed: int = 0, **changes: Any) -> LanguageModel:
+    torch.manual_seed(seed)
+    sizes = {"corpus": "toy", "name": "toy", "core": core, "embedding": 8, "hidden": 8}
+    return build_model(params.Model.model_validate(sizes | changes), VOCAB)
+
+
+def trainer(net: LanguageModel, rule: params.Recipe, make: Make | None | type[Trainer]) -> Trainer:
+    """`make` as CapturedTrainer takes it, watched as on a GPU; or Trainer, for the plain one."""
+    loaders = [batches.loader(STREAM, rule.batches, train) for train in (True, False)]
+    if make is Trainer:
+        return Trainer(net, rule, *loaders, np.random.default_rng(0))
+    made = CapturedTrainer(net, rule, *loaders, np.random.default_rng(0), make)  # type: ignore[arg-type]
+    made.watch.at_once = False
+    return made
+
+
+def trained(
+    make: Make | None | type[Trainer], rule: params.Recipe, **sizes: Any
+) -> tuple[list[Row], dict[str, Tensor]]:
+    """The rows, and all tensors that a next step would depend on."""
+    one = trainer(model(**sizes), rule, make)
+    rows = list(one.run())
+    return rows, one.kept()[0]
+
+
+def same(one: tuple[list[Row], dict[str, Tensor]], other: tuple[list[Row], dict[str, Tensor]]) -> bool:
+    assert one[0] == other[0]
+    assert one[1].keys() == other[1].keys()
+    return all(torch.equal(one[1][name], other[1][name]) for name in one[1])
+
+
+@pytest.fixture(autouse=True)
+def _no_tapes() -> None:
+    Tape.made.clear()
+
+
+CASES: dict[str, Callable[[], tuple[params.Recipe, dict[str, Any]]]] = {
+    "carried": lambda: (recipe(), {}),
+    "reset": lambda: (recipe(state="reset"), {}),
+    "window lengths vary": lambda: (recipe("variable_bptt", bptt=8), {"layers": 2, "dropout": {"plain_between": 0.5}}),
+    "rows from zero": lambda: (recipe("rows", "zero", targets="last"), {"core": "elman", "context": 6}),
+    "a last batch is smaller": lambda: (recipe("windows", "zero", targets="last"), {"core": "gru", "context": 6}),
+    "every dropout, clipped and regularized": lambda: (
+        recipe("variable_bptt", "reset", [phase(RESTARTS, betas=[0.7, 0.99], weight_decay=1e-5)],
+               clip=0.3, ar=2.0, tar=1.0),
+        {"core": "awd_lstm", "layers": 2, "tied": True, "init_range": 0.1, "dropout": DROPOUT},
+    ),
+    "the dropped output is regularized": lambda: (recipe(ar=2.0, tar=1.0, ar_on="dropped"), {"dropout": DROPOUT}),
+    "phases keep and renew the optimizer": lambda: (
+        recipe(phases=[phase(RESTARTS), going_on({"kind": "constant", "lr": "leftover"}), phase(betas=[0.8, 0.9])]), {}
+    ),
+    "decoupled decay, biases spared": lambda: (
+        recipe(phases=[phase(weight_decay=0.1, decoupled=True, decay_biases=False)]), {}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_captured_is_step_by_step_to_the_bit(case: str) -> None:
+    rule, sizes = CASES[case]()
+    plain, graphed = trained(Trainer, rule, **sizes), trained(Tape, rule, **sizes)
+    assert same(plain, graphed)
+    assert same(plain, trained(None, rule, **sizes))
+    assert all(tape.rehearsals == 1 for tape in Tape.made) and sum(tape.replays for tape in Tape.made) > 20
+
+
+@pytest.mark.parametrize(
+    "core", [core for core in params.core_names() if core not in ("uniform", "unigram", "kneser_ney")]
+)
+def test_every_core_can_be_captured(core: str) -> None:
+    options = {"activation": "tanh", "input_layer": True} if core == "elman" else {}
+    assert same(
+        trained(Trainer, recipe(), core=core, options=options), trained(Tape, recipe(), core=core, options=options)
+    )
+
+
+def test_there_is_a_graph_for_each_length_that_comes_twice() -> None:
+    rule = recipe("variable_bptt", bptt=8)
+    one = trainer(model(), rule, Tape)
+    lengths: list[int] = []
+    known = one.train.batches
+    object.__setattr__(one.train, "batches", lambda *args: (lengths.append(b[0].shape[1]) or b for b in known(*args)))
+    list(one.run())
+    assert len(Tape.made) == len(set(lengths)) > 3
+    assert sum(tape.replays for tape in Tape.made) == len(lengths) - len(set(lengths))
+
+
+DECAYED = {"weight_decay": 0.1, "decoupled": True, "decay_biases": False}
+
+
+@pytest.mark.parametrize("optimizer", [{}, DECAYED, {"weight_decay": 0.01, "betas": [0.9, 0.99]}])
+@pytest.mark.parametrize("state", ["carry", "reset"])
+def test_beta1_moves_with_the_schedule(optimizer: dict[str, Any], state: str) -> None:
+    phases = [phase(ONE_CYCLE, **optimizer), going_on()]
+    rule, sizes = recipe(state=state, phases=phases), {"dropout": {"plain_output": 0.4}, "tied": True}
+    one, other = trained(None, rule, **sizes), trained(Tape, rule, **sizes)
+    assert same(one, other)
+    plain = trained(Trainer, rule, **sizes)
+    for name, tensor in plain[1].items():  # another order of the same arithmetic
+        torch.testing.assert_close(one[1][name], tensor, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_cycled_adam_is_adam(decoupled: bool) -> None:
+    gen = torch.Generator().manual_seed(0)
+    start = [torch.randn(3, 4, generator=gen), torch.randn(5, generator=gen)]
+    ours, theirs = ([torch.nn.Parameter(p.double()) for p in start] for _ in range(2))
+    options: dict[str, Any] = {
+        "weight_decay": 0.1,
+        "decoupled_weight_decay": decoupled,
+        "eps": 1e-5,
+        "betas": (0.9, 0.95),
+    }
+    pair = (CycledAdam(ours, **options), ours), (torch.optim.Adam(theirs, **options), theirs)
+    for step in range(20):
+        lr, beta1 = 0.1 / (step + 1), 0.7 + step / 100
+        grads = [torch.randn(p.shape, generator=gen, dtype=torch.float64) for p in ours]
+        for optimizer, weights in pair:
+            for weight, grad in zip(weights, grads, strict=True):
+                weight.grad = grad.clone()
+            given = (
+                tuple(torch.tensor(value, dtype=torch.float64) for value in (lr, beta1))
+                if weights is ours
+                else (lr, beta1)
+            )
+            optimizer.param_groups[0].update(lr=given[0], betas=(given[1], 0.95))
+            optimizer.step()
+    for p, q in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-12, atol=1e-12)
+
+
+def test_dropout_masks_differ_from_replay_to_replay() -> None:
+    one = trainer(model(dropout={"output": 0.5}), recipe(state="zero"), Tape)
+    batch = next(one.train.batches(np.random.default_rng(0)))
+    losses = set()
+    for _ in range(8):
+        one.average.total.zero_()  # then the loss alone is added
+        one.step(batch, 0.0, None)  # nothing is learnt, so that only the masks can make a difference
+        losses.add(float(one.average.total))
+    assert Tape.made[0].replays == 7 and len(losses) == 8
+
+
+@pytest.mark.parametrize("schedule", [RESTARTS, ONE_CYCLE])
+@pytest.mark.parametrize("at", [3, 60])
+def test_a_run_goes_on_from_a_snapshot_between_replays(schedule: dict[str, Any], at: int) -> None:
+    rule = recipe("variable_bptt", phases=[phase(schedule), going_on(epochs=2)])
+    net, taken = model(dropout=DROPOUT), []
+    whole = trainer(net, rule, Tape)
+    done: list[int] = []
+    whole_rows = list(whole.run(done.append, lambda: taken.append(whole.snapshot()) if len(done) == at else None))
+    other = trainer(model(seed=1, dropout=DROPOUT), rule, Tape)
+    list(zip(range(1), other.run(), strict=False))  # it has graphs of its own by now, over what it then was
+    other.resume(taken[0])
+    list(other.run())
+    assert other.rows == whole_rows
+    assert all(torch.equal(p, q) for p, q in zip(other.model.parameters(), net.parameters(), strict=True))
+
+
+def test_what_cannot_be_captured_is_said_once_and_trained_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken(Tape):
+        def capture(self, work: Callable[[], Any]) -> Any:
+            def broken() -> None:
+                work()
+                raise RuntimeError("operation not permitted when stream is capturing\nmore of it")
+
+            return super().capture(broken)
+
+    assert same(trained(Trainer, recipe()), trained(Broken, recipe()))
+    assert capsys.readouterr().err == (
+        "the training step cannot be captured as a CUDA graph and goes on without: "
+        "operation not permitted when stream is capturing\n"
+    )
+
+
+def test_a_loss_that_is_not_finite_is_found_on_the_device() -> None:
+    rule = recipe(phases=[phase({"kind": "constant", "lr": 1e30})])
+    sizes: dict[str, Any] = {"core": "elman", "options": {"activation": "relu"}}
+    with pytest.raises(Diverged) as plain:
+        trained(Trainer, rule, **sizes)
+    with pytest.raises(Diverged) as graphed:
+        trained(Tape, rule, **sizes)
+    assert graphed.value.step == plain.value.step and Tape.made[0].replays > 0
