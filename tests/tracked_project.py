@@ -19,9 +19,9 @@ def fresh_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database, made once: making one takes seconds, copying it none."""
     from recurrence.tracking import store
 
-    home = tmp_path_factory.mktemp("mlflow")
-    store.client(store.Place(store.default_uri(home), home / "artifacts"), home)
-    return store.database(home)
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    store.client(store.Place(f"sqlite:///{file}", file.parent))
+    return file
 
 
 @pytest.fixture

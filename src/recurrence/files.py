@@ -1,16 +1,38 @@
-"""Writing files so that a reader never sees half of one: to a temporary name beside the target, then renamed."""
+"""Writing files so that a reader never sees half of one: to a temporary place beside the target, then renamed.
+
+What is written is forced to the disk before it takes the target's place, so that neither a full disk nor a loss of
+power leaves half a file under a good name. A writer that was killed leaves its temporary folder behind
+(`.<target>.<random>.partial`); the next one to write the same target removes it.
+"""
 
 import errno
+import fcntl
+import glob
+import io
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recurrence.errors import RecurrenceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again",
+    errno.EDQUOT: "the disk is full; free some space and run the same command again",
+    errno.EFBIG: "larger than a file may be here (ulimit -f); raise the limit and run the same command again",
+    errno.EIO: "the disk does not take it (Input/output error); look after the disk, then run the same command again",
+    errno.EACCES: "cannot be written (Permission denied); check who may write there",
+    errno.EPERM: "cannot be written (Operation not permitted); check who may write there",
+    errno.EROFS: "cannot be written (Read-only file system); check who may write there",
+}
+"""Failures that a person can mend; any other stays what it is."""
 
 
 @contextmanager
@@ -19,28 +41,90 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
     Raises RecurrenceError when the disk is full or the place cannot be written; the previous target stays.
     """
-    try:
+    with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        _explain(error, target)
-        raise
+        _sweep(target)
+        scratch, held = _claim(target)
+        try:
+            yield scratch / target.name
+            _force_to_disk(scratch / target.name)
+            _take_place(scratch / target.name, target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+            os.close(held)
+
+
+def _claim(target: Path) -> tuple[Path, int]:
+    """A new folder beside the target, and the open handle whose lock says that its writer is alive."""
+    while True:
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+        with suppress(FileNotFoundError, BlockingIOError):  # someone who sweeps took it for a dead writer's
+            held = os.open(scratch, os.O_RDONLY)
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            if scratch.exists():
+                return scratch, held
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed writers of the same target left: folders that nobody holds."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
+        with suppress(OSError):  # held, or gone already
+            handle = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left)
+            finally:
+                os.close(handle)
+
+
+def _force_to_disk(path: Path) -> None:
+    """Only then is it certain that there was room."""
+    for file in [path, *path.rglob("*")]:
+        if file.is_file():
+            handle = os.open(file, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+def _take_place(path: Path, target: Path) -> None:
+    if not target.is_dir():  # a folder does not take the place of a full one
+        os.replace(path, target)
+        return
+    aside = path.with_name(f"{target.name}.old")
+    os.replace(target, aside)
     try:
-        yield scratch / target.name
-        if target.is_dir():  # a folder does not take the place of a full one
-            os.replace(target, scratch / f"{target.name}.old")
-        os.replace(scratch / target.name, target)
-    except OSError as error:
-        _explain(error, target)
+        os.replace(path, target)
+    except BaseException:
+        os.replace(aside, target)
         raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def explained(target: Path) -> Iterator[None]:
+    """Within, failures to write that a person can mend raise RecurrenceError, which names the target and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        if remedy := REMEDIES.get(error.errno or 0):
+            raise RecurrenceError(f"{target}: {remedy}") from error
+        raise
 
 
 def write_text(target: Path, text: str) -> None:
     """Write UTF-8 text with newlines as they are, atomically."""
     with atomic_path(target) as path:
         path.write_text(text, encoding="utf-8", newline="")
+
+
+def write_array(path: Path, array: "NDArray[Any]") -> None:
+    """Write an .npy file. Not by np.save to the path, which does not notice a full disk: half a file, and no error."""
+    import numpy as np  # most who write files have no need of it
+
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    path.write_bytes(buffer.getbuffer())
 
 
 def write_json(target: Path, value: Any) -> None:
@@ -62,11 +146,3 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RecurrenceError(f"{path}: not JSON ({error}); delete it and run `dvc repro`") from error
-
-
-def _explain(error: OSError, target: Path) -> None:
-    """Word the failures that a person can mend; any other stays what it is."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        raise RecurrenceError(f"{target}: the disk is full; free some space and run the same command again") from error
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        raise RecurrenceError(f"{target}: cannot be written ({error.strerror}); check who may write there") from error

@@ -19,7 +19,7 @@ DECODINGS = {f"{model} / {strategy}" for model in MODELS for strategy in ("greed
 
 
 def client(project: Path) -> Any:
-    return store.client(store.place(project / ".mlflow"), project / ".mlflow")
+    return store.client(store.place(project / ".mlflow"))
 
 
 def experiment(project: Path) -> str:
@@ -151,7 +151,7 @@ def test_an_interrupted_import_clears_away_what_it_began(results: Path, monkeypa
 
 def test_half_runs_of_a_killed_import_are_redone(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kill leaves whatever was there: a run without its children, one still RUNNING."""
-    monkeypatch.setattr(mirror, "_delete", lambda *_: None)
+    monkeypatch.setattr(mirror, "_clear_away", lambda *_: None)
     fill, calls = mirror._fill, iter(range(100))
 
     def killed(*arguments: Any) -> None:

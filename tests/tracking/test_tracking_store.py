@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,14 +29,33 @@ def test_a_server_decides_on_artifacts_itself(tmp_path: Path, monkeypatch: pytes
     assert at.shown == "https://box:5000/mlflow"
 
 
+def test_an_sqlite_file_elsewhere_has_its_artifacts_and_its_lock_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So projects that share the file neither destroy it nor disagree on where artifacts are."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/shared.db?timeout=5")
+    at = store.place(tmp_path / "project/.mlflow")
+    assert at.database == tmp_path / "shared.db"
+    assert at.artifacts == tmp_path / "artifacts"
+    assert at.lock == tmp_path / "shared.db.lock"
+
+
+def test_another_database_has_artifacts_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@box/runs")
+    at = store.place(tmp_path)
+    assert at.database is None
+    assert at.artifacts == tmp_path / "artifacts"
+    assert at.shown == "postgresql://box/runs"
+
+
 def test_a_second_import_waits_for_the_first(tmp_path: Path) -> None:
     order = []
 
     def second() -> None:
-        with store.locked(tmp_path):
+        with store.locked(store.place(tmp_path)):
             order.append("second")
 
-    with store.locked(tmp_path):
+    with store.locked(store.place(tmp_path)):
         other = threading.Thread(target=second)
         other.start()
         other.join(0.2)
@@ -43,12 +64,40 @@ def test_a_second_import_waits_for_the_first(tmp_path: Path) -> None:
     assert order == ["first", "second"]
 
 
-def test_terminate_unwinds_like_an_exit_and_only_within() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as caught, store.terminable():
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert caught.value.code == 143
-    assert signal.getsignal(signal.SIGTERM) == before
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_stop_unwinds_like_an_exit_and_only_within(number: signal.Signals, error: type[BaseException]) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(error) as caught, store.stoppable():
+        os.kill(os.getpid(), number)
+    if isinstance(caught.value, SystemExit):
+        assert caught.value.code == 143
+    assert signal.getsignal(number) == before
+
+
+def test_a_stop_that_was_ignored_is_heeded_later() -> None:
+    """As in a destructor, where Python prints the exception and goes on."""
+    with pytest.raises(SystemExit), store.stoppable() as heed, store.patient(heed=heed) as go_on:
+        go_on()
+        with suppress(SystemExit):
+            os.kill(os.getpid(), signal.SIGTERM)
+        go_on()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_wait_without_progress_ends_and_progress_prolongs_it() -> None:
+    with pytest.raises(store.Stalled, match="nothing came to be in 0.2 seconds"), store.patient(0.2) as go_on:
+        for _ in range(4):
+            time.sleep(0.1)
+            go_on()
+        time.sleep(5)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_swallowed_end_of_patience_comes_again() -> None:
+    with pytest.raises(store.Stalled), store.patient(0.1):
+        with suppress(Exception):
+            time.sleep(5)
+        time.sleep(5)
 
 
 def test_an_interrupted_creation_leaves_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +113,7 @@ def test_an_interrupted_creation_leaves_no_database(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(mlflow, "MlflowClient", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        store.client(store.place(tmp_path), tmp_path)
+        store.client(store.place(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -18,6 +18,7 @@ SAMPLED = (paths.samples, paths.loops, paths.loop_rates)
 def main(key: str) -> None:
     """Bring MLflow in line with the result files of a corpus and write the receipt."""
     params.corpus(key)
+    paths.receipt(key).unlink(missing_ok=True)  # it comes back when all is done; without it dvc runs this again
     commit, lock = git_tags(paths.root()), read_lock(paths.root())
     records = []
     sampled = {block.name for block in params.sampled_of(key).values()}

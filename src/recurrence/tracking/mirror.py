@@ -1,13 +1,16 @@
 """Puts records into MLflow so that it holds exactly these: no run is there twice, none half, none that is no more.
 
-A run is ours if it has the tag `recurrence.fingerprint`; it is whole if it also has `recurrence.complete`, which is
-set last. Whole runs of the same fingerprint stay as they are. Everything else of ours is deleted, once its successor
-is whole. Runs that a person logged in the same experiment are left alone.
+A run is ours if it has the tag `recurrence.fingerprint`; a model's run is whole, with its children, if it also has
+`recurrence.complete`, which is set last. Whole runs of the same fingerprint stay as they are. Everything else of ours
+is deleted, once its successor is whole. Runs that a person logged in the same experiment are left alone.
+
+No run is RUNNING for longer than a moment, so that none stays so when the import is killed: a model's run is FAILED
+until it is whole, and its children, which count only with it, are FINISHED from the start.
 """
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,8 @@ from recurrence.tracking.records import Record, Run
 COMPLETE = "recurrence.complete"
 METRICS_AT_ONCE, PARAMS_AT_ONCE = 900, 100
 """Together at most 1000 in a request, which is what servers accept."""
+CLEARING_S = 3.0
+"""For clearing away after a failure or Ctrl-C; what is left then, the next import clears away."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +42,23 @@ def import_corpus(
     """Make MLflow's experiment `corpus` hold these models and no others; returns the receipt, ready for JSON.
 
     `home` is the folder of the store and its lock; `tell` hears how many more runs are there. Raises RecurrenceError
-    when the store cannot be reached or written.
+    when the store cannot be reached or written, or keeps one waiting.
     """
-    at = store.place(home)
+    at, failures = store.place(home), store.failures()
     done: dict[str, Mirrored] = {}
-    experiment = ""
     try:
-        with store.locked(home), store.terminable():
-            client = store.client(at, home)
-            experiment = _experiment(client, corpus, at)
-            standing = _standing(client, experiment)
-            for record in records:
-                done[record.model] = _mirror(client, experiment, record, standing.pop(record.model, []))
-                tell(1 + len(record.decodings))
-            for gone in standing.values():
-                _delete(client, experiment, [run.info.run_id for run in gone])
-            _describe(client, experiment, records)
-    except store.failures() as error:
+        with store.locked(at), store.stoppable() as heed:
+            client = store.client(at)
+            with store.patient(heed=heed) as go_on:
+                experiment = _experiment(client, corpus, at)
+                standing = _standing(client, experiment)
+                for record in records:
+                    runs = [run for run in standing if run.data.tags["recurrence.model"] == record.model]
+                    done[record.model] = _whole(record, runs) or _import(client, experiment, record, go_on)
+                    tell(1 + len(record.decodings))
+                _sweep(client, experiment, standing, done, go_on)
+                _describe(client, experiment, records)
+    except failures as error:
         left = ", ".join(record.model for record in records if record.model not in done) or "its description"
         reason = shorten(str(error).replace(at.uri, at.shown), 250)
         raise RecurrenceError(
@@ -88,25 +93,17 @@ def _experiment(client: Any, corpus: str, at: store.Place) -> str:
     return str(found.experiment_id)
 
 
-def _standing(client: Any, experiment: str) -> dict[str, list[Any]]:
-    """Our runs in the experiment by model, parents and children alike, whatever their state."""
-    groups: dict[str, list[Any]] = {}
+def _standing(client: Any, experiment: str) -> list[Any]:
+    """Our runs in the experiment, parents and children alike, whatever their state."""
+    found: list[Any] = []
     page = None
     while page is None or page.token:
         token = page.token if page else None
         page = client.search_runs(
             [experiment], "tags.`recurrence.fingerprint` LIKE '%'", max_results=1000, page_token=token
         )
-        for run in page:
-            groups.setdefault(run.data.tags["recurrence.model"], []).append(run)
-    return groups
-
-
-def _mirror(client: Any, experiment: str, record: Record, runs: Sequence[Any]) -> Mirrored:
-    kept = _whole(record, runs) or _import(client, experiment, record)
-    ids = {kept.run_id, *kept.children.values()}
-    _delete(client, experiment, [run.info.run_id for run in runs if run.info.run_id not in ids])
-    return kept
+        found += page
+    return found
 
 
 def _whole(record: Record, runs: Sequence[Any]) -> Mirrored | None:
@@ -121,7 +118,7 @@ def _whole(record: Record, runs: Sequence[Any]) -> Mirrored | None:
     return None
 
 
-def _import(client: Any, experiment: str, record: Record) -> Mirrored:
+def _import(client: Any, experiment: str, record: Record, go_on: Callable[[], None]) -> Mirrored:
     """Log a record; on any failure or interruption, what was begun is deleted again."""
     made: list[str] = []
     try:
@@ -129,27 +126,37 @@ def _import(client: Any, experiment: str, record: Record) -> Mirrored:
         _fill(client, run_id, record.run, _link(client, experiment, record, run_id))
         children = {}
         for strategy, run in record.decodings.items():
+            go_on()
             children[strategy] = _begin(client, experiment, run, made, parent=run_id)
             _fill(client, children[strategy], run, {})
+        client.set_terminated(run_id, "FINISHED", record.run.ended_ms)
         client.set_tag(run_id, COMPLETE, record.fingerprint)
     except BaseException:
-        with suppress(*store.failures()):  # the store may be what failed; then the next import sweeps
-            for begun in made:
-                client.set_terminated(begun, "FAILED")
-            _delete(client, experiment, made)
+        with suppress(*store.failures()), store.patient(CLEARING_S):
+            _clear_away(client, experiment, made)
         raise
     return Mirrored(run_id, children)
+
+
+def _clear_away(client: Any, experiment: str, begun: Sequence[str]) -> None:
+    for model in list(_models(client, experiment)):
+        if model.source_run_id in begun:
+            client.delete_logged_model(model.model_id)
+    for run_id in begun:
+        client.set_terminated(run_id, "FAILED")
+        client.delete_run(run_id)
 
 
 def _begin(client: Any, experiment: str, run: Run, made: list[str], parent: str | None = None) -> str:
     tags = run.tags | ({"mlflow.parentRunId": parent} if parent else {})
     created = client.create_run(experiment, start_time=run.started_ms, tags=tags, run_name=run.name)
     made.append(created.info.run_id)
+    client.set_terminated(made[-1], "FINISHED" if parent else "FAILED", run.ended_ms)
     return made[-1]
 
 
 def _fill(client: Any, run_id: str, run: Run, linked: dict[str, str]) -> None:
-    """Log all that a begun run shall hold and end it; `linked` ties its final figures to a model and a dataset."""
+    """Log all that a begun run shall hold; `linked` ties its final figures to a model and a dataset."""
     from mlflow.entities import Metric, Param
 
     metrics = [Metric(name, value, run.ended_ms, 0, **linked) for name, value in run.figures.items()]
@@ -162,7 +169,6 @@ def _fill(client: Any, run_id: str, run: Run, linked: dict[str, str]) -> None:
         for name, text in run.texts.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
         client.log_artifacts(run_id, folder)
-    client.set_terminated(run_id, "FINISHED", run.ended_ms)
 
 
 def _link(client: Any, experiment: str, record: Record, run_id: str) -> dict[str, str]:
@@ -183,17 +189,33 @@ def _link(client: Any, experiment: str, record: Record, run_id: str) -> dict[str
     return {"model_id": model.model_id, "dataset_name": data.name, "dataset_digest": data.digest}
 
 
-def _delete(client: Any, experiment: str, run_ids: Sequence[str]) -> None:
-    """Delete runs and the models that belong to them; to ask for the models of each run would take most of the time."""
-    gone = set(run_ids)
-    page = None
-    while gone and (page is None or page.token):
-        page = client.search_logged_models([experiment], page_token=page.token if page else None)
-        for model in page:
-            if model.source_run_id in gone:
-                client.delete_logged_model(model.model_id)
-    for run_id in run_ids:
+def _sweep(
+    client: Any, experiment: str, standing: Sequence[Any], done: Mapping[str, Mirrored], go_on: Callable[[], None]
+) -> None:
+    """Delete all of ours that is not of the records: predecessors, halves, doubles.
+
+    A server may have begun a run, or a model, twice: where it did so, but its answer was lost, it was asked again.
+    """
+    kept = {run_id for each in done.values() for run_id in (each.run_id, *each.children.values())}
+    if made := kept - {run.info.run_id for run in standing}:
+        standing = _standing(client, experiment)
+    gone = {run.info.run_id: run.info.status for run in standing if run.info.run_id not in kept}
+    for model in list(_models(client, experiment)) if gone or made else ():
+        if model.source_run_id in gone or (model.source_run_id in made and str(model.status) != "READY"):
+            client.delete_logged_model(model.model_id)
+    for run_id, status in gone.items():
+        go_on()
+        if status == "RUNNING":
+            client.set_terminated(run_id, "KILLED")
         client.delete_run(run_id)
+
+
+def _models(client: Any, experiment: str) -> Iterator[Any]:
+    """All logged models of the experiment: to ask for those of each run would take most of the time."""
+    page = None
+    while page is None or page.token:
+        page = client.search_logged_models([experiment], page_token=page.token if page else None)
+        yield from page
 
 
 def _describe(client: Any, experiment: str, records: Sequence[Record]) -> None:

@@ -1,4 +1,4 @@
-"""Where MLflow's runs are kept: a sqlite file in `.mlflow/`, or the server that MLFLOW_TRACKING_URI names.
+"""Where MLflow's runs are kept: a sqlite file in `.mlflow/`, or the store that MLFLOW_TRACKING_URI names.
 
 mlflow takes seconds to import, so it is imported when a store is opened and not before.
 """
@@ -7,7 +7,7 @@ import fcntl
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,19 +23,22 @@ ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # seconds, where mlflow's own 7 would wait four minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # with these a server that is down costs seconds, not four minutes
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # it may name an hour
 }
 """What is set for mlflow unless the person has set it."""
+PATIENCE_S = 60.0
+"""Seconds without a single run coming to be after which a store is given up, whatever it does meanwhile."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A store: its address for mlflow, and where experiments put artifacts (None: the server decides)."""
+    """A store by its address for mlflow, and the project's folder for what the address leaves open."""
 
     uri: str
-    artifacts: Path | None
+    home: Path
 
     @property
     def shown(self) -> str:
@@ -43,25 +46,37 @@ class Place:
         parts = urlsplit(self.uri)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else self.uri
 
+    @property
+    def database(self) -> Path | None:
+        """The file of an sqlite store."""
+        if not self.uri.startswith("sqlite:///"):
+            return None
+        return Path(self.uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
 
-def database(home: Path) -> Path:
-    """The sqlite file that is ours."""
-    return home.absolute() / "mlflow.db"
+    @property
+    def artifacts(self) -> Path | None:
+        """Where experiments put artifacts: beside an sqlite file; None: the server decides."""
+        if self.uri.startswith(("http:", "https:", "databricks")):
+            return None
+        return (self.database.parent if self.database else self.home) / "artifacts"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever imports; beside an sqlite file, so that projects which share the file share it."""
+        return Path(f"{self.database or self.home / 'server'}.lock")
 
 
-def default_uri(home: Path) -> str:
-    return f"sqlite:///{database(home)}"
+class Stalled(Exception):
+    """The store keeps the import waiting; no OSError, which mlflow would meet with another attempt."""
 
 
 def place(home: Path) -> Place:
     """The store in the folder `home`, or the one that MLFLOW_TRACKING_URI names."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri(home)
-    served = uri.startswith(("http:", "https:", "databricks"))
-    return Place(uri, None if served else home.absolute() / "artifacts")
+    return Place(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute()}/mlflow.db", home.absolute())
 
 
-def client(at: Place, home: Path) -> Any:
-    """A client of the store (mlflow.MlflowClient); our own sqlite file is made where there is none yet.
+def client(at: Place) -> Any:
+    """A client of the store (mlflow.MlflowClient); an sqlite file is made where there is none yet.
 
     The lock must be held: mlflow destroys a fresh database that two processes open at once.
     """
@@ -69,49 +84,101 @@ def client(at: Place, home: Path) -> Any:
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    if at.uri == default_uri(home) and not database(home).exists():
+    if at.database and not at.database.exists():
         say("MLflow: making a new store, a quarter of a minute")
-        with atomic_path(database(home)) as scratch:  # an interrupted creation leaves nothing behind
+        with atomic_path(at.database) as scratch:  # an interrupted creation leaves nothing behind
             MlflowClient(tracking_uri=f"sqlite:///{scratch}").search_experiments(max_results=1)
     return MlflowClient(tracking_uri=at.uri)
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What mlflow raises when a store is unreachable, broken or full."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
+    """What mlflow raises when a store is unreachable, slow, broken or full.
 
-    return MlflowException, SQLAlchemyError, OSError
+    Raises RecurrenceError where mlflow itself is missing.
+    """
+    try:
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+    except ImportError as error:
+        raise RecurrenceError(
+            f"{error}; MLflow is needed to track and to browse runs, for nothing else: "
+            "pip install 'recurrence[pipeline]', then run the same command again"
+        ) from error
+    return MlflowException, SQLAlchemyError, OSError, Stalled
 
 
 @contextmanager
-def locked(home: Path) -> Iterator[None]:
-    """Hold the folder alone; a second import waits for the first."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as handle:
+def locked(at: Place) -> Iterator[None]:
+    """Hold the store alone; a second import waits for the first. The system frees the lock of a process that dies."""
+    at.lock.parent.mkdir(parents=True, exist_ok=True)
+    with at.lock.open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"MLflow: another import holds {home / 'lock'}; waiting for it")
+            say(f"MLflow: another import holds {at.lock}; waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
-    """Within, SIGTERM raises SystemExit, so that what was begun is cleared away, as after Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
+def stoppable() -> Iterator[Callable[[], None]]:
+    """Within, SIGTERM raises SystemExit, as Ctrl-C raises KeyboardInterrupt, so that what was begun is cleared away.
+
+    Both may come where Python ignores exceptions (in a destructor, say); a call of what is yielded raises them again.
+    """
+    came: list[BaseException] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        came.append(KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number))
+        raise came[-1]
+
+    def heed() -> None:
+        if came:
+            raise came[-1]
+
+    with _handling(signal.SIGTERM, stop), _handling(signal.SIGINT, stop):
+        yield heed
+
+
+@contextmanager
+def patient(seconds: float = PATIENCE_S, heed: Callable[[], None] = lambda: None) -> Iterator[Callable[[], None]]:
+    """Within, Stalled is raised when so many seconds pass without a call of what is yielded, which calls `heed`.
+
+    A limit on single requests would not do: a server may send its answer byte by byte.
+    """
+
+    def give_up(_signal: int, _frame: FrameType | None) -> None:
+        raise Stalled(f"nothing came to be in {seconds:g} seconds")
+
+    def go_on() -> None:
+        heed()
+        if _in_main_thread():
+            signal.setitimer(signal.ITIMER_REAL, seconds, seconds)  # again and again: some code swallows exceptions
+
+    with _handling(signal.SIGALRM, give_up):
+        go_on()
+        try:
+            yield go_on
+        finally:
+            if _in_main_thread():
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@contextmanager
+def _handling(number: signal.Signals, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Within, the handler for that signal; only the main thread can have one."""
+    if not _in_main_thread():
         yield
         return
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    before = signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def check_moved(location: str, expected: str) -> None:

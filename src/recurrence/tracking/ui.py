@@ -24,9 +24,9 @@ def serve_ui(port: int = 5000) -> None:
     if at.artifacts is None:
         return say(f"MLflow: served at {at.shown} (MLFLOW_TRACKING_URI)")
     _check_free(port)
-    if at.uri == store.default_uri(home) and not store.database(home).exists():
-        with store.locked(home):
-            store.client(at, home)
+    if at.database and not at.database.exists():
+        with store.locked(at):
+            store.client(at)
     say(f"MLflow: http://{HOST}:{port} in about ten seconds; Ctrl-C stops it")
     for line in _views(home, port):
         say(line)
