@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from recurrence import cli
-from recurrence.cli import pipeline, reproduction
+from recurrence.cli import pipeline
 from small_project import Cli
 
 ROOT = Path(__file__).parents[1]
@@ -152,74 +152,18 @@ def test_check_says_what_there_is(recurrence: Cli) -> None:
     assert "strategies: greedy, multinomial" in out
 
 
-def test_the_summary_names_what_failed_and_how_to_mend_it() -> None:
-    stages = {
-        "ran": ["download@a", "train@a-x"],
-        "restored": ["split@a"],
-        "up to date": ["download@b"],
-        "failed": ["train@a-x"],
-        "left out": ["evaluate@a-x"],
-    }
-    assert reproduction.summary(stages, {"train@a-x": "the disk is full"}, 255) == [
-        "",
-        "ran           1  download@a",
-        "restored      1  split@a",
-        "up to date    1",
-        "left out      1  evaluate@a-x",
-        "failed        1",
-        "  train@a-x: the disk is full",
-        "Mend that, then: recurrence repro train@a-x (or everything: make repro)",
-    ]
-
-
-@pytest.fixture
-def dvc_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three stages that need no model: `make` writes what `use` copies, and fails for an empty word."""
-    pytest.importorskip("dvc")
-    (tmp_path / "params.yaml").write_text("things: {a: one, b: two}\n")
-    (tmp_path / "make.py").write_text(
-        "import sys\nfrom pathlib import Path\nfrom recurrence.errors import RecurrenceError\n"
-        "from recurrence.stages import run\n\n"
-        "def main(key):\n    if key.endswith('bad'):\n        raise RecurrenceError('no good word')\n"
-        "    Path(key).write_text(key)\n\nrun(main)\n"
+def test_check_data_names_an_output_that_is_not_what_dvc_remembers(recurrence: Cli, empty_project: Path) -> None:
+    (empty_project / "data").mkdir(exist_ok=True)
+    (empty_project / "data/made.json").write_bytes(b"{}")
+    lock = (
+        "schema: '2.0'\nstages:\n  make:\n    outs: [{path: data/made.json, md5: 99914b932bd37a50b983c5e7c90ae93b}]\n"
     )
-    (tmp_path / "dvc.yaml").write_text(
-        "stages:\n  make:\n    foreach: ${things}\n    do:\n      cmd: python make.py ${key}.${item}\n"
-        "      deps: [make.py]\n      outs: ['${key}.${item}']\n"
-        "  use:\n    foreach: ${things}\n    do:\n      cmd: cp ${key}.${item} ${key}.copy\n"
-        "      deps: ['${key}.${item}']\n      outs: ['${key}.copy']\n"
-    )
-    monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    return tmp_path
-
-
-def reproduce(project: Path) -> tuple[int, str]:
-    """The exit code and the summary, in a process of its own as dvc sets up its own logging."""
-    code = "from recurrence.cli import reproduction; raise SystemExit(reproduction.run([]))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True)
-    return done.returncode, done.stdout[done.stdout.index("\nran ") :]
-
-
-def test_repro_sums_up_what_dvc_did(dvc_project: Path) -> None:
-    """First run, nothing to do, restored from the run cache, and a failure that others survive."""
-    code, told = reproduce(dvc_project)
-    assert (code, counts(told)) == (0, {"ran": 4, "restored": 0, "up to date": 0, "left out": 0, "failed": 0})
-    assert counts(reproduce(dvc_project)[1])["up to date"] == 4
-    (dvc_project / "dvc.lock").unlink()
-    (dvc_project / "a.copy").unlink()
-    assert counts(reproduce(dvc_project)[1])["restored"] == 4
-    (dvc_project / "params.yaml").write_text("things: {a: one, b: bad}\n")
-    code, told = reproduce(dvc_project)
-    assert (code, counts(told)) == (255, {"ran": 0, "restored": 0, "up to date": 2, "left out": 1, "failed": 1})
-    assert "  make@b: no good word\nMend that, then: recurrence repro make@b" in told
-
-
-def counts(told: str) -> dict[str, int]:
-    found = re.findall(r"^(ran|restored|up to date|left out|failed)(?: \(.*\))? +(\d+)", told, re.M)
-    return {heading: int(number) for heading, number in found}
+    (empty_project / "dvc.lock").write_text(lock)
+    assert recurrence("check", "--data")[0] == 0
+    (empty_project / "data/made.json").write_bytes(b"[]")
+    code, out, _ = recurrence("check", "--data")
+    assert code == 1
+    assert re.search(r"data/made.json: not what dvc.lock says of make: damaged, or made by hand", out)
 
 
 # ---------------------------------------------------------------- endings

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from recurrence.console import QUIET_S, Lines, progress, say
+from recurrence.console import MARK, QUIET_S, WATCHED, WATCHED_S, Lines, Watched, progress, say
 
 
 class Clock:
@@ -70,6 +70,43 @@ def test_the_closing_line_keeps_the_last_note() -> None:
     clock.now += 5
     lines.close()
     assert written == ["train: 2 epochs in 0:00:05 (loss 1.0)"]
+
+
+def test_a_watching_program_gets_share_and_words_a_few_times_a_second() -> None:
+    written: list[str] = []
+    clock = Clock()
+    lines = Watched("train", 400, "batches", written.append, clock)
+    clock.now += 30
+    lines.advance(50)
+    clock.now += WATCHED_S / 2
+    lines.advance(50)
+    clock.now += 30 - WATCHED_S / 2
+    lines.advance(100, "loss 1.5")
+    lines.close()
+    assert written == [
+        f"{MARK}0.125 12% of 400 batches, 0:03:30 left",
+        f"{MARK}0.500 50% of 400 batches, 0:01:00 left (loss 1.5)",
+        "train: 200 batches in 0:01:00 (loss 1.5)",
+    ]
+
+
+def test_a_watching_program_learns_that_the_total_is_unknown() -> None:
+    written: list[str] = []
+    clock = Clock()
+    lines = Watched("read", None, "MB", written.append, clock)
+    clock.now += 1
+    lines.advance(3)
+    assert written == [f"{MARK} 3 MB after 0:00:01"]
+
+
+def test_progress_is_for_the_watching_program_where_there_is_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(WATCHED, "1")
+    with progress("read", 3, "files") as advance:
+        advance(3)
+    marked, closing = capsys.readouterr().err.splitlines()
+    assert marked.startswith(f"{MARK}1.000 100% of 3 files") and closing == "read: 3 files in 0:00:00"
 
 
 def test_no_terminal_gives_a_closing_line(capsys: pytest.CaptureFixture[str]) -> None:

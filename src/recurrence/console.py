@@ -1,5 +1,10 @@
-"""What a stage says to the person before it: quiet lines, and progress with the time left. All of it goes to stderr."""
+"""What a stage says to the person before it: quiet lines, and progress with the time left. All of it goes to stderr.
 
+Where RECURRENCE_WATCHED is set, another program shows the progress of this one (`recurrence repro`, in its table): it
+gets a line beginning with MARK a few times a second: the share done (empty: unknown), a space, and the rest in words.
+"""
+
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +19,10 @@ from rich.text import Text
 
 QUIET_S = 10.0
 """Seconds between two progress lines where no terminal is listening."""
+WATCHED = "RECURRENCE_WATCHED"
+WATCHED_S = 0.25
+MARK = "\x10"
+"""Begins a line that is for the watching program only; no text of a stage holds that character (data link escape)."""
 
 
 class Advance(Protocol):
@@ -23,8 +32,8 @@ class Advance(Protocol):
 
 
 def say(message: str) -> None:
-    """Print one line to stderr."""
-    print(message, file=sys.stderr, flush=True)
+    """Print one line to stderr, in one piece even where several threads or processes speak."""
+    print(f"{message}\n", end="", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -37,20 +46,21 @@ def progress(title: str, total: float | None, unit: str = "") -> Iterator[Advanc
         with _bar() as bar:
             yield _on_bar(bar, bar.add_task(title, total=total, unit=unit, note=""))
     else:
-        lines = Lines(title, total, unit)
+        lines = Watched(title, total, unit) if os.environ.get(WATCHED) else Lines(title, total, unit)
         yield lines.advance
         lines.close()
 
 
 @dataclass
 class Lines:
-    """Progress as plain lines: at most one every QUIET_S seconds, and a closing one."""
+    """Progress as plain lines: at most one every `every_s` seconds, and a closing one."""
 
     title: str
     total: float | None
     unit: str = ""
     write: Callable[[str], None] = say
     clock: Callable[[], float] = time.monotonic
+    every_s: float = QUIET_S
     done: float = 0.0
     note: str = ""
     started: float = field(init=False)
@@ -64,13 +74,16 @@ class Lines:
         self.done += amount
         self.note = note or self.note
         now = self.clock()
-        if now - self.spoke >= QUIET_S:
+        if now - self.spoke >= self.every_s:
             self.spoke = now
-            self.write(self._line(self._state(now - self.started)))
+            self.write(self._progress(self._state(now - self.started)))
 
     def close(self) -> None:
         """Write the closing line."""
         self.write(self._line(f"{_amount(self.done, self.unit)} in {_clock(self.clock() - self.started)}"))
+
+    def _progress(self, state: str) -> str:
+        return self._line(state)
 
     def _state(self, elapsed_s: float) -> str:
         if not self.total:
@@ -81,6 +94,21 @@ class Lines:
 
     def _line(self, state: str) -> str:
         return f"{self.title}: {state}" + (f" ({self.note})" if self.note else "")
+
+
+@dataclass
+class Watched(Lines):
+    """Progress for the program that watches this one; the closing line is as ever."""
+
+    every_s: float = WATCHED_S
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.spoke -= self.every_s  # it may speak at once
+
+    def _progress(self, state: str) -> str:
+        share = f"{min(self.done / self.total, 1.0):.3f}" if self.total else ""
+        return f"{MARK}{share} {state}" + (f" ({self.note})" if self.note else "")
 
 
 class _Amount(ProgressColumn):

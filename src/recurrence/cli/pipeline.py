@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from recurrence import params, paths
-from recurrence.errors import RecurrenceError
 
 # stage -> (what its key names, what it does)
 STAGES = {
@@ -59,12 +58,17 @@ def stage_command(stage: str) -> Callable[[str], None]:
     return command
 
 
-def check() -> None:
+def check(
+    data: Annotated[
+        bool, typer.Option("--data", help="Also hold outputs and dvc's cache against their digests.")
+    ] = False,
+) -> None:
     """Validate params.yaml (cores, options, strategies and filters too), and say what is in it.
 
     \b
-    Example:
+    Examples:
       recurrence check
+      recurrence check --data       # exit code 1 if a file is damaged
     """
     loaded = params.load()
     validate(loaded)
@@ -78,6 +82,12 @@ def check() -> None:
         table.add_row(name, corpus.source.kind, corpus.tokens.unit, here, str(len(blocks)), str(done))
     Console().print(table)
     print(f"strategies: {', '.join(loaded.strategies)}")
+    if data:
+        from recurrence import integrity
+
+        damaged = integrity.report(paths.root())
+        print("\n".join(damaged) or "outputs and cache: as dvc remembers them")
+        raise typer.Exit(1 if damaged else 0)
 
 
 def validate(loaded: params.Params) -> None:
@@ -90,15 +100,11 @@ def validate(loaded: params.Params) -> None:
 
     from recurrence.decoding.filters import Setting
     from recurrence.decoding.strategies import build_strategy
-    from recurrence.model import build_model, core_module
+    from recurrence.model import build_model, core_module, counts
     from recurrence.vocab import Vocab
 
-    for key, block in loaded.models.items():
-        counts = hasattr(core_module(block.core), "Counted")
-        if counts == (block.recipe is not None):
-            rule = "counts and takes none" if counts else "learns by gradient and needs one"
-            raise RecurrenceError(f"params.yaml: models.{key}.recipe: core {block.core!r} {rule}")
-        if counts:
+    for block in loaded.models.values():
+        if counts(block):
             core_module(block.core).Counted.count(np.zeros(1000, np.uint8), 2, **block.options)
         else:
             with torch.device("meta"):
@@ -112,19 +118,25 @@ def validate(loaded: params.Params) -> None:
 
 def repro(
     targets: Annotated[list[str] | None, typer.Argument(help="stage@key; default: everything")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Stages at a time; default: one per core.")
+    ] = None,
 ) -> None:
     """Run whatever is not up to date, with what it needs; go on past failures; sum up at the end.
+
+    What `dvc repro` would do, with the same results, several stages at a time. Ctrl-C stops all of them; the same
+    command goes on from there.
 
     \b
     Examples:
       recurrence repro
+      recurrence repro --jobs 4
       recurrence repro report@human_numbers track@human_numbers
       recurrence repro train@nietzsche-lstm
     """
     from recurrence.cli import reproduction
 
-    validate(params.load())
-    raise typer.Exit(reproduction.run(targets or []))
+    raise typer.Exit(reproduction.run(targets or [], jobs, lambda: validate(params.load())))
 
 
 def ui(

@@ -1,89 +1,115 @@
-"""`dvc repro --keep-going`, and at its end what ran, what was restored, what failed and how to mend it."""
+"""`recurrence repro`: what is known of the stages, the run, and at its end what became of them and how to mend it."""
 
-import json
-import logging
 import os
-import re
+import signal
 import sys
-import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from recurrence import paths
+from recurrence import params, paths
 from recurrence.errors import RecurrenceError
-from recurrence.stages import ERRORS
+from recurrence.files import read_json
 
-# What dvc says of a stage -> the heading it belongs under.
-HEADINGS = {
-    "Running stage": "ran",
-    "is cached": "restored",
-    "didn't change": "up to date",
-    "failed to reproduce": "failed",
-    "will be skipped": "left out",
-}
+if TYPE_CHECKING:
+    from recurrence.repro.board import Log
+
 NAMES_SHOWN = 8
+WITH_NETS = ("train", "evaluate", "generate", "price")
+PER_GPU = 4
+"""Stages that share a GPU: each alone leaves it idle for much of the time, and each takes memory for itself."""
+COST = {"train": 60.0, "generate": 10.0, "price": 10.0, "calibrate": 10.0, "report": 10.0, "track": 10.0}
+"""Seconds, roughly, where no training has left its wall time."""
 
 
-class Tally(logging.Handler):
-    """Listens to dvc and sorts the stages that it names; dvc itself prints as ever."""
+def run(targets: list[str], jobs: int | None = None, check: Callable[[], None] = lambda: None) -> int:
+    """Reproduce the targets (none: everything), print the summary, and return the exit code.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.stages: dict[str, list[str]] = {heading: [] for heading in HEADINGS.values()}
-
-    def emit(self, record: logging.LogRecord) -> None:
-        said = record.getMessage()
-        if record.exc_info:
-            said += str(record.exc_info[1])
-        for words, heading in HEADINGS.items():
-            if words in said:
-                named = re.findall(r"'([^'@ ]+@[^' ]+)'", said)
-                self.stages[heading] = list(dict.fromkeys(self.stages[heading] + named))
-
-
-def run(targets: list[str]) -> int:
-    """Reproduce the targets (none: everything), print the summary, and return dvc's exit code."""
+    `check` is called before the first stage that runs, and may raise. Exit code 255 as dvc's where a stage failed.
+    """
     try:
-        from dvc.cli import main
+        from recurrence.repro.crew import Crew, Known
     except ImportError as error:
         raise RecurrenceError("dvc is not installed; pip install 'recurrence[pipeline]' (make run does)") from error
     os.chdir(paths.root())
     here = str(Path(sys.executable).parent)  # dvc.yaml says `python`, and means this one
     os.environ["PATH"] = os.pathsep.join((here, os.environ.get("PATH", "")))
-    tally = Tally()
-    logging.getLogger("dvc").addHandler(tally)
+    jobs = jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        errors = Path(folder) / "errors.jsonl"
-        os.environ[ERRORS] = str(errors)
-        code = int(main(["repro", "--keep-going", *targets]))
-        reasons = _reasons(errors)
-    print("\n".join(summary(tally.stages, reasons, code)))
+    crew = Crew(paths.root(), targets, jobs, Known(check, cost, partial(cores, jobs=jobs), gpus_for))
+    crew.run()
+    print("\n".join(summary(crew.board)))
     print(f"in {timedelta(seconds=round(time.monotonic() - started))}")
-    return code
+    if crew.signal:
+        print(f"stopped by {signal.Signals(crew.signal).name}; the same command goes on from here")
+        return 128 + crew.signal
+    return 255 if crew.board.why else 0
 
 
-def summary(stages: dict[str, list[str]], reasons: dict[str, str], code: int) -> list[str]:
-    """The lines of the summary, from the stages under each heading and what the failed ones said."""
-    stages = {**stages, "ran": [name for name in stages["ran"] if name not in stages["failed"]]}
+def summary(board: "Log") -> list[str]:
+    """The lines of the summary."""
+    stages: dict[str, list[str]] = {}
+    for name, how in board.how.items():
+        stages.setdefault(how, []).append(name)
     lines = [""]
-    for heading in ("ran", "restored", "up to date", "left out"):
-        names = stages[heading]
-        shown = ", ".join(names) if len(names) <= NAMES_SHOWN and heading != "up to date" else ""
-        lines.append(f"{heading:<11}{len(names):>4}  {shown}".rstrip())
-    lines.append(f"{'failed':<11}{len(stages['failed']):>4}")
-    for name in stages["failed"]:
-        lines.append(f"  {name}: {reasons.get(name, 'see what it said above')}")
-    if stages["failed"]:
-        lines.append(f"Mend that, then: recurrence repro {' '.join(stages['failed'])} (or everything: make repro)")
-    elif code:
-        lines.append(f"dvc ended with {code}; it says why above")
+    for heading in ("ran", "restored", "up to date", "left out", "stopped", "failed"):
+        names = stages.get(heading, [])
+        shown = ", ".join(names) if len(names) <= NAMES_SHOWN and heading not in ("up to date", "failed") else ""
+        if names or heading != "stopped":
+            lines.append(f"{heading:<11}{len(names):>4}  {shown}".rstrip())
+    failed = stages.get("failed", [])
+    lines += [f"  {name}: {board.why[name]}" for name in failed]
+    if failed:
+        lines.append(f"Mend that, then: recurrence repro {' '.join(failed)} (or everything: make repro)")
     return lines
 
 
-def _reasons(errors: Path) -> dict[str, str]:
-    """What stages that failed said to people, by stage."""
-    if not errors.exists():
-        return {}
-    return dict(json.loads(line) for line in errors.read_text(encoding="utf-8").splitlines())
+def cost(name: str) -> float:
+    """Seconds that a stage takes, roughly: what stands in the wall times, or a guess."""
+    stage, _, key = name.partition("@")
+    corpus, _, model = key.partition("-")
+    if stage == "train":
+        with suppress(RecurrenceError, KeyError, TypeError):
+            return float(read_json(paths.wall(corpus, model))["train_seconds"])
+    return COST.get(stage, 1.0)
+
+
+def cores(name: str, jobs: int) -> int:
+    """How many of the jobs a stage stands for: as many as it computes with threads, or its part of a GPU.
+
+    Each computes with as many threads as it would alone, since the last digits of a large net depend on their number;
+    so such a stage has the cores to itself.
+    """
+    stage, _, key = name.partition("@")
+    if stage not in WITH_NETS:
+        return 1
+    if count := len(gpus()):
+        return max(1, jobs // (PER_GPU * count))
+    from recurrence.device import SMALL
+
+    loaded = params.load()
+    block = loaded.models[key]
+    if stage == "price":
+        block = loaded.models[f"{block.corpus}-{loaded.sampling[key].judge}"]
+    return loaded.compute.threads or jobs if (block.hidden or 0) > SMALL else 1
+
+
+def gpus_for(name: str) -> list[str]:
+    """The GPUs of which a stage may have one."""
+    return gpus() if name.partition("@")[0] in WITH_NETS else []
+
+
+@cache
+def gpus() -> list[str]:
+    """The CUDA devices that stages may use, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    if os.environ.get("RECURRENCE_DEVICE", params.load().compute.device) == "cpu":
+        return []
+    count = torch.cuda.device_count()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
+    return visible.split(",")[:count]

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,11 @@ from recurrence.errors import RecurrenceError
 from recurrence.files import read_json
 
 if TYPE_CHECKING:
+    from recurrence.loops.files import Sample
+    from recurrence.loops.findings import Evident
     from recurrence.loops.verdict import Detector
+
+    Read = Callable[[Callable[[int], None]], Iterator[Sample]]
 
 ON_PAGE = 500
 """Samples on a page, at most."""
@@ -26,28 +30,38 @@ BAR_BYTES = 4_000_000
 """Less is judged before a progress bar would be of use."""
 
 
+# Options of the command, in the order in which its help has them.
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Text, JSONL, folders, or - for stdin")]
+Unit = Annotated[
+    Literal["char", "word", "token"] | None,
+    typer.Option(help="What repeats; default: char for text, token for records of tokens.", show_default=False),
+]
+Floor = Annotated[
+    int | None,
+    typer.Option(min=1, help="Least evidence, in matched tokens; default: 40 char, 20 else.", show_default=False),
+]
+Corpus = Annotated[str | None, typer.Option(help="Floors from this corpus's detector card.", show_default=False)]
+Lines = Annotated[bool, typer.Option("--lines", help="Each line of a text file is a sample.")]
+Format = Annotated[Literal["table", "jsonl", "csv"], typer.Option(help="For people, or for programs.")]
+Highlight = Annotated[bool, typer.Option("--highlight", help="Show the texts, their loops marked.")]
+Html = Annotated[
+    Path | None, typer.Option(metavar="OUT", help="Write a page with the marked texts.", show_default=False)
+]
+FailOver = Annotated[
+    float, typer.Option(min=0.0, max=1.0, metavar="RATE", help="Exit code 1 only if a larger share loops.")
+]
+
+
 def loops(  # noqa: PLR0913 (each is an option of the command)
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Text, JSONL, folders, or - for stdin")],
-    unit: Annotated[
-        Literal["char", "word", "token"] | None,
-        typer.Option(help="What repeats; default: char for text, token for records of tokens.", show_default=False),
-    ] = None,
-    floor: Annotated[
-        int | None,
-        typer.Option(min=1, help="Least evidence, in matched tokens; default: 40 char, 20 else.", show_default=False),
-    ] = None,
-    corpus: Annotated[
-        str | None, typer.Option(help="Floors from this corpus's detector card.", show_default=False)
-    ] = None,
-    lines: Annotated[bool, typer.Option("--lines", help="Each line of a text file is a sample.")] = False,
-    format: Annotated[Literal["table", "jsonl", "csv"], typer.Option(help="For people, or for programs.")] = "table",
-    highlight: Annotated[bool, typer.Option("--highlight", help="Show the texts, their loops marked.")] = False,
-    html: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Write a page with the marked texts.", show_default=False)
-    ] = None,
-    fail_over: Annotated[
-        float, typer.Option(min=0.0, max=1.0, metavar="RATE", help="Exit code 1 only if a larger share loops.")
-    ] = 0.0,
+    files: Files,
+    unit: Unit = None,
+    floor: Floor = None,
+    corpus: Corpus = None,
+    lines: Lines = False,
+    format: Format = "table",
+    highlight: Highlight = False,
+    html: Html = None,
+    fail_over: FailOver = 0.0,
 ) -> None:
     """Which samples loop, since when, with what unit. A text file is one sample; of JSONL each line is one, a record
     with `text` or `tokens` (and `id`). Exact and near loops count; recycling (phrases reused without a period) is only
@@ -62,24 +76,13 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
       recurrence loops samples.jsonl --html loops.html --fail-over 0.05
       recurrence generate nietzsche/lstm --prompt " for thos" | recurrence loops - --corpus nietzsche
     """
-    from recurrence.cli.verdicts import SHOWN, show, write_page, writer
+    from recurrence.cli.verdicts import SHOWN, show, write_page
     from recurrence.loops.files import read_samples
-    from recurrence.loops.findings import Evident, judge_samples
-    from recurrence.loops.highlight import pieces
 
-    _check_html(html)
-    if highlight and format != "table":
-        raise RecurrenceError(f"--highlight is for the table, got --format {format}; leave one out, or use --html")
+    _check(html, highlight, format)
     detectors, read_as = _detectors(corpus, unit, floor)
-    found = Evident(ON_PAGE if html else SHOWN)
-    write = writer(format)
-    with _watched(files, format) as tell:
-        samples = read_samples(files, sys.stdin.buffer, read_as, lines, tell)
-        for sample, row in judge_samples(samples, detectors, min(os.cpu_count() or 1, MOST_JOBS)):
-            write(row)
-            found.add(row, partial(pieces, sample, row) if highlight or html else tuple)
-    if not found.total:
-        raise RecurrenceError(f"{', '.join(files)}: no samples in there; every line is blank")
+    read = partial(read_samples, files, sys.stdin.buffer, read_as, lines)
+    found = _judged(files, read, detectors, format, ON_PAGE if html else SHOWN, highlight or html is not None)
     if format == "table":
         show(found, highlight)
     if html:
@@ -87,15 +90,35 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
     raise typer.Exit(int(found.looping / found.total > fail_over))
 
 
+def _judged(
+    files: Sequence[str], read: "Read", detectors: Mapping[str, "Detector"], format: str, most: int, marked: bool
+) -> "Evident":
+    """The verdicts on all samples, told at once to programs; for people `most` are kept, with their marks if asked."""
+    from recurrence.cli.verdicts import writer
+    from recurrence.loops.findings import Evident, judge_samples
+    from recurrence.loops.highlight import pieces
+
+    found, write = Evident(most), writer(format)
+    with _watched(files, format) as tell:
+        for sample, row in judge_samples(read(tell), detectors, min(os.cpu_count() or 1, MOST_JOBS)):
+            write(row)
+            found.add(row, partial(pieces, sample, row) if marked else tuple)
+    if not found.total:
+        raise RecurrenceError(f"{', '.join(files)}: no samples in there; every line is blank")
+    return found
+
+
 # ---------------------------------------------------------------- what is asked
 
 
-def _check_html(html: Path | None) -> None:
+def _check(html: Path | None, highlight: bool, format: str) -> None:
     """An output that could be somebody's text or folder is refused before anything is read."""
     if html and (html.suffix not in (".html", ".htm") or html.is_dir()):
         raise RecurrenceError(
             f"--html {html}: must be a file named *.html, to be written; samples come without an option"
         )
+    if highlight and format != "table":
+        raise RecurrenceError(f"--highlight is for the table, got --format {format}; leave one out, or use --html")
 
 
 def _detectors(corpus: str | None, unit: str | None, floor: int | None) -> tuple[dict[str, "Detector"], str | None]:

@@ -30,8 +30,9 @@ def main(key: str) -> None:
         texts["judge_nats"] = prices(judge, texts["text"].tolist(), where, advance)
     with atomic_path(paths.prices(asked.corpus, asked.name)) as path:
         texts[["sample_id", "judge_nats"]].to_parquet(path, index=False)
-    means = texts.groupby("strategy", sort=False)["judge_nats"].mean()
-    told = ", ".join(f"{name} {means[name]:.3f}" for name in dict.fromkeys((means.idxmin(), "human", means.idxmax())))
+    means = texts.groupby("strategy", sort=False)["judge_nats"].mean().sort_values().to_dict()
+    names = dict.fromkeys((next(iter(means)), "human", next(reversed(means))))
+    told = ", ".join(f"{name} {means[name]:.3f}" for name in names)
     say(f"price {key}: nats per token under {asked.judge}, from the cheapest to the dearest: {told}")
 
 
