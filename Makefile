@@ -3,17 +3,19 @@
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 5000
+JOBS ?=
+KILLS ?= 200
 BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check repro pipeline ui bench readme lock
+.PHONY: help run test check repro pipeline faults soak ui bench readme lock
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 run: $(READY)  ## set up, then human numbers from corpus to report and MLflow (minutes, no network)
-	$(BIN)/recurrence repro report@human_numbers track@human_numbers
+	$(BIN)/recurrence repro $(addprefix --jobs ,$(JOBS)) report@human_numbers track@human_numbers
 	@echo
 	@echo "Read:    reports/human_numbers/index.html"
 	@echo "Browse:  make ui"
@@ -26,11 +28,17 @@ check: $(READY)  ## lint, format, types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-repro: $(READY)  ## everything in params.yaml; whatever is up to date is left alone
-	$(BIN)/recurrence repro
+repro: $(READY)  ## everything in params.yaml; whatever is up to date is left alone (JOBS=2: stages at a time)
+	$(BIN)/recurrence repro $(addprefix --jobs ,$(JOBS))
 
-pipeline: $(READY)  ## the pipeline end to end in a clone, with small params (minutes)
-	$(BIN)/pytest -m slow tests/test_pipeline.py
+pipeline: $(READY)  ## the pipeline end to end in clones, with small params; several machines and ranks (minutes)
+	$(BIN)/pytest -m slow --ignore tests/faults
+
+faults: $(READY)  ## what happens when it is killed, full, broken or damaged (minutes)
+	$(BIN)/pytest -m slow tests/faults
+
+soak: $(READY)  ## kill the pipeline at random, again and again; nothing may be lost (KILLS=200, half an hour)
+	$(BIN)/python tests/faults/soak.py --kills $(KILLS) --command "$(BIN)/recurrence repro"
 
 ui: $(READY)  ## browse the runs in MLflow, on this machine only (PORT=5000)
 	$(BIN)/recurrence ui --port $(PORT)

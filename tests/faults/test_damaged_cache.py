@@ -1,0 +1,65 @@
+"""A damaged object of dvc's cache: dvc brings it back as it is, we name it, and without it the result is made anew."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from faults.small_pipeline import Pipeline, build
+from recurrence import integrity
+from recurrence.tracking.provenance import md5
+
+pytestmark = pytest.mark.slow
+
+RESULTS = ("data/models/mine/rnn/seed0.safetensors", "data/samples/mine/rnn.parquet")
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    made = build(tmp_path_factory.mktemp("damaged") / "project")
+    made.run("dvc", "repro", "generate@mine-rnn")
+    return made
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_damage_is_named_and_mended(pipeline: Pipeline, name: str) -> None:
+    before = results(pipeline)
+    result = pipeline.root / name
+    stored = object_of(result)
+    damage(stored)
+    result.unlink()
+    assert "Running stage" not in pipeline.run("dvc", "repro", "generate@mine-rnn").stdout
+    assert result.read_bytes() != before[name]
+
+    *named, remedy = integrity.report(pipeline.root)
+    assert {line.split(": ")[0] for line in named} == {str(stored), str(output_of(result))}
+    removal, _, again = remedy.partition(": ")[2].partition(" && ")
+    assert again == "recurrence repro"
+    pipeline.run(*shlex.split(removal))
+    pipeline.run("dvc", "repro", "generate@mine-rnn")
+    assert results(pipeline) == before
+    assert integrity.report(pipeline.root) == []
+
+
+def results(pipeline: Pipeline) -> dict[str, bytes]:
+    return {name: content for name, content in pipeline.outputs().items() if "/wall/" not in name}
+
+
+def object_of(result: Path) -> Path:
+    digest = md5(result)
+    root = next(folder for folder in result.parents if (folder / ".dvc").is_dir())
+    return integrity.cache(root) / digest[:2] / digest[2:]
+
+
+def output_of(result: Path) -> Path:
+    """What the stage calls its output: the folder of the model, the file of the samples."""
+    return result.parent if result.suffix == ".safetensors" else result
+
+
+def damage(stored: Path) -> None:
+    """Flip a bit in the middle, and leave the file as dvc keeps it."""
+    mode, content = stored.stat().st_mode, bytearray(stored.read_bytes())
+    content[len(content) // 2] ^= 1
+    stored.chmod(0o644)
+    stored.write_bytes(content)
+    stored.chmod(mode)
