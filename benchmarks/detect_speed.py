@@ -78,7 +78,8 @@ TEXTS: dict[str, Callable[[np.random.Generator, int], Text]] = {
 
 
 BEYOND = {"square_free"}
-"""Shown, but not held to the targets: made to be hard for this method, and like no text."""
+"""Not held to the ratio: made to be hard for this method, and like no text. Its work grows with the length, but all of
+it sorts and looks up fingerprints, and ten times as many of those take the machine itself 12 to 14 times as long."""
 
 
 def cpu_s(work: Callable[[], Any], repeats: int = 3) -> float:
@@ -127,7 +128,7 @@ def texts(sizes: list[int]) -> bool:
             memory = extra / size
         speeds = [size / 1e6 / took for size, took in zip(sizes, seconds, strict=True)]
         ratios = [long / short for short, long in zip(seconds, seconds[1:], strict=False)]
-        good = good and (name in BEYOND or (min(speeds) >= LEAST_MB_S and max(ratios) <= MOST_RATIO))
+        good = good and min(speeds) >= LEAST_MB_S and (name in BEYOND or max(ratios) <= MOST_RATIO)
         print(
             f"{name:14}{''.join(f'{speed:7.1f} MB/s' for speed in speeds)}  "
             f"{' '.join(f'{ratio:5.1f}' for ratio in ratios)} {memory:5.1f} B/token"

@@ -1,14 +1,14 @@
 """Tokens per second of generating with all strategies at once, against feeding the whole text again for every token.
 
 What is compared are samples of 1,000 characters after prompts of 64. Ours: the grid of the stage `generate`, 32 prompts
-x every strategy of params.yaml in double precision, searches included. By default its middle alone is timed (about a
-minute), from prompts that are as long as the text is there: what a step costs grows with the text, about evenly, so
-that the middle costs the mean. `--full` makes the samples whole (ten minutes). The peer makes one sample at a time and
-reads the whole text anew for each token, which is how the lesson library's `predict` does it, in single precision and
-without that library's own costs. It would take days, so of a sample's 1,000 tokens it makes 50, evenly spread from the
-first to the last, the best of two times each. Both have the net of nietzsche/lstm with random weights and one thread,
-and are timed in its processor time, so that other work on the machine counts little. `--quick` tries a little of it and
-proves nothing.
+x every strategy of params.yaml in double precision, searches included. `--full` makes the samples whole (six minutes).
+By default their middle alone is timed (one minute), from prompts that are as long as the text is there: what a step
+costs grows with the text, about evenly, so that the middle costs the mean; but the reading of those prompts falls to
+few tokens, so this says less than is so. The peer makes one sample at a time and reads the whole text anew for each
+token, which is how the lesson library's `predict` does it, in single precision and without that library's own costs. It
+would take days, so of a sample's 1,000 tokens it makes 50, evenly spread from the first to the last, the best of two
+times each. Both have the net of nietzsche/lstm with random weights and one thread, and are timed in its processor time,
+so that other work on the machine counts little. `--quick` tries a little of it and proves nothing.
 """
 
 import sys

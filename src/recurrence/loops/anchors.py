@@ -30,9 +30,9 @@ _FARTHEST = 32
 """Most places from one anchor to the next: fewer anchors would save nothing any more."""
 _THIN = 8
 """Anchors in a row of which the next tier keeps at least one."""
-_TIERS = 6, 3
+_TIERS = 5, 3
 """Levels that the first tier of anchors is for, and each further one."""
-_PAIRS = 1 << 18
+_PAIRS = 1 << 13
 """Pairs of equal windows looked at a time."""
 _PLACE = 2**32 - 1
 """The bits of a key that hold the place; those above hold the fingerprint."""
@@ -63,7 +63,8 @@ class Anchors:
         """Level k is for runs whose evidence, or period, is at least least * 2^k, and less than twice that."""
         self._gap = min((least + 1) // 2, _FARTHEST)
         self._width = least - self._gap + 1
-        self._keys = self._chosen() if self.levels else np.zeros(0, np.int64)
+        self._keys = self._chosen(None, self._width, self._gap) if self.levels else np.zeros(0, np.int64)
+        self._keys.sort()
         self._tiers: list[_Tier] = []
 
     def best(self, level: int, wanted: Flags) -> Spans:
@@ -83,23 +84,25 @@ class Anchors:
         return np.concatenate([np.zeros((0, 3), np.int64), *found])
 
     def _owners(self, places: Places) -> Places:
-        """Which text a place is in."""
+        """Which text each place is in; of a single text one 0, for them all."""
+        if len(self.bounds) == 2:
+            return np.zeros(1, np.int64)
         owners: Places = np.searchsorted(self.bounds[1:], places, "right")
         return owners
 
     # ------------------------------------------------------------ choosing anchors
 
-    def _chosen(self) -> Places:
-        """Keys, sorted, of all places whose window is the smallest of some `gap` in a row."""
-        last, keys = self.prints.size - self._width + 1, [np.zeros(0, np.int64)]
+    def _chosen(self, places: Places | None, width: int, gap: int = 1) -> Places:
+        """Keys, fingerprint and place in one number, of those places (None: all there are) whose window is the
+        smallest of some `gap` in a row; a block at a time, for the processor's cache."""
+        last, keys = self.prints.size - width + 1, [np.zeros(0, np.int64)]
+        last = last if places is None else int(np.searchsorted(places, last))
         for low in range(0, last, BLOCK):
-            first, stop = max(low - self._gap + 1, 0), min(low + BLOCK + self._gap - 1, last)
-            values = self.prints.windows(slice(first, stop), self._width)
-            here = np.flatnonzero(winnow(values, self._gap)[low - first : low - first + BLOCK]) + low - first
-            keys.append(values[here] << 32 | here + first)
-        joined = np.concatenate(keys)
-        joined.sort()
-        return joined
+            first, stop = max(low - gap + 1, 0), min(low + BLOCK + gap - 1, last)
+            values = self.prints.windows(slice(first, stop) if places is None else places[first:stop], width)
+            here = np.flatnonzero(winnow(values, gap)[low - first : low - first + BLOCK]) + low - first
+            keys.append(values[here] << 32 | (here + first if places is None else places[here + first]))
+        return np.concatenate(keys)
 
     def _tier(self, level: int, wanted: Flags) -> _Tier:
         """The anchors for a level; once chosen they stay."""
@@ -109,17 +112,11 @@ class Anchors:
         place = max(level - _TIERS[0] + _TIERS[1], 0) // _TIERS[1]
         while len(self._tiers) <= place:
             tier, lowest = self._tiers[-1], _TIERS[0] + _TIERS[1] * (len(self._tiers) - 1)
-            keys = self._marked(tier.places, (self.least << lowest) // 4)
-            keys = keys[winnow(keys >> 32, _THIN)]
+            keys = self._chosen(tier.places, (self.least << lowest) // 4, _THIN)
             keys.sort()
             kept = self._repeated(keys, wanted)
             self._tiers.append(_Tier(kept, tier.context + _THIN * tier.gap, _THIN * tier.gap))
         return self._tiers[place]
-
-    def _marked(self, places: Places, width: int) -> Places:
-        """Keys, fingerprint and place in one number, of those places whose window ends inside their text."""
-        places = places[places + width <= self.bounds[self._owners(places) + 1]]
-        return self.prints.windows(places, width) << 32 | places
 
     def _steps(self, keys: Places) -> Places:
         """How far before each window, of sorted keys, the nearest equal one of its text is: far more than any place
@@ -146,21 +143,20 @@ class Anchors:
         size, tier = self.least << level, self._tier(level, wanted)
         width = size // 2 if level else self._width
         places = tier.places if wanted.all() else tier.places[wanted[self._owners(tier.places)]]
+        places = places[places + width <= self.bounds[self._owners(places) + 1]]
         if not len(places):
             return
-        keys = self._marked(places, width)
-        places, keys = keys & _PLACE, np.sort(keys)
-        step = self._steps(keys)
-        spot = np.flatnonzero(step < 2 * size)
-        if level:  # the first anchor of each cell is enough
-            cell = max(size - width - tier.context - tier.gap + 2, 1)
-            place = np.searchsorted(places, keys[spot] & _PLACE)
-            spot = spot[(place == 0) | (places[place - 1] // cell < places[place] // cell)]
+        keys = self._chosen(places, width)
+        cell = max(size - width - tier.context - tier.gap + 2, 1)
+        spot = np.sort(keys[np.diff(places // cell, prepend=-1) > 0])  # the first anchor of each cell is enough
+        keys.sort()
+        step, spot = self._steps(keys), np.searchsorted(keys, spot)
+        spot = spot[step[spot] < 2 * size]
         asked = keys[spot]
         place = asked & _PLACE
         low = self.bounds[self._owners(place)]
         oldest = np.searchsorted(keys, asked - place + np.maximum(place - 2 * size + 1, low))
-        newest = np.searchsorted(keys, asked - shortest, "right")
+        newest = spot if shortest == 1 else np.searchsorted(keys, asked - shortest, "right")
         some = newest > oldest
         near = np.where(step <= width // 2, step, 0)
         second = np.flatnonzero(near)  # half the window is compared besides: so many windows have some that collide
@@ -186,8 +182,8 @@ class Anchors:
         """From one stretch to one before it a lag is of use if a run goes beyond the ends or the beginnings of both,
         which then are that far apart; or else, where they touch, any lag. Between windows alone there is but one."""
         heads, place = windows.heads, windows.keys & _PLACE
-        first = np.searchsorted(heads, windows.oldest, "right") - 1
-        last = np.minimum(windows.mine, np.searchsorted(heads, windows.newest))
+        first = windows.stretch[windows.oldest]
+        last = np.minimum(windows.mine, windows.stretch[windows.newest - 1] + 1)
         for row, other in _ranges(first, last):
             at, period = place[windows.spot[row]], np.maximum(windows.period[other], windows.period[windows.mine[row]])
             farthest = np.maximum(heads[other], windows.oldest[row])
@@ -212,8 +208,8 @@ class Anchors:
 
         Where it ends before the window does, the window has another one after all.
         """
-        back, ahead = self._reach(at + period, period, most)
-        start, end = at - back, at + period + ahead
+        start, end = self._reach(at + period, period, most, np.zeros_like(at))
+        start -= period
         found = np.stack([start, end, period], 1)[end >= at + width]
         for begin, stop, lag in np.unique(found, axis=0).tolist():
             if not np.array_equal(self.codes[begin : stop - lag], self.codes[begin + lag : stop]):
@@ -224,46 +220,36 @@ class Anchors:
 
     def _spans(self, at: Places, lag: Places, size: int, most: int) -> Spans:
         """The runs at these places, of those with matched >= max(period, size); `most` is the most there may be."""
-        if len(at):
-            half = self._halves(at, lag, size // 2)
-            at, lag = at[half], lag[half]
-        if not len(at):
-            return np.zeros((0, 3), np.int64)
-        back, ahead = self._reach(at, lag, most)
-        enough = back + ahead >= np.maximum(lag, size)
-        return np.stack([at - back - lag, lag, at + ahead], 1)[enough]
+        enough = begin = end = np.maximum(lag, size)
+        for limit in sorted({2 * size, most}):  # few have enough, and only they are worth following to their ends
+            begin, end = self._reach(at, lag, limit, enough)
+            found = end - begin >= enough
+            at, lag, enough, begin, end = (each[found] for each in (at, lag, enough, begin, end))
+        return np.stack([begin - lag, lag, end], 1)
 
-    def _reach(self, at: Places, lag: Places, most: int) -> tuple[Places, Places]:
-        """How many tokens before a place, and from it on, are repeats, in its text."""
+    def _reach(self, at: Places, lag: Places, most: int, enough: Places) -> tuple[Places, Places]:
+        """From where to where around a place tokens are repeats, in its text, no further than `most`; see `reach`."""
         owners = self._owners(at)
-        low, high = self.bounds[owners], self.bounds[owners + 1]
-        return self.prints.reach(at, lag, np.maximum(low, at - lag - most), np.minimum(high, at + most))
-
-    def _halves(self, at: Places, lag: Places, half: int) -> Flags:
-        """Whether `half` tokens before or after a place are repeats: of 2 * half around it, one side is."""
-        owners = self._owners(at)
-        ahead = at + half <= self.bounds[owners + 1]
-        ahead[ahead] = self.prints.repeats(at[ahead], lag[ahead], half)
-        back = ~ahead & (at - half - lag >= self.bounds[owners])
-        back[back] = self.prints.repeats(at[back] - half, lag[back], half)
-        either: Flags = ahead | back
-        return either
+        low, high = self.bounds[owners] + lag, self.bounds[owners + 1]
+        return self.prints.reach(at, lag, np.maximum(low, at - most), np.minimum(high, at + most), enough)
 
 
 class _Windows:
     """Windows keys[spot] of some width, and keys[oldest:newest], which hold the equal windows before them.
 
     Equal windows that follow each other by at most half their width (`step`; 0: by more) have that step for a period,
-    and so has all of the stretch that they cover. Windows heads[i] to heads[i + 1] - 1 make one; period[i] is 0 if that
-    is one window.
+    and so has all of the stretch that they cover. Windows heads[i] to heads[i + 1] - 1 make stretch i; period[i] is 0
+    if that is one window.
     """
 
     def __init__(self, keys: Places, step: Places, width: int, *asked: Places) -> None:
-        self.keys, self.step, self.width = keys, step, width
+        self.keys, self.step, self.width = keys, np.append(step, 0), width
         self.spot, self.oldest, self.newest = asked
-        self.heads = np.append(np.flatnonzero(step == 0), len(keys))
-        self.mine = np.searchsorted(self.heads, self.spot, "right") - 1
-        self.period = np.where(np.diff(self.heads) > 1, step[np.minimum(self.heads[:-1] + 1, len(keys) - 1)], 0)
+        self.heads = np.flatnonzero(self.step == 0)
+        self.stretch = np.cumsum(step == 0)
+        self.stretch -= 1
+        self.mine = self.stretch[self.spot]
+        self.period = self.step[self.heads[:-1] + 1]
 
 
 def _each_once(at: Places, lag: Places) -> Pairs:

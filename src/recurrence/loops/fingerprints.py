@@ -45,20 +45,32 @@ class Fingerprints:
         same: Flags = _modulo(grown - self._gap(at + length, lag)) == 0
         return same
 
-    def reach(self, at: Places, lag: Places, low: Places, high: Places) -> tuple[Places, Places]:
-        """How many tokens before `at`, and from `at` on, equal those `lag` before them, both within [low, high)."""
-        back, ahead = np.zeros_like(at), np.zeros_like(at)
-        left = right = self._gap(at, lag)
-        level = 1 << int(np.maximum(at - low - lag, high - at).max(initial=0)).bit_length()
+    def reach(self, at: Places, lag: Places, low: Places, high: Places, enough: Places) -> tuple[Places, Places]:
+        """From where to where around `at` all tokens in [low, high) equal those `lag` before them.
+
+        Where they are fewer than `enough`, that may be said to be nowhere: most such are given up early.
+        """
+        reached, rows, gap = np.stack([at, at]), np.arange(len(at)), self._gap(at, lag)
+        level = 1 << int(np.maximum(at - low, high - at).max(initial=0)).bit_length()
+        state = np.stack([lag, low, high, enough, at, at, gap, gap])
         while level := level // 2:
+            lag, low, high, enough, begin, end, left, right = state
             power = pow(self.base, level, PRIME)
-            further = self._gap(np.minimum(at + ahead + level, high), lag)
-            same = (_modulo(right * power - further) == 0) & (at + ahead + level <= high)
-            ahead, right = ahead + level * same, np.where(same, further, right)
-            further = self._gap(np.maximum(at - back - level, low + lag), lag)
-            same = (_modulo(further * power - left) == 0) & (at - back - level >= low + lag)
-            back, left = back + level * same, np.where(same, further, left)
-        return back, ahead
+            edge = np.minimum(end + level, high)
+            further = self._gap(edge, lag)
+            same = (_modulo(right * power - further) == 0) & (edge - end == level)
+            np.copyto(end, edge, where=same)
+            np.copyto(right, further, where=same)
+            edge = np.maximum(begin - level, low)
+            further = self._gap(edge, lag)
+            same = (_modulo(further * power - left) == 0) & (begin - edge == level)
+            np.copyto(begin, edge, where=same)
+            np.copyto(left, further, where=same)
+            hopeful = end - begin > enough - 2 * level
+            if 2 * np.count_nonzero(hopeful) < len(hopeful):
+                state, rows = state[:, hopeful], rows[hopeful]
+        reached[:, rows] = state[4:6]
+        return reached[0], reached[1]
 
     def _gap(self, at: Places, lag: Places) -> Places:
         """prefix[at] - prefix[at - lag]: windows before two such places are equal iff it grows by the base's power."""
