@@ -109,10 +109,11 @@ def main() -> None:
     print(f"overhead: {wall - sums['computing'] / asked.jobs:.1f} s (wall time less computing / {asked.jobs})")
     idle = wall - covered(list(spans["computing"].values()))
     print(f"          {idle:.1f} s in which no stage computes")
-    print("longest computing: ", end="")
-    lengths = {name: end - begin for name, (begin, end) in spans["computing"].items()}
-    longest = sorted(lengths, key=lambda name: -lengths[name])[:LARGEST]
-    print(", ".join(f"{name} {lengths[name]:.0f} s" for name in longest))
+    lengths = {kind: {name: end - begin for name, (begin, end) in of.items()} for kind, of in spans.items()}
+    in_dvc = {name: length - lengths["process"].get(name, 0.0) for name, length in lengths["stage"].items()}
+    for title, of in (("computing", lengths["computing"]), ("in dvc", in_dvc)):
+        longest = sorted(of, key=lambda name: -of[name])[:LARGEST]
+        print(f"longest {title}: " + ", ".join(f"{name} {of[name]:.1f} s" for name in longest))
 
 
 if __name__ == "__main__":

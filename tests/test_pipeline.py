@@ -69,7 +69,7 @@ class Clone:
         """`recurrence repro`; which stages ran."""
         done = self.run("recurrence", "repro", *targets)
         assert done.returncode == code, done.stdout + done.stderr
-        return set(re.findall(r"^Running stage '(.+)':$", done.stdout, re.M))
+        return set(re.findall(r"^(\S+@\S+): started$", done.stderr, re.M))
 
     def change_params(self, change: Any) -> None:
         path = self.root / "params.yaml"

@@ -52,6 +52,7 @@ def test_what_was_stopped_is_named_where_anything_was() -> None:
 def anew(monkeypatch: pytest.MonkeyPatch) -> None:
     reproduction.gpus.cache_clear()
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(reproduction, "glob", lambda pattern: ["/dev/nvidia0", "/dev/nvidia1"])
 
 
 def test_the_cost_of_a_training_is_its_last_wall_time(empty_project: Path) -> None:

@@ -136,7 +136,8 @@ def repro(
     """
     from recurrence.cli import reproduction
 
-    raise typer.Exit(reproduction.run(targets or [], jobs, lambda: validate(params.load())))
+    validate(params.load())
+    raise typer.Exit(reproduction.run(targets or [], jobs))
 
 
 def ui(

@@ -4,10 +4,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache, partial
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +26,10 @@ COST = {"train": 60.0, "generate": 10.0, "price": 10.0, "calibrate": 10.0, "repo
 """Seconds, roughly, where no training has left its wall time."""
 
 
-def run(targets: list[str], jobs: int | None = None, check: Callable[[], None] = lambda: None) -> int:
+def run(targets: list[str], jobs: int | None = None) -> int:
     """Reproduce the targets (none: everything), print the summary, and return the exit code.
 
-    `check` is called before the first stage that runs, and may raise. Exit code 255 as dvc's where a stage failed.
+    255 as dvc's where a stage failed, 128 and the signal's number where one stopped it.
     """
     try:
         from recurrence.repro.crew import Crew, Known
@@ -40,7 +40,7 @@ def run(targets: list[str], jobs: int | None = None, check: Callable[[], None] =
     os.environ["PATH"] = os.pathsep.join((here, os.environ.get("PATH", "")))
     jobs = jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     started = time.monotonic()
-    crew = Crew(paths.root(), targets, jobs, Known(check, cost, partial(cores, jobs=jobs), gpus_for))
+    crew = Crew(paths.root(), targets, jobs, Known(cost, partial(cores, jobs=jobs), gpus_for))
     crew.run()
     print("\n".join(summary(crew.board)))
     print(f"in {timedelta(seconds=round(time.monotonic() - started))}")
@@ -106,10 +106,10 @@ def gpus_for(name: str) -> list[str]:
 @cache
 def gpus() -> list[str]:
     """The CUDA devices that stages may use, as CUDA_VISIBLE_DEVICES names them."""
+    if not glob("/dev/nvidia[0-9]*") or os.environ.get("RECURRENCE_DEVICE", params.load().compute.device) == "cpu":
+        return []
     import torch
 
-    if os.environ.get("RECURRENCE_DEVICE", params.load().compute.device) == "cpu":
-        return []
     count = torch.cuda.device_count()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
     return visible.split(",")[:count]

@@ -5,6 +5,7 @@ another. Comes in: stage names; goes out: what dvc found or did. Knows nothing o
 is started.
 """
 
+import logging
 import os
 import threading
 import time
@@ -41,6 +42,17 @@ Launch = Callable[[Any], None]
 
 class Interrupted(Exception):
     """The run is being stopped; no stage begins any more."""
+
+
+class Relay(logging.Handler):
+    """Passes log messages on as lines."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self.say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.say(f"dvc: {record.getMessage()}")
 
 
 class Books:
@@ -93,8 +105,24 @@ class Books:
             ):
                 stack.callback(setattr, module, name, getattr(module, name))
                 setattr(module, name, ours)
+            stack.enter_context(self._warnings_only())
             stack.enter_context(self.repo.scm_context(quiet=True))
             yield
+
+    @contextmanager
+    def _warnings_only(self) -> Iterator[None]:
+        """dvc neither prints what the board shows anyway nor draws bars into its table."""
+        spoken, drawn = logging.getLogger("dvc"), logging.getLogger("dvc.progress")
+        former = spoken.handlers, spoken.level, drawn.level
+        spoken.handlers = [Relay(lambda line: self.say(line))]
+        spoken.setLevel(logging.WARNING)
+        drawn.setLevel(logging.CRITICAL)  # what dvc's bars go by
+        try:
+            yield
+        finally:
+            spoken.handlers = former[0]
+            spoken.setLevel(former[1])
+            drawn.setLevel(former[2])
 
     def changed(self, name: str) -> bool:
         """Whether dvc would run or restore this stage. Also where another process holds its files: that one may."""

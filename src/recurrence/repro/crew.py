@@ -30,8 +30,6 @@ Event = tuple[str, str, str]
 class Known:
     """What the pipeline knows of its stages, by name."""
 
-    check: Callable[[], None] = lambda: None
-    """Called once, before anything is run or restored; may raise."""
     cost: Callable[[str], float] = lambda name: 1.0
     cores: Callable[[str], int] = lambda name: 1
     gpus: Callable[[str], Sequence[str]] = lambda name: ()
@@ -55,7 +53,6 @@ class Crew:
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._launched: set[str] = set()
         self._turns = itertools.count()
-        self._is_checked = False
 
     def run(self) -> None:
         """Bring all stages of the plan up to date, but for those that fail and those that need them."""
@@ -94,9 +91,6 @@ class Crew:
         if not is_changed:
             self._settle((name, "up to date", ""))
             return
-        if not self._is_checked:
-            self.known.check()
-            self._is_checked = True
         self.commands.warm_up(_enforce_cmd_list(self.books.stages[name].cmd or []))
         self.plan.is_due(name)
 

@@ -15,8 +15,6 @@ from dvc.dvcfile import Lockfile
 from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml
 
-from recurrence.files import write_text
-
 HEAD = "schema: '2.0'\nstages:\n"
 ENTRY = re.compile(r"^  (?=\S)", re.MULTILINE)
 UNCLEAR = re.compile(r"^(?!  |\Z)|(?:^|\s)#", re.MULTILINE)
@@ -45,7 +43,7 @@ class Recorder:
         if new is None:
             by_dvc(lockfile, stages, **kwargs)
         elif new != old:
-            write_text(path, new)
+            _replace(path, new)
             lockfile.repo.scm_context.track_file(lockfile.relpath)
 
     def text_with(self, text: str, name: str, document: str) -> str | None:
@@ -62,6 +60,13 @@ class Recorder:
             return HEAD + numbered([known[each] for each in early + late])
         except KeyError:  # what an entry refers to stands in another
             return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Not forced to the disk, for which every stage might wait seconds: what a power cut takes, dvc's cache returns."""
+    half = path.with_name(f".{path.name}.half")
+    half.write_text(text, encoding="utf-8", newline="")
+    half.replace(path)
 
 
 def entries(text: str) -> dict[str, str] | None:
