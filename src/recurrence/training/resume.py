@@ -161,7 +161,7 @@ def _locked(folder: Path) -> int:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return _take(path)
-        except FileNotFoundError:  # removed in between by a holder who is done
+        except (FileNotFoundError, FileExistsError):  # removed in between by a holder who is done; mkdir says either
             continue
         except BlockingIOError:
             with suppress(FileNotFoundError):
