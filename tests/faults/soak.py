@@ -38,9 +38,9 @@ from recurrence import integrity
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 EPOCHS, SEEDS = 60, (0, 1)
 """Some ten seconds of training; the short version has a third of it."""
-SPAN_S = {"train": 15.0, "generate": 4.0, "track": 8.0}
-"""How long a stage is given before it is hit, at most; other stages: 3."""
-HITS = {"train": 12, "generate": 6, "track": 6, "dvc": 4}
+SPAN_S = {"train": 12.0, "track": 6.0}
+"""How long a stage is given before it is hit, at most; other stages, which are soon over: 0.7."""
+HITS = {"train": 12, "generate": 8, "track": 6, "dvc": 3}
 """How often a stage, or dvc between stages, is hit before it is let through; other stages: once."""
 ENDING_S = 10.0
 """How long the processes of a run that was hit may take to be gone."""
@@ -172,12 +172,12 @@ class Soak:
         if self.counts.kills.total() >= self.wanted or (aim := self._aim()) is None:
             return False
         kind, stage = aim
-        until = time.monotonic() + self.rng.uniform(0, SPAN_S.get(kind, 3.0))
+        until = time.monotonic() + self.rng.uniform(0, SPAN_S.get(kind, 0.7))
         while time.monotonic() < until and leader.poll() is None and (not stage or alive(stage.pid)):
             time.sleep(0.01)
         which = self.rng.choice(SIGNALS)
         helpers = [each for each in marked(self.mark) if not each.stage and each.pid != leader.pid]
-        victims = {"stage": 6, "dvc": 2, "group": 2, "helper": 1} if stage else {"dvc": 4, "helper": 1}
+        victims = {"stage": 8, "dvc": 2, "group": 2, "helper": 1} if stage else {"dvc": 4, "helper": 1}
         (victim,) = self.rng.choices(list(victims), list(victims.values()))
         if victim == "helper" and not helpers:
             victim = "dvc"

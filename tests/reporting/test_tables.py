@@ -15,8 +15,9 @@ DECODING = (
     "exact_rate exact_lo exact_hi near_rate near_lo near_hi recycling_rate recycling_lo recycling_hi terminal_rate "
     "onset_median onset_rmean period_median copies_median coverage_mean identity_mean n_attractors price price_lo "
     "price_hi rep_1 rep_2 rep_3 rep_4 rep_8 distinct_1 distinct_2 distinct_3 distinct_4 zlib_ratio longest_repeat "
-    "lz_factors rep_w rep_r welleck_rep_4 longest_verbatim non_word diversity self_bleu zipf holtzman_paper "
-    "holtzman_code vllm_repetition whisper_zlib rescued certified certified_agree ended_rate stopped_exact_rate "
+    "lz_factors rep_w rep_r welleck_rep_4 holtzman_paper_200 holtzman_code_200 longest_verbatim non_word diversity "
+    "self_bleu zipf holtzman_paper holtzman_code vllm_repetition whisper_zlib rescued certified certified_agree "
+    "ended_rate stopped_exact_rate "
     "long_length long_exact_rate pure_reference pure_difference pure_p pure_p_holm"
 )
 

@@ -10,7 +10,8 @@ from recurrence.reporting.results import HUMAN, ModelResults, Results, exact_nat
 
 CURVE = ["seed", "protocol", "phase", "epoch", "lr", "train_nats", "valid_nats", "valid_accuracy"]
 METRICS = [*(f"rep_{n}" for n in (1, 2, 3, 4, 8)), *(f"distinct_{n}" for n in (1, 2, 3, 4)), "zlib_ratio"]
-METRICS += ["longest_repeat", "lz_factors", "rep_w", "rep_r", "welleck_rep_4", "longest_verbatim", "non_word"]
+METRICS += ["longest_repeat", "lz_factors", "rep_w", "rep_r", "welleck_rep_4", "holtzman_paper_200"]
+METRICS += ["holtzman_code_200", "longest_verbatim", "non_word"]
 RULES = ("holtzman_paper", "holtzman_code", "vllm_repetition", "whisper_zlib")
 """Published rules that every sample is put to as well."""
 DECODING = ["samples", "length", "deterministic", "uses_history", "exact", "near", "recycling"]
