@@ -52,7 +52,7 @@ def bare_pipeline(folder: Path) -> None:
         outs = [out["path"] for out in stage.get("outs", [])]
         stages[f"stage{number}"] = {"cmd": writing(outs), "deps": deps, "outs": outs}
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}), encoding="utf-8")
-    (folder / "params.yaml").write_text("")  # marks the root of a project
+    shutil.copy(ROOT / "params.yaml", folder)  # no stage looks at it, but `recurrence repro` checks it first
 
 
 def writing(outs: list[str]) -> str:

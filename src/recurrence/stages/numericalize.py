@@ -1,5 +1,7 @@
 """numericalize: text and vocabulary -> data/ids/<corpus>/{train,valid}.npy and data/counts/<corpus>.json."""
 
+from io import BytesIO
+
 import numpy as np
 
 from recurrence import paths
@@ -22,7 +24,9 @@ def main(key: str) -> None:
                 ids, counts[part] = vocab.encode_part(text)
             except RecurrenceError as error:
                 raise RecurrenceError(f"corpora.{key}: {part}.txt: {error}") from error
-            np.save(folder / f"{part}.npy", ids)
+            content = BytesIO()  # np.save into a file says nothing where the disk has no room for the last of it
+            np.save(content, ids)
+            (folder / f"{part}.npy").write_bytes(content.getbuffer())
     write_json(paths.counts(key), {"vocab": len(vocab), **counts})
     told = ", ".join(f"{part} {n['tokens']:,} tokens ({n['unk']:,} <unk>)" for part, n in counts.items())
     say(f"numericalize {key}: {told}")
