@@ -44,7 +44,7 @@ ui: $(READY)  ## browse the runs in MLflow, on this machine only (PORT=5000)
 	$(BIN)/recurrence ui --port $(PORT)
 
 bench: $(READY)  ## the benchmarks
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit; done
+	@for file in $(filter-out benchmarks/overhead.py,$(sort $(wildcard benchmarks/*.py))); do echo "== $$file"; $(BIN)/python "$$file" || exit; done
 
 readme: $(READY)  ## write the results table of README.md anew from reports/
 	$(BIN)/python -m recurrence.reporting.readme
