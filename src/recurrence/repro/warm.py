@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recurrence import stages
+from recurrence.processes import die_with_parent
 
 JOB_BYTES = 1 << 20
 NUMBER = struct.Struct("i")
@@ -95,9 +96,7 @@ def become(job: Job, output: int, server: int, versions: Versions) -> None:
     """Be the process of this stage: what `python -m` does, in a child of the server."""
     with suppress(OSError):
         os.setpgid(0, 0)
-    stages.die_with_parent()
-    if os.getppid() != server:
-        os._exit(1)
+    die_with_parent(server)
     os.chdir(job.cwd)
     os.environ.clear()
     os.environ.update(job.env)

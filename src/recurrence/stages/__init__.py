@@ -1,20 +1,11 @@
 """The stages of dvc.yaml, one file each: read, call, write. `run` is their common entry."""
 
-import ctypes
 import os
-import select
-import signal
 import sys
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 from recurrence.errors import RecurrenceError
-
-SHELLS = {"sh", "dash", "bash", "zsh", "ksh", "fish"}
-PR_SET_PDEATHSIG = 1
-"""From linux/prctl.h: the signal that the kernel sends to this process when the one that started it is gone."""
+from recurrence.processes import die_with_parent
 
 
 def run(stage: Callable[[str], None]) -> None:
@@ -31,31 +22,3 @@ def run(stage: Callable[[str], None]) -> None:
     except RecurrenceError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-
-
-def die_with_parent() -> None:
-    """Kill this process as soon as the one that started it is gone, whatever ended that (on Linux; elsewhere nothing).
-
-    Of a shell between the two (most replace themselves by their last command, some wait for it) the parent is meant.
-    Also the `initializer` of a pool whose workers shall not outlive the stage.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    name, starter = _name_and_parent(os.getppid())
-    if name in SHELLS:
-        threading.Thread(target=_die_with, args=(starter,), daemon=True).start()
-
-
-def _die_with(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        watched = select.poll()
-        watched.register(os.pidfd_open(pid), select.POLLIN)
-        watched.poll()
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _name_and_parent(pid: int) -> tuple[str, int]:
-    stat = Path(f"/proc/{pid}/stat").read_text()  # "12 (the name) S 11 ..."
-    name, _, rest = stat.partition("(")[2].rpartition(")")
-    return name, int(rest.split()[1])

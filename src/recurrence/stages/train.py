@@ -18,8 +18,9 @@ import torch
 from recurrence import device, params, paths, training
 from recurrence.files import atomic_path, read_json, write_json
 from recurrence.model import build_model, checkpoint, core_module, counts
+from recurrence.processes import end_at_once
 from recurrence.stages import run
-from recurrence.training import ranks, resume, workers
+from recurrence.training import ranks, resume
 from recurrence.training.jobs import Trained, Training, digest
 
 HISTORY = ["seed", "protocol", *training.Row.__dataclass_fields__]
@@ -111,5 +112,5 @@ def _write_wall(block: params.Model, began: float, facts: dict[str, Any]) -> Non
 
 
 if __name__ == "__main__":
-    workers.end_at_once()
+    end_at_once()
     run(main)

@@ -17,8 +17,9 @@ from recurrence import graphs, params
 from recurrence.console import Advance, progress, say
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel, build_model, checkpoint
+from recurrence.processes import side_by_side
 from recurrence.randomness import derived_seed
-from recurrence.training import batches, memory, resume, stack, workers
+from recurrence.training import batches, memory, resume, stack
 from recurrence.training.capture import CapturedTrainer
 from recurrence.training.divergence import Diverged
 from recurrence.training.ranks import RankKeeper, Ranks, RankTrainer
@@ -75,7 +76,7 @@ class Training:
         """How many epochs one job has."""
         return sum(phase.epochs for phase in self.recipe.phases)
 
-    def jobs(self, side_by_side: int = 1) -> list[Job]:
+    def jobs(self, at_a_time: int = 1) -> list[Job]:
         """The work in parts, of which so many can be done at a time; what comes out does not depend on how many.
 
         Each part is one seed, or as many as are sooner trained together; all come once more on the notebook's windows
@@ -84,7 +85,7 @@ class Training:
         split = self.recipe.batches.notebook_split
         protocols = ["ordered"] if split == "none" else ["ordered", "as_notebook"]
         together = self.ranks is None and stack.pays(self.block, self.vocab_size, self.device)
-        lots = stack.dealt(self.block.seeds, side_by_side if together else len(self.block.seeds))
+        lots = stack.dealt(self.block.seeds, at_a_time if together else len(self.block.seeds))
         return [Job(lot, protocol) for lot in lots for protocol in protocols]
 
     def run_all(self, jobs: Sequence[Job], processes: int) -> list[Trained]:
@@ -92,7 +93,7 @@ class Training:
         name, done = f"{self.block.corpus}/{self.block.name}", dict[Job, Trained]()
         with progress(name, len(jobs) * self.epochs, "epochs") as advance:
             if processes:
-                for job, trained in workers.side_by_side(self.run, jobs, processes):
+                for job, trained in side_by_side(self.run, jobs, processes):
                     done[job] = trained
                     advance(self.epochs, told(trained.rows[-1]))
             else:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from recurrence import processes
 from recurrence.errors import RecurrenceError
-from recurrence.training import workers
 
 
 def squared(number: int) -> int:
@@ -18,7 +18,7 @@ def squared(number: int) -> int:
 
 
 def test_every_result_comes_with_what_it_is_of() -> None:
-    assert dict(workers.side_by_side(squared, [1, 2, 3], 2)) == {1: 1, 2: 4, 3: 9}
+    assert dict(processes.side_by_side(squared, [1, 2, 3], 2)) == {1: 1, 2: 4, 3: 9}
 
 
 def stuck_but_for_two(number: int) -> None:
@@ -30,7 +30,7 @@ def stuck_but_for_two(number: int) -> None:
 def test_where_one_fails_the_others_are_not_waited_for() -> None:
     began = time.monotonic()
     with pytest.raises(RecurrenceError, match="two is wrong"):
-        list(workers.side_by_side(stuck_but_for_two, [1, 2], 2))
+        list(processes.side_by_side(stuck_but_for_two, [1, 2], 2))
     assert time.monotonic() - began < 30
 
 
@@ -40,16 +40,16 @@ def killed(_: int) -> None:
 
 def test_a_process_that_is_killed_is_an_error_for_people() -> None:
     with pytest.raises(RecurrenceError, match="a process was killed"):
-        list(workers.side_by_side(killed, [1], 1))
+        list(processes.side_by_side(killed, [1], 1))
 
 
 PARENT = """
 import os, sys, time
-from recurrence.training import workers
+from recurrence import processes
 def work(folder):
     open(f"{folder}/{os.getpid()}", "w").close()
     time.sleep(60)
-list(workers.side_by_side(work, [sys.argv[1]] * 2, 2))
+list(processes.side_by_side(work, [sys.argv[1]] * 2, 2))
 """
 
 
@@ -73,9 +73,18 @@ def within(seconds: float, holds, folder: Path) -> list[Path]:  # type: ignore[n
 
 
 COMPUTING = """
+import signal, sys, threading, time
 import torch
-from recurrence.training import workers
-workers.end_at_once()
+from recurrence import processes
+
+def receive() -> None:
+    if len(sys.argv) == 2:
+        time.sleep(0.3)
+        signal.pthread_kill(threading.get_ident(), int(sys.argv[1]))
+    time.sleep(60)
+
+threading.Thread(target=receive, daemon=True).start()  # before, as those of numpy and OpenMP are
+processes.end_at_once()
 wide = torch.ones(9000, 9000)
 print("begun", flush=True)
 while True:
@@ -84,9 +93,14 @@ while True:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_process_in_the_middle_of_a_computation(number: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", COMPUTING], stdout=subprocess.PIPE, text=True) as process:
+@pytest.mark.parametrize("to_another_thread", [False, True])
+def test_a_signal_ends_a_process_in_the_middle_of_a_computation(
+    number: signal.Signals, to_another_thread: bool
+) -> None:
+    command = [sys.executable, "-c", COMPUTING, *([str(int(number))] if to_another_thread else [])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "begun\n"
-        time.sleep(0.3)
-        process.send_signal(number)
+        if not to_another_thread:
+            time.sleep(0.3)
+            process.send_signal(number)
         assert process.wait(timeout=10) == 128 + number
