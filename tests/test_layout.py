@@ -21,7 +21,7 @@ PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encodin
 STAGES = sorted(p.stem for p in (PACKAGE / "stages").glob("*.py") if p.stem != "__init__")
 
 # A change in these cannot change a result that `params:` or a path would not show.
-EXEMPT = {"params", "wording", "paths", "errors", "files", "console", "device", "graphs"}
+EXEMPT = {"params", "wording", "paths", "errors", "files", "console", "device", "graphs", "processes"}
 NO_TORCH = ("download", "split", "build_vocab", "numericalize")
 NO_TORCH += ("list_strategies", "calibrate", "detect_loops", "report")
 WITH_MODELS = ("train", "evaluate", "generate", "price")
