@@ -38,8 +38,10 @@ def test_it_says_what_it_runs_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert "running on cpu: " in (said := capsys.readouterr().err) and "2 thread(s)" in said
 
 
-def test_small_nets_take_one_thread() -> None:
-    device.choose(Compute(device="cpu"), hidden=64)
+@pytest.mark.parametrize("hidden", [64, None])
+def test_small_nets_and_baselines_take_one_thread(hidden: int | None) -> None:
+    torch.set_num_threads(2)
+    device.choose(Compute(device="cpu"), hidden)
     assert torch.get_num_threads() == 1
     device.choose(Compute(device="cpu", threads=2), hidden=64)
     assert torch.get_num_threads() == 2

@@ -21,7 +21,7 @@ SMALL = 128
 
 
 def choose(compute: Compute, hidden: int | None = None) -> torch.device:
-    """The device for `compute.device`; sets the number of threads, fewer for a small net, and prints what it runs on.
+    """The device for `compute.device`; sets the number of threads, one for a small net or none, and says what it is.
 
     Full float32 everywhere: what `training` may lower, it lowers for its own block. RECURRENCE_DEVICE overrides
     params.yaml. Raises RecurrenceError where CUDA is demanded and absent.
@@ -36,7 +36,7 @@ def choose(compute: Compute, hidden: int | None = None) -> torch.device:
         )
     if compute.threads is not None:
         torch.set_num_threads(compute.threads)
-    elif hidden is not None and hidden <= SMALL:
+    elif (hidden or 0) <= SMALL:
         torch.set_num_threads(1)
     graphs.allow(compute.cuda_graphs == "auto")
     _allow_tf32(False)
