@@ -11,9 +11,10 @@ from torch import Tensor
 from recurrence import params
 from recurrence.graphs import Make
 from recurrence.model import LanguageModel, build_model
-from recurrence.training import Row, batches
-from recurrence.training.capture import CapturedTrainer, CycledAdam
+from recurrence.training import Row, batches, stack
+from recurrence.training.capture import CapturedStackTrainer, CapturedTrainer, CycledAdam
 from recurrence.training.divergence import Diverged
+from recurrence.training.stack import StackTrainer
 from recurrence.training.trainer import Trainer
 from tape import Tape
 
@@ -104,6 +105,41 @@ def test_captured_is_step_by_step_to_the_bit(case: str) -> None:
     assert same(plain, graphed)
     assert same(plain, trained(None, rule, **sizes))
     assert all(tape.rehearsals == 1 for tape in Tape.made) and sum(tape.replays for tape in Tape.made) > 20
+
+
+def stacked(make: Make | None | type[Trainer], rule: params.Recipe, **sizes: Any) -> StackTrainer:
+    """Three seeds at once; `make` as in `trainer`."""
+    loaders = [tuple(batches.loader(STREAM, rule.batches, train) for train in (True, False)) for _ in range(3)]
+    rngs = [np.random.default_rng(seed) for seed in range(3)]
+    masks = [torch.Generator().manual_seed(seed) for seed in range(3)]
+    beside = stack.parts([model(seed=seed, **sizes) for seed in range(3)], rule, loaders, rngs, masks)  # type: ignore[arg-type]
+    if make is Trainer:
+        return StackTrainer(*beside)
+    made = CapturedStackTrainer(*beside, make)  # type: ignore[arg-type]
+    made.watch.at_once = False
+    return made
+
+
+@pytest.mark.parametrize("core", ["elman", "elman_concat", "gru_cell"])
+def test_seeds_together_are_captured_to_the_bit(core: str) -> None:
+    batch = {"loader": "windows", "size": 16, "bptt": 6, "stride": 2, "targets": "last", "state": "zero"}
+    for rule, sizes in (
+        (recipe(phases=[phase(weight_decay=0.1, decoupled=True), going_on()]), {}),
+        (params.Recipe.model_validate({"batches": batch, "phases": [phase()], "clip": 0.5}), {"context": 6}),
+    ):
+        plain, graphed = stacked(Trainer, rule, core=core, **sizes), stacked(Tape, rule, core=core, **sizes)
+        ends = [(list(one.run()), one.kept()[0]) for one in (plain, graphed)]
+        assert same(*ends)
+        assert len(graphed.rows) == 3 * graphed.epoch and sum(tape.replays for tape in Tape.made) > 20
+
+
+def test_seeds_together_go_on_from_a_snapshot_under_graphs() -> None:
+    whole, kept = stacked(Tape, recipe(phases=[phase(ONE_CYCLE)]), core="elman"), []
+    list(whole.run(pause=lambda: kept.append(whole.snapshot())))
+    rest = stacked(Tape, recipe(phases=[phase(ONE_CYCLE)]), core="elman")
+    rest.resume(kept[30])
+    list(rest.run())
+    assert same((whole.rows, whole.kept()[0]), (rest.rows, rest.kept()[0]))
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def together(rule: params.Model, seeds: Sequence[int]) -> StackTrainer:
     begun = [begin(rule, seed) for seed in seeds]
     assert rule.recipe is not None
     loaders, rngs, masks = [b.loaders for b in begun], [b.rng for b in begun], [b.masks for b in begun]
-    return StackTrainer([b.model for b in begun], rule.recipe, loaders, rngs, masks)
+    return StackTrainer(*stack.parts([b.model for b in begun], rule.recipe, loaders, rngs, masks))
 
 
 def same(trainer: StackTrainer, rule: params.Model, seeds: Sequence[int]) -> None:
@@ -159,7 +159,7 @@ def test_seeds_are_dealt_out_evenly_and_in_order() -> None:
     assert stack.dealt([7], 2) == [(7,)] and stack.dealt([7, 8], 0) == [(7, 8)]
 
 
-CPU = torch.device("cpu")
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -180,5 +180,10 @@ def test_small_nets_that_keep_step_are_trained_together(core: str) -> None:
 def test_others_are_not(changes: dict[str, object]) -> None:
     rule = block(**changes)
     assert not stack.pays(rule, 7, CPU)
-    rule = block()
-    assert not stack.pays(rule, 7, torch.device("cuda"))
+    assert not stack.pays(rule, 7, CUDA)
+
+
+def test_on_a_gpu_those_that_have_no_fused_layer_and_draw_no_masks() -> None:
+    together = {core: stack.pays(block(**sizes), 7, CUDA) for core, sizes in CORES.items()}
+    assert together == {"elman": True, "elman_concat": True, "gru_cell": True, "rnn": False}
+    assert not stack.pays(block(dropout={"plain_output": 0.1}), 7, CUDA)

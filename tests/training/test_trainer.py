@@ -83,6 +83,15 @@ def test_state_is_carried_or_reset_as_the_recipe_says(state, expected) -> None: 
     assert expected(net.fresh)  # reset: two epochs, and a validation after each
 
 
+def test_ticks_add_up_where_windows_of_chance_lengths_end_early() -> None:
+    rule = recipe(batches={"loader": "variable_bptt", "size": 4, "bptt": 6})
+    one, ticks = trainer_of(model(), rule), list[int]()
+    batches, made = one.train.batches, list[int]()
+    object.__setattr__(one.train, "batches", lambda *args: (made.append(1) or batch for batch in batches(*args)))
+    list(one.run(tick=ticks.append))
+    assert sum(ticks) == one.epoch * len(one.train) > len(made) > 0
+
+
 def test_regularizers_change_the_gradient_but_not_the_printed_loss() -> None:
     plain, held = model(), model()
     first = fit(plain, recipe(phases=[{"epochs": 1, "optimizer": {}, "schedule": {"kind": "constant", "lr": 1e-9}}]))

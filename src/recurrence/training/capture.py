@@ -15,9 +15,11 @@ from torch import Tensor
 
 from recurrence.graphs import Make, Repeated, put
 from recurrence.model import LanguageModel
+from recurrence.model.stacked import Stacked
 from recurrence.params import Recipe
 from recurrence.training import optimizers
 from recurrence.training.batches import Batch, Loader
+from recurrence.training.stack import StackTrainer
 from recurrence.training.trainer import Trainer
 
 #   B = lanes, T = time
@@ -80,6 +82,12 @@ class CapturedTrainer(Trainer):
         beta1 = self.beta1 if isinstance(self.optimizer, CycledAdam) else None
         super().step(batch, cast(float, self.lr), cast(float | None, beta1))
         put(self.carried, self.state)
+
+
+class CapturedStackTrainer(CapturedTrainer, StackTrainer):
+    """A StackTrainer whose steps are recorded and replayed."""
+
+    model: Stacked
 
 
 class CycledAdam(torch.optim.Adam):

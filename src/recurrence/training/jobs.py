@@ -20,7 +20,7 @@ from recurrence.model import LanguageModel, build_model, checkpoint
 from recurrence.processes import side_by_side
 from recurrence.randomness import derived_seed
 from recurrence.training import batches, memory, resume, stack
-from recurrence.training.capture import CapturedTrainer
+from recurrence.training.capture import CapturedStackTrainer, CapturedTrainer
 from recurrence.training.divergence import Diverged
 from recurrence.training.ranks import RankKeeper, Ranks, RankTrainer
 from recurrence.training.stack import StackTrainer
@@ -160,12 +160,14 @@ class Training:
             whole = torch.cat((train, valid))
             loaders = [batches.notebook_windows(whole, self.recipe.batches, rng) for rng in rngs]
         models, masks = zip(*(self._model(seed, job) for seed in job.seeds), strict=True)
+        make, on_gpu = graphs.maker(self.device), self.device.type == "cuda"
         if len(models) > 1:
-            return StackTrainer(models, self.recipe, loaders, rngs, masks)
+            beside = stack.parts(models, self.recipe, loaders, rngs, masks)
+            return CapturedStackTrainer(*beside, make) if on_gpu else StackTrainer(*beside)
         parts = models[0], self.recipe, *loaders[0], rngs[0]
         if self.ranks is not None:
             return RankTrainer(*parts, self.ranks)
-        return CapturedTrainer(*parts, graphs.maker(self.device)) if self.device.type == "cuda" else Trainer(*parts)
+        return CapturedTrainer(*parts, make) if on_gpu else Trainer(*parts)
 
     def _model(self, seed: int, job: Job) -> tuple[LanguageModel, torch.Generator]:
         """A seed's model, and a generator that goes on as torch's own does from here."""

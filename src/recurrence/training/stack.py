@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recurrence import params
@@ -29,15 +29,19 @@ SMALL = 128
 def pays(block: params.Model, vocab_size: int, device: torch.device) -> bool:
     """Whether seeds of a model are trained sooner together than one after another, and to the same end.
 
-    Not on a GPU, where steps are recorded instead; nor where a product is long enough to fill a core; nor where torch
-    has a fused kernel for a whole layer (LSTM), which S nets cannot share and which is faster than S products at once.
-    Seeds that draw their own window lengths, or may go back to a lower rate by themselves, do not keep step.
+    Not where a product is long enough to fill a core; nor where there is a fused kernel for a whole layer, which S nets
+    cannot share and which is faster than S products at once: LSTMs on a CPU, on a GPU all of torch's recurrent layers.
+    Seeds that draw their own window lengths, or may go back to a lower rate by themselves, do not keep step; nor do
+    masks on a GPU, where the one random state that recorded steps move on is torch's own.
     """
     assert block.recipe is not None and block.hidden is not None
     in_step = block.recipe.batches.loader != "variable_bptt" and block.recipe.on_divergence is None
     with torch.device("meta"):
         model = build_model(block, vocab_size)
-    return device.type == "cpu" and block.hidden <= SMALL and in_step and can_stack(model)
+    fused = any(isinstance(part, nn.RNNBase) for part in model.modules())
+    if device.type == "cuda" and (fused or block.dropout != params.Dropout()):
+        return False
+    return block.hidden <= SMALL and in_step and can_stack(model)
 
 
 def dealt(seeds: Sequence[int], hands: int) -> list[tuple[int, ...]]:
@@ -86,26 +90,35 @@ class Beside:
             yield torch.cat(xs), torch.cat(ys)
 
 
+Parts = tuple[Stacked, Recipe, Loader, Loader, np.random.Generator]
+
+
+def parts(
+    models: Sequence[LanguageModel],
+    recipe: Recipe,
+    loaders: Sequence[tuple[Loader, Loader]],
+    rngs: Sequence[np.random.Generator],
+    generators: Generators,
+) -> Parts:
+    """What a StackTrainer is made of, from each seed's parts.
+
+    `loaders`: for training and validation; `generators`: what dropout masks are drawn from.
+    """
+    lanes = recipe.batches.model_copy(update={"size": len(models) * recipe.batches.size})
+    train, valid = (cast(Loader, Beside(each)) for each in zip(*loaders, strict=True))
+    stacked = Stacked(models, generators).train()
+    return stacked, recipe.model_copy(update={"batches": lanes}), train, valid, cast(np.random.Generator, Rngs(rngs))
+
+
 class StackTrainer(Trainer):
     """A Trainer of S seeds at once; an epoch adds S rows, in the order of the seeds."""
 
     model: Stacked
 
-    def __init__(  # noqa: PLR0913 (a trainer's parts, for each seed)
-        self,
-        models: Sequence[LanguageModel],
-        recipe: Recipe,
-        loaders: Sequence[tuple[Loader, Loader]],
-        rngs: Sequence[np.random.Generator],
-        generators: Generators,
-    ) -> None:
-        """`loaders`: for training and validation; `generators`: what dropout masks are drawn from."""
-        self.seeds = len(models)
-        lanes = recipe.batches.model_copy(update={"size": self.seeds * recipe.batches.size})
-        train, valid = (cast(Loader, Beside(parts)) for parts in zip(*loaders, strict=True))
-        model = Stacked(models, generators).train()
-        for_all = recipe.model_copy(update={"batches": lanes})
-        super().__init__(model, for_all, train, valid, cast(np.random.Generator, Rngs(rngs)))
+    def __init__(self, model: Stacked, recipe: Recipe, train: Loader, valid: Loader, rng: np.random.Generator) -> None:
+        """See `parts`."""
+        self.seeds = len(model.models)
+        super().__init__(model, recipe, train, valid, rng)
         self.average = Average(torch.zeros(self.seeds, device=self.device))
         self.good = self._snapshot()
 

@@ -118,6 +118,8 @@ class Trainer(Learner):
             tick(1)
             pause()
         self.watch.check()
+        if never := len(self.train) - self.done:  # windows of chance lengths may come to the end of the text sooner
+            tick(never)
 
     def _end_epoch(self, figures: tuple[float, float, int]) -> None:
         """Write the row, and be at the start of the next epoch."""
