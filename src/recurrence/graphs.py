@@ -33,11 +33,14 @@ Make = Callable[[], Graph]
 
 
 class CudaGraph:
-    """A Graph by torch.cuda.CUDAGraph. torch moves the random state on at each replay as the work itself would."""
+    """A Graph by torch.cuda.CUDAGraph. torch moves the random states on at each replay as the work itself would: its
+    own, and those of `generators`."""
 
-    def __init__(self, pool: Any, stream: torch.cuda.Stream) -> None:
-        self.pool, self.stream = pool, stream
+    def __init__(self, pool: Any, stream: torch.cuda.Stream, generators: Sequence[torch.Generator] = ()) -> None:
+        self.pool, self.stream, self.generators = pool, stream, generators
         self.graph = torch.cuda.CUDAGraph()
+        for generator in generators:
+            self.graph.register_generator_state(generator)
 
     def rehearse(self, work: Work[Result]) -> Result:
         here = torch.cuda.current_stream()
@@ -49,13 +52,14 @@ class CudaGraph:
 
     def capture(self, work: Work[Result]) -> Result:
         here = torch.cuda.current_stream()
-        generator = torch.cuda.default_generators[here.device_index]
-        before = generator.clone_state()
+        drawn_from = [torch.cuda.default_generators[here.device_index], *self.generators]
+        before = [generator.clone_state() for generator in drawn_from]
         try:  # the outer context comes back to this stream even where ending the capture raises
             with torch.cuda.stream(here), torch.cuda.graph(self.graph, pool=self.pool, stream=self.stream):
                 return work()
         except RuntimeError:
-            generator.graphsafe_set_state(before)  # a capture that was broken off leaves the old one unusable
+            for generator, state in zip(drawn_from, before, strict=True):
+                generator.graphsafe_set_state(state)  # a capture that was broken off leaves the old one unusable
             raise
 
     def replay(self) -> None:
@@ -71,8 +75,10 @@ def allow(allowed: bool) -> None:
     _allowed = allowed
 
 
-def maker(device: torch.device) -> Make | None:
+def maker(device: torch.device, generators: Sequence[torch.Generator] = ()) -> Make | None:
     """What makes graphs that share their memory, one maker for each owner; None where there are none.
+
+    `generators`: what the work draws from, beside torch's own.
 
     Sharing is safe because a graph leaves nothing in that memory that another's replay might overwrite before it is
     read: `Repeated` says how.
@@ -80,7 +86,7 @@ def maker(device: torch.device) -> Make | None:
     if device.type != "cuda" or not _allowed:
         return None
     pool, stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    return lambda: CudaGraph(pool, stream)
+    return lambda: CudaGraph(pool, stream, generators)
 
 
 class Repeated(Generic[Result]):

@@ -157,9 +157,9 @@ def test_the_exact_rule_alone_says_the_same_of_exact_loops() -> None:
 
 def test_documented_defaults() -> None:
     assert {unit: (d.unit, d.floor, d.near_floor, d.rep_n, d.rep_limit) for unit, d in DETECTORS.items()} == {
-        "char": ("char", 40, 40, 8, 0.20),
-        "word": ("word", 20, 20, 4, 0.35),
-        "token": ("token", 20, 20, 4, 0.35),
+        "char": ("char", 40, 70, 8, 0.20),
+        "word": ("word", 20, 25, 4, 0.35),
+        "token": ("token", 20, 25, 4, 0.35),
     }
     assert {(d.near_delta, d.zlib_limit, d.unknown) for d in DETECTORS.values()} == {(0.4, None, None)}
 

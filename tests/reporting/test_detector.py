@@ -20,8 +20,9 @@ def test_limits_say_where_they_come_from(toy: Results) -> None:
     shown = detector.values(toy)
     assert shown is not None
     exact, near, recycling = shown["limits"]
-    assert "40 or more characters being repeats" in exact and "in 120 windows of the training text has 22" in exact
-    assert "at most 40 % of the unit's length" in near
+    assert "40 or more characters being repeats" in exact and "in 1,191 windows of the training text" in exact
+    assert "laid end to end in 10 ways, has 22" in exact
+    assert "at most 40 % of the unit's length" in near and "one in 1,000 of these windows" in near
     assert "rep-8 above 0.2 or a zlib ratio above 2.1" in recycling
 
 
@@ -40,6 +41,9 @@ def test_false_alarms_stand_beside_their_bound(toy: Results) -> None:
     ours, code = rows["exact loop"], rows["Holtzman et al., the published code"]
     assert (ours["ours"], code["ours"]) == (True, False)
     assert (code["valid"]["found"], code["valid"]["trials"], code["train"]["trials"]) == (3, 40, 120)
+    near = rows["near loop"]
+    assert (near["valid"]["found"], near["valid_anyhow"]["found"], near["train_anyhow"]["trials"]) == (0, 1, 1_191)
+    assert code["valid_anyhow"] is None
     assert ours["valid"]["high"] == pytest.approx(3.8415 / (40 + 3.8415), rel=1e-3)
 
 

@@ -65,7 +65,7 @@ def test_the_card_of_a_corpus(project: Path, capsys: pytest.CaptureFixture[str])
     assert tree["bands"]["non_word"]["median"] is not None
     said = capsys.readouterr().err
     assert "detector card of toy: 18 planted texts" in said
-    assert "calibrate toy: floors 30 and 40 chars; planted loops found: exact_above_floor 4/4" in said
+    assert "calibrate toy: floors 30 and 30 chars; planted loops found: exact_above_floor 4/4" in said
 
 
 def test_the_same_bytes_every_time(project: Path) -> None:

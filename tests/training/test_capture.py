@@ -120,7 +120,7 @@ def stacked(make: Make | None | type[Trainer], rule: params.Recipe, **sizes: Any
     return made
 
 
-@pytest.mark.parametrize("core", ["elman", "elman_concat", "gru_cell"])
+@pytest.mark.parametrize("core", ["elman", "elman_concat", "gru_cell", "rnn", "gru", "lstm"])
 def test_seeds_together_are_captured_to_the_bit(core: str) -> None:
     batch = {"loader": "windows", "size": 16, "bptt": 6, "stride": 2, "targets": "last", "state": "zero"}
     for rule, sizes in (

@@ -24,6 +24,8 @@ CORES = {
     "elman_concat": {"core": "elman_concat"},
     "gru_cell": {"core": "gru_cell"},
     "rnn": {"core": "rnn", "layers": 2},
+    "gru": {"core": "gru", "layers": 2},
+    "lstm": {"core": "lstm", "layers": 2},
 }
 
 
@@ -90,6 +92,8 @@ DROPOUTS = [
     ("elman", {"plain_output": 0.4}),
     ("elman", {"embedding": 0.2, "input": 0.2, "output": 0.3}),
     ("rnn", {"plain_between": 0.5, "plain_output": 0.4}),
+    ("gru", {"plain_between": 0.5, "plain_output": 0.4}),
+    ("lstm", {"plain_between": 0.5, "plain_output": 0.4}),
 ]
 
 
@@ -165,13 +169,14 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 @pytest.mark.parametrize("core", CORES)
 def test_small_nets_that_keep_step_are_trained_together(core: str) -> None:
     rule = block(**CORES[core])
-    assert stack.pays(rule, 7, CPU)
+    assert stack.pays(rule, 7, CUDA)
+    assert stack.pays(rule, 7, CPU) == (core != "lstm")  # torch has a kernel for that one
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"core": "lstm"},
+        {"core": "awd_lstm"},
         {"hidden": 256, "core": "rnn"},
         {"recipe": recipe(batches=LANES | {"loader": "variable_bptt"})},
         {"recipe": recipe(on_divergence={"reduce_lr": 0.5, "at_most": 2})},
@@ -183,7 +188,7 @@ def test_others_are_not(changes: dict[str, object]) -> None:
     assert not stack.pays(rule, 7, CUDA)
 
 
-def test_on_a_gpu_those_that_have_no_fused_layer_and_draw_no_masks() -> None:
-    together = {core: stack.pays(block(**sizes), 7, CUDA) for core, sizes in CORES.items()}
-    assert together == {"elman": True, "elman_concat": True, "gru_cell": True, "rnn": False}
-    assert not stack.pays(block(dropout={"plain_output": 0.1}), 7, CUDA)
+def test_masks_that_cudnn_would_draw_are_left_to_it() -> None:
+    drops = [block(**CORES["rnn"], dropout={place: 0.1}) for place in ("plain_between", "plain_output")]
+    assert [stack.pays(rule, 7, CPU) for rule in drops] == [True, True]
+    assert [stack.pays(rule, 7, CUDA) for rule in drops] == [False, True]

@@ -98,8 +98,8 @@ def rep_n(ids: ArrayLike, n: int) -> float:
 
 def distinct_n(ids: ArrayLike, n: int) -> float:
     """Unique n-grams / all n-grams of one sequence (Li et al., arXiv 1510.03055)."""
-    names = _grams(np.asarray(ids), n)
-    return len(np.unique(names)) / len(names) if len(names) else float("nan")
+    names = np.sort(_grams(np.asarray(ids), n))
+    return (1 + np.count_nonzero(names[1:] != names[:-1])) / len(names) if len(names) else float("nan")
 
 
 def rep_w(ids: ArrayLike, window: int = 16) -> float:

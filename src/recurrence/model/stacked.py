@@ -18,9 +18,11 @@ from recurrence.model import Head, LanguageModel, State
 from recurrence.model.dropout import Dropout, LockedDropout, dropout_mask
 
 #   S = seeds, B = lanes of a seed, N = S * B lanes, those of a seed side by side, T = time, V = vocabulary,
-#   E = input size, H = hidden or output size, L = layers
+#   E = input size, H = hidden or output size, G = H for each gate, L = layers
 
 Generators = Sequence[torch.Generator]
+Carried = tuple[Tensor, ...]
+WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def can_stack(model: LanguageModel) -> bool:
@@ -29,7 +31,7 @@ def can_stack(model: LanguageModel) -> bool:
 
 
 def _matters(part: nn.Module) -> bool:
-    return isinstance(part, nn.Dropout) or any(True for _ in part.parameters(recurse=False))
+    return hasattr(part, "p") or any(True for _ in part.parameters(recurse=False))
 
 
 class Stacked(LanguageModel):
@@ -109,29 +111,66 @@ class Linears(Layers):
         return linear(x, self.weight, self.bias)
 
 
-class ElmanLayers(Layers):
-    """nn.RNNs, batch first; step by step, as torch itself does it on a CPU."""
+class RecurrentLayers(Layers):
+    """torch's recurrent layers, batch first, step by step: its own equations, for its own weights."""
 
-    def forward(self, x_NTE: Tensor, h_LNH: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x_NTE: Tensor, state: Tensor | Carried) -> tuple[Tensor, Tensor | Carried]:
         lanes, time, size = x_NTE.shape
         x_STBE = x_NTE.view(len(self.generators), -1, time, size).transpose(1, 2)
         after = []
-        for i, h_NH in enumerate(h_LNH):
+        for i, layer in enumerate(zip(*([state] if isinstance(state, Tensor) else state), strict=True)):
             if i and self.p and self.training:
                 x_STBE = x_STBE * self.masks(x_STBE.shape, x_STBE)
-            x_STBE = self._layer(i, x_STBE, h_NH.view(len(self.generators), -1, h_NH.shape[1]))
-            after.append(x_STBE[:, -1].flatten(0, 1))
-        return x_STBE.transpose(1, 2).reshape(lanes, time, -1), torch.stack(after)
+            carried = tuple(each_NH.view(len(self.generators), -1, each_NH.shape[1]) for each_NH in layer)
+            x_STBE, carried = self._layer(i, x_STBE, carried)
+            after.append([each_SBH.flatten(0, 1) for each_SBH in carried])
+        new = tuple(torch.stack(each) for each in zip(*after, strict=True))
+        return x_STBE.transpose(1, 2).reshape(lanes, time, -1), new[0] if isinstance(state, Tensor) else new
 
-    def _layer(self, i: int, x_STBE: Tensor, h_SBH: Tensor) -> Tensor:
-        w_ih, w_hh, b_ih, b_hh = (getattr(self, f"{name}_l{i}") for name in self.NAMES)
+    def _layer(self, i: int, x_STBE: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
+        w_ih, w_hh, b_ih, b_hh = (getattr(self, f"{name}_l{i}") for name in WEIGHTS)
         outputs = []
-        for wx_SBH in linear(x_STBE, w_ih, b_ih).unbind(1):
-            h_SBH = torch.tanh(torch.baddbmm(b_hh, h_SBH, w_hh) + wx_SBH)
-            outputs.append(h_SBH)
-        return torch.stack(outputs, 1)
+        for wx_SBG in linear(x_STBE, w_ih, b_ih).unbind(1):
+            carried = self.cell(wx_SBG, torch.baddbmm(b_hh, carried[0], w_hh), *carried)
+            outputs.append(carried[0])
+        return torch.stack(outputs, 1), carried
 
-    NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    @staticmethod
+    def cell(wx_SBG: Tensor, uh_SBG: Tensor, *carried_SBH: Tensor) -> Carried:
+        """What one step carries on, the output first; from W x + b, U h + b, and what was carried."""
+        raise NotImplementedError
+
+
+class ElmanLayers(RecurrentLayers):
+    """nn.RNNs with tanh."""
+
+    @staticmethod
+    def cell(wx_SBG: Tensor, uh_SBG: Tensor, *carried_SBH: Tensor) -> Carried:
+        return (torch.tanh(uh_SBG + wx_SBG),)
+
+
+class GruLayers(RecurrentLayers):
+    """nn.GRUs."""
+
+    @staticmethod
+    def cell(wx_SBG: Tensor, uh_SBG: Tensor, *carried_SBH: Tensor) -> Carried:
+        wr, wz, wn = wx_SBG.chunk(3, -1)
+        ur, uz, un = uh_SBG.chunk(3, -1)
+        n = torch.tanh(wn + torch.sigmoid(wr + ur) * un)
+        return (torch.lerp(n, carried_SBH[0], torch.sigmoid(wz + uz)),)
+
+
+class LstmLayers(RecurrentLayers):
+    """nn.LSTMs."""
+
+    dropout = 0.0
+    """Of nn.LSTM's own kind, which lstm.py goes around, there is none: masks are drawn in here."""
+
+    @staticmethod
+    def cell(wx_SBG: Tensor, uh_SBG: Tensor, *carried_SBH: Tensor) -> Carried:
+        i, f, g, o = (wx_SBG + uh_SBG).chunk(4, -1)
+        c = torch.sigmoid(f) * carried_SBH[1] + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
 
 
 class Drops(Part):
@@ -161,6 +200,8 @@ TOGETHER: dict[type[nn.Module], type[Part]] = {
     nn.Linear: Linears,
     Head: Linears,
     nn.RNN: ElmanLayers,
+    nn.GRU: GruLayers,
+    nn.LSTM: LstmLayers,
     Dropout: Drops,
     LockedDropout: LockedDrops,
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from recurrence.loops.card import FALSE_NEAR, KINDS, LAYINGS
 from recurrence.loops.statistics import wilson
 from recurrence.reporting.formats import count, number, percent
 from recurrence.reporting.heat import Cell, found_cell, rate_cell, whole_percent
@@ -22,7 +23,8 @@ RULES = {
     "vllm_repetition": "vLLM repetition_detection 20/1/3",
     "whisper_zlib": "Whisper, zlib ratio above 2.4",
 }
-OURS = ("exact", "near", "recycling")
+OURS = KINDS
+ANYHOW = f"laid end to end in {LAYINGS} ways"
 PLANTED = [rule for rule in RULES if rule != "recycling"]
 """What the planted grid counts."""
 
@@ -36,6 +38,7 @@ def values(results: Results) -> dict[str, Any] | None:
     return {
         "card": card,
         "limits": _limits(card, results.unit),
+        "anyhow": ANYHOW,
         "false": [_false(rule, label, card["human"]) for rule, label in RULES.items()],
         "recall": [_recalled(name, **card["recall"][name]) for name in RECALL if card["recall"][name]["trials"]],
         "maps": [_map(edits, rows) for edits, rows in planted.groupby("edits")],
@@ -54,11 +57,11 @@ def _limits(card: dict[str, Any], unit: str) -> list[str]:
     human = card["human"]["train"]
     raised = "more than the default" if found["floor"] > card["default_floor"] else "the default for this unit"
     exact = f"Exact: a unit comes back to back, at least two copies, {found['floor']} or more {nouns} being repeats. "
-    exact += f"The floor is {raised}: the longest such run in {count(human['windows'])} windows of the training text "
-    exact += f"has {human['largest_matched']}."
+    exact += f"The floor is {raised}: the longest such run in {count(human['laid_anyhow']['windows'])} windows of the "
+    exact += f"training text, {ANYHOW}, has {human['largest_matched']}."
     near = f"Near: copies that differ by edits, at most {percent(found['near_delta'])} of the unit's length, "
     near += f"{found['near_floor']} or more {nouns} matched, twice that where there are but two copies: limits that "
-    near += "at most one in 1,000 windows of the training text passes."
+    near += f"at most one in {count(FALSE_NEAR)} of these windows passes."
     recycling = f"Recycling: reuse without a period, rep-{found['rep_n']} above {number(found['rep_limit'])}"
     if found["zlib_limit"] is not None:
         recycling += (
@@ -76,12 +79,16 @@ def _recalled(name: str, found: int, trials: int) -> str:
 
 
 def _false(rule: str, label: str, human: dict[str, Any]) -> dict[str, Any]:
-    """False positives of one rule on the windows of both parts."""
-    parts = {part: _found(human[part]["false_positives"][rule], human[part]["windows"]) for part in ("valid", "train")}
-    return {"label": label, "ours": rule in OURS, **parts}
+    """False positives of one rule on the windows of both parts; of ours, however they are laid as well."""
+    found = {"label": label, "ours": rule in OURS}
+    for part in ("valid", "train"):
+        found[part] = _found(human[part], rule)
+        found[f"{part}_anyhow"] = _found(human[part]["laid_anyhow"], rule) if rule in OURS else None
+    return found
 
 
-def _found(found: int, trials: int) -> dict[str, Any]:
+def _found(windows: dict[str, Any], rule: str) -> dict[str, Any]:
+    found, trials = windows["false_positives"][rule], windows["windows"]
     low, high = wilson(found, trials) if trials else (0.0, 1.0)
     return {"found": found, "trials": trials, "rate": found / trials if trials else None, "low": low, "high": high}
 

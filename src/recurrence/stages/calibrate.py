@@ -19,7 +19,8 @@ def main(corpus: str) -> None:
     length, trials = params.corpus(corpus).prompts.length, params.protocol().card_trials
     vocab, folder = Vocab.load(paths.vocab(corpus)), paths.ids(corpus)
     human = Human(np.load(folder / "train.npy"), np.load(folder / "valid.npy"), vocab.decode, vocab.unk)
-    default = replace(DETECTORS[vocab.unit], floor=params.load().loops.floor[vocab.rule.unit])
+    least = params.load().loops.floor[vocab.rule.unit]
+    default = replace(DETECTORS[vocab.unit], floor=least, near_floor=least)
     with progress(f"detector card of {corpus}", trials * len(GRID), "planted texts") as advance:
         made = detector_card(human, default, length, trials, advance)
     write_json(paths.card(corpus), made)

@@ -160,7 +160,8 @@ class Training:
             whole = torch.cat((train, valid))
             loaders = [batches.notebook_windows(whole, self.recipe.batches, rng) for rng in rngs]
         models, masks = zip(*(self._model(seed, job) for seed in job.seeds), strict=True)
-        make, on_gpu = graphs.maker(self.device), self.device.type == "cuda"
+        on_gpu = self.device.type == "cuda"
+        make = graphs.maker(self.device, masks if len(models) > 1 else ())
         if len(models) > 1:
             beside = stack.parts(models, self.recipe, loaders, rngs, masks)
             return CapturedStackTrainer(*beside, make) if on_gpu else StackTrainer(*beside)
@@ -170,11 +171,12 @@ class Training:
         return CapturedTrainer(*parts, make) if on_gpu else Trainer(*parts)
 
     def _model(self, seed: int, job: Job) -> tuple[LanguageModel, torch.Generator]:
-        """A seed's model, and a generator that goes on as torch's own does from here."""
+        """A seed's model, and a generator that goes on as torch's own on the device does from here."""
         torch.manual_seed(self._derived(seed, "train", job))
         model = build_model(self.block, self.vocab_size)
-        masks = torch.Generator()
-        masks.set_state(torch.get_rng_state())
+        masks = torch.Generator(self.device)
+        on_gpu = self.device.type == "cuda"
+        masks.set_state(torch.cuda.get_rng_state(self.device) if on_gpu else torch.get_rng_state())
         return model.to(self.device), masks
 
     def _derived(self, seed: int, purpose: str, job: Job) -> int:

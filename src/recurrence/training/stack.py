@@ -22,6 +22,8 @@ from recurrence.training.trainer import Row, Trainer
 
 #   S = seeds, B = lanes of a seed, N = S * B lanes, T = time, H = hidden size, V = vocabulary
 
+FUSED = (nn.LSTM,)
+"""What torch computes on a CPU by a kernel for all steps of a layer."""
 SMALL = 128
 """Hidden units up to which a product takes longer to start than is worth waiting for alone."""
 
@@ -29,17 +31,19 @@ SMALL = 128
 def pays(block: params.Model, vocab_size: int, device: torch.device) -> bool:
     """Whether seeds of a model are trained sooner together than one after another, and to the same end.
 
-    Not where a product is long enough to fill a core; nor where there is a fused kernel for a whole layer, which S nets
-    cannot share and which is faster than S products at once: LSTMs on a CPU, on a GPU all of torch's recurrent layers.
-    Seeds that draw their own window lengths, or may go back to a lower rate by themselves, do not keep step; nor do
-    masks on a GPU, where the one random state that recorded steps move on is torch's own.
+    Not where a product is long enough to fill a core; nor, on a CPU, where there is a fused kernel for a whole layer,
+    which S nets cannot share and which is faster than S products at once. On a GPU what counts is how many kernels
+    there are to launch, and cuDNN, too, launches some for every step. Seeds that draw their own window lengths, or may
+    go back to a lower rate by themselves, do not keep step; masks that cuDNN draws between layers are its own.
     """
     assert block.recipe is not None and block.hidden is not None
     in_step = block.recipe.batches.loader != "variable_bptt" and block.recipe.on_divergence is None
     with torch.device("meta"):
         model = build_model(block, vocab_size)
-    fused = any(isinstance(part, nn.RNNBase) for part in model.modules())
-    if device.type == "cuda" and (fused or block.dropout != params.Dropout()):
+    parts = list(model.modules())
+    if device.type == "cpu" and any(isinstance(part, FUSED) for part in parts):
+        return False
+    if device.type == "cuda" and any(isinstance(part, nn.RNNBase) and part.dropout for part in parts):
         return False
     return block.hidden <= SMALL and in_step and can_stack(model)
 
