@@ -21,6 +21,12 @@ def test_every_result_comes_with_what_it_is_of() -> None:
     assert dict(processes.side_by_side(squared, [1, 2, 3], 2)) == {1: 1, 2: 4, 3: 9}
 
 
+def test_what_is_to_follow_is_done_after_what_waits() -> None:
+    """4 is put off: it comes again as 40, when 1 and 2 have begun."""
+    done = list(processes.side_by_side(squared, [4, 1, 2], 1, lambda given, result: 40 if given == 4 else None))
+    assert done == [(4, 16), (1, 1), (2, 4), (40, 1600)]
+
+
 def stuck_but_for_two(number: int) -> None:
     if number != 2:
         time.sleep(60)

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from pathlib import Path
@@ -26,18 +26,28 @@ PR_SET_PDEATHSIG = 1
 
 
 def side_by_side(
-    work: Callable[[Given], Result], given: Sequence[Given], workers: int
+    work: Callable[[Given], Result],
+    given: Sequence[Given],
+    workers: int,
+    then: Callable[[Given, Result], Given | None] = lambda given, result: None,
 ) -> Iterator[tuple[Given, Result]]:
     """Call `work` in so many forked processes; yields (given, result) in the order in which they end.
 
-    When one raises, or this process is interrupted, all are killed at once. Raises RecurrenceError where one is killed.
+    They begin in the order given; `then` says what is to be done next, after all that is waiting, now that one has
+    ended. When one raises, or this process is interrupted, all are killed at once. Raises RecurrenceError where one is
+    killed.
     """
     fork, others = multiprocessing.get_context("fork"), multiprocessing.active_children()
     pool = ProcessPoolExecutor(workers, fork, initializer=_begin, initargs=(os.getpid(),))
     try:
         futures = {pool.submit(work, one): one for one in given}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        while futures:
+            ended, _ = wait(futures, return_when=FIRST_COMPLETED)
+            for future in ended:
+                one, result = futures.pop(future), future.result()
+                if (more := then(one, result)) is not None:
+                    futures[pool.submit(work, more)] = more
+                yield one, result
     except BaseException as error:
         for process in multiprocessing.active_children():
             if process not in others:

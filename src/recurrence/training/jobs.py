@@ -42,6 +42,15 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Leg:
+    """The part of a job between two epochs, done in one process."""
+
+    job: Job
+    since: int
+    until: int
+
+
+@dataclass(frozen=True)
 class Trained:
     """What a job leaves."""
 
@@ -93,9 +102,12 @@ class Training:
         name, done = f"{self.block.corpus}/{self.block.name}", dict[Job, Trained]()
         with progress(name, len(jobs) * self.epochs, "epochs") as advance:
             if processes:
-                for job, trained in side_by_side(self.run, jobs, processes):
-                    done[job] = trained
-                    advance(self.epochs, told(trained.rows[-1]))
+                for leg, trained in side_by_side(self.run_leg, self.legs(jobs, processes), processes, self._rest):
+                    if trained is None:
+                        advance(leg.until - leg.since, "")
+                    else:
+                        done[leg.job] = trained
+                        advance(self.epochs - leg.since, told(trained.rows[-1]))
             else:
                 done |= {job: self.run(job, advance) for job in jobs}
         for row in (row for job in jobs for row in done[job].rows):
@@ -103,40 +115,64 @@ class Training:
                 say(f"{name} {told(row)}")
         return [done[job] for job in jobs]
 
+    def legs(self, jobs: Sequence[Job], processes: int) -> list[Leg]:
+        """The order to begin in. What is left over where jobs are dealt out evenly is begun first, left half done, and
+        ended last: no process has more than half a job to do while others have none."""
+        over = len(jobs) % processes if len(jobs) > processes and self.epochs > 1 else 0
+        halves = [Leg(job, 0, self.epochs // 2) for job in jobs[:over]]
+        return [*halves, *map(self._whole, jobs[over:])]
+
+    def _whole(self, job: Job) -> Leg:
+        return Leg(job, 0, self.epochs)
+
+    def _rest(self, leg: Leg, trained: Trained | None) -> Leg | None:
+        return Leg(leg.job, leg.until, self.epochs) if trained is None else None
+
     def run(self, job: Job, advance: Advance | None = None) -> Trained:
         """Do a job, from its newest snapshot if it has one; `advance` hears of epochs.
 
         Raises RecurrenceError when the loss stops being finite, and says where the last good state is.
         """
+        trained = self.run_leg(self._whole(job), advance)
+        assert trained is not None
+        return trained
+
+    def run_leg(self, leg: Leg, advance: Advance | None = None) -> Trained | None:
+        """`run` for a part of a job; None where it is not the last."""
         tell = advance or (lambda amount, note="": None)
         memory.keep()
+        job = leg.job
         trainer = self._trainer(job)
         keeper = self._keeper(job)
-        self._resume(job, trainer, keeper)
+        self._resume(leg, trainer, keeper)
         tell(trainer.epoch + trainer.done / len(trainer.train))
-        if not trainer.finished:
+        if trainer.epoch < leg.until:
             try:
-                self._run(job, trainer, keeper, tell)
+                self._run(leg, trainer, keeper, tell)
             except Diverged as diverged:
                 keeper.save(trainer.good)
                 raise RecurrenceError(self._advice(job, diverged, trainer, keeper)) from diverged
             keeper.save(trainer.snapshot())
-        return _trained(job, trainer)
+        return _trained(job, trainer) if trainer.finished else None
 
-    def _resume(self, job: Job, trainer: Trainer, keeper: resume.Keeper) -> None:
+    def _resume(self, leg: Leg, trainer: Trainer, keeper: resume.Keeper) -> None:
         if (snapshot := keeper.latest()) is None:
             return
         trainer.resume(snapshot)
-        where = f"resumed at epoch {trainer.epoch + 1}, step {trainer.done + 1}"
-        say(f"{self._name(job)}: {'was trained to its end before' if trainer.finished else where}")
+        if (trainer.epoch, trainer.done) != (leg.since, 0):
+            where = f"resumed at epoch {trainer.epoch + 1}, step {trainer.done + 1}"
+            say(f"{self._name(leg.job)}: {'was trained to its end before' if trainer.finished else where}")
 
-    def _run(self, job: Job, trainer: Trainer, keeper: resume.Keeper, tell: Advance) -> None:
+    def _run(self, leg: Leg, trainer: Trainer, keeper: resume.Keeper, tell: Advance) -> None:
+        job = leg.job
         for row in trainer.run(
             tick=lambda batches: tell(batches / len(trainer.train)),
             pause=lambda: keeper.pause(trainer),
             say=lambda words: say(f"{self._name(job)}: {words}"),
         ):
             tell(0, told({"seed": job.seeds[-1], "protocol": job.protocol, **asdict(row)}))
+            if trainer.epoch == leg.until:
+                break
 
     def _advice(self, job: Job, diverged: Diverged, trainer: Trainer, keeper: resume.Keeper) -> str:
         key, good = f"models.{self.block.corpus}-{self.block.name}.recipe", trainer.good.facts
