@@ -1,7 +1,8 @@
 """Five seeds of human_numbers' largest net as one computation, against one after another, with each core in its place.
 
-Ratios of processor time of one thread for the same steps, best of several rounds that alternate: what training/stack.py
-decides by. Needs data/ids/human_numbers (`recurrence repro numericalize@human_numbers`).
+Ratios for the same steps, best of several rounds that alternate: what training/stack.py decides by. On a GPU of wall
+time, with the steps as CUDA graphs; else of processor time of one thread. Needs data/ids/human_numbers
+(`recurrence repro numericalize@human_numbers`).
 """
 
 import time
@@ -9,9 +10,10 @@ import time
 import numpy as np
 import torch
 
-from recurrence import params, paths
+from recurrence import graphs, params, paths
 from recurrence.model import LanguageModel, build_model
 from recurrence.training import batches, stack
+from recurrence.training.capture import CapturedStackTrainer, CapturedTrainer
 from recurrence.training.stack import StackTrainer
 from recurrence.training.trainer import Trainer
 
@@ -20,18 +22,29 @@ CORES = {"rnn": {}, "gru": {}, "lstm": {}, "elman": {"activation": "relu"}, "gru
 ONE_LAYER = ("elman", "gru_cell")
 
 
+ON_GPU = torch.cuda.is_available()
+DEVICE = torch.device("cuda" if ON_GPU else "cpu")
+
+
 def seconds(trainer: Trainer) -> float:
-    """Of processor time, for STEPS steps."""
+    """For STEPS steps."""
     steps = zip(range(STEPS), trainer.train.batches(trainer.rng), strict=False)
-    started = time.process_time()
+    started = now()
     for _, batch in steps:
         trainer.step(batch, 1e-3, None)
-    return time.process_time() - started
+    return now() - started
+
+
+def now() -> float:
+    if not ON_GPU:
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    ids = torch.from_numpy(np.load(paths.ids("human_numbers") / "train.npy").astype(np.int64))
+    ids = torch.from_numpy(np.load(paths.ids("human_numbers") / "train.npy").astype(np.int64)).to(DEVICE)
     block = params.model("human_numbers-lm6")
     print(f"{'core':<9} layers  times as fast together")
     for core, options in CORES.items():
@@ -40,11 +53,16 @@ def main() -> None:
         recipe = own.recipe
         assert recipe is not None
         loaders = batches.loader(ids, recipe.batches, True), batches.loader(ids[:4_000], recipe.batches, False)
-        models: list[LanguageModel] = [build_model(own, VOCAB) for _ in range(SEEDS + 1)]
+        models: list[LanguageModel] = [build_model(own, VOCAB).to(DEVICE) for _ in range(SEEDS + 1)]
         rngs = [np.random.default_rng(seed) for seed in range(SEEDS)]
-        masks = [torch.Generator().manual_seed(seed) for seed in range(SEEDS)]
-        together = StackTrainer(*stack.parts(models[1:], recipe, [loaders] * SEEDS, rngs, masks))
-        alone = Trainer(models[0], recipe, *loaders, np.random.default_rng(0))
+        masks = [torch.Generator(DEVICE).manual_seed(seed) for seed in range(SEEDS)]
+        several = stack.parts(models[1:], recipe, [loaders] * SEEDS, rngs, masks)
+        one = models[0], recipe, *loaders, np.random.default_rng(0)
+        if ON_GPU:
+            together: Trainer = CapturedStackTrainer(*several, graphs.maker(DEVICE, masks))
+            alone: Trainer = CapturedTrainer(*one, graphs.maker(DEVICE))
+        else:
+            together, alone = StackTrainer(*several), Trainer(*one)
         times = np.array([(seconds(together), SEEDS * seconds(alone)) for _ in range(ROUNDS)]).min(0)
         print(f"{core:<9} {layers:<6}  {times[1] / times[0]:.2f}", flush=True)
 
