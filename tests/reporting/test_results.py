@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -67,6 +69,11 @@ def test_samples_without_prices_are_named(project: object) -> None:
     path = paths.loops("toy", "good")
     pd.read_parquet(path).assign(judge_nats=float("nan")).to_parquet(path)
     assert model(load("toy"), "good").absent == ("prices",)
+
+
+def test_copies_that_differ_may_need_more_than_the_floor(toy: Results) -> None:
+    assert (toy.floor, toy.edited_floor) == (40, 59)
+    assert replace(toy, card=None).edited_floor is None and replace(toy, floor=59).edited_floor is None
 
 
 def test_the_detector_card_may_be_absent(project: object) -> None:

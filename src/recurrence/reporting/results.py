@@ -83,6 +83,12 @@ class Results:
     """How much of the corpus was used, if not all."""
 
     @property
+    def edited_floor(self) -> int | None:
+        """The same for copies that differ; None where it is the same, or there is no card."""
+        near: int | None = self.card["detector"]["near_floor"] if self.card else self.floor
+        return None if near == self.floor else near
+
+    @property
     def trained(self) -> list[ModelResults]:
         return [m for m in self.models if not m.counts]
 
