@@ -50,8 +50,9 @@ def test_a_process_that_is_killed_is_an_error_for_people() -> None:
 
 
 PARENT = """
-import os, sys, time
+import os, signal, sys, time
 from recurrence import processes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored where these tests run in a shell's background
 def work(folder):
     open(f"{folder}/{os.getpid()}", "w").close()
     time.sleep(60)
