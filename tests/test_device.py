@@ -112,7 +112,7 @@ def test_deterministic_training_is_switched_on_and_off(monkeypatch: pytest.Monke
 
 
 def test_graphs_are_off_where_params_say_so() -> None:
-    device.choose(Compute(device="cpu", cuda_graphs="off"))
+    device.choose(Compute(device="cpu", cuda_graphs=False))
     assert graphs.maker(CUDA) is None
 
 

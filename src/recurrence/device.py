@@ -38,7 +38,7 @@ def choose(compute: Compute, hidden: int | None = None) -> torch.device:
         torch.set_num_threads(compute.threads)
     elif (hidden or 0) <= SMALL:
         torch.set_num_threads(1)
-    graphs.allow(compute.cuda_graphs == "auto")
+    graphs.allow(compute.cuda_graphs)
     _allow_tf32(False)
     device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
     say(f"running on {describe(device)}")

@@ -32,8 +32,8 @@ class Compute(Block):
     made with float32."""
     deterministic: bool = False
     """On a GPU: the same seed gives the same bytes, at some cost. On a CPU it does anyway."""
-    cuda_graphs: Literal["auto", "off"] = "auto"
-    """On a GPU, launch a step as a whole; off only to look for errors. The results are the same."""
+    cuda_graphs: bool = True
+    """On a GPU, launch a step as a whole; false only to look for errors. The results are the same."""
 
 
 class Params(Block):
