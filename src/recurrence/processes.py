@@ -43,7 +43,7 @@ def side_by_side(
         futures = {pool.submit(work, one): one for one in given}
         while futures:
             ended, _ = wait(futures, return_when=FIRST_COMPLETED)
-            for future in ended:
+            for future in [each for each in futures if each in ended]:  # of several that have ended, the first begun
                 one, result = futures.pop(future), future.result()
                 if (more := then(one, result)) is not None:
                     futures[pool.submit(work, more)] = more
