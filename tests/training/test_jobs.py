@@ -56,3 +56,10 @@ def test_legs_of_what_was_killed_are_gone_on_with(tmp_path: Path) -> None:
     assert plan.run_leg(Leg(job, 0, 1)) is None
     assert plan.run_leg(Leg(job, 1, 3)) == alone
     assert plan.run_leg(Leg(job, 0, 1)) == alone
+
+
+def test_a_second_leg_that_finds_no_snapshot_does_the_whole(tmp_path: Path) -> None:
+    """The disk was full when the first one ended: nothing is lost but time."""
+    plan = training(tmp_path / "here")
+    job = plan.jobs()[0]
+    assert plan.run_leg(Leg(job, 1, 3)) == replace(plan, folder=tmp_path / "alone").run(job)
