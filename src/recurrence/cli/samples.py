@@ -38,7 +38,9 @@ Unit = Annotated[
 ]
 Floor = Annotated[
     int | None,
-    typer.Option(min=1, help="Least evidence, in matched tokens; default: 40 char, 20 else.", show_default=False),
+    typer.Option(
+        min=1, help="Least matched tokens; default: 40 char, 20 else, of near loops 70 and 25.", show_default=False
+    ),
 ]
 Corpus = Annotated[str | None, typer.Option(help="Floors from this corpus's detector card.", show_default=False)]
 Lines = Annotated[bool, typer.Option("--lines", help="Each line of a text file is a sample.")]
