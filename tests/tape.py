@@ -4,7 +4,7 @@ As with the real one, recording changes nothing, replaying runs no Python, numbe
 were, random numbers go on from where the generator is, and what waits for the device cannot be recorded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,23 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 WAITS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::is_nonzero", "aten::equal", "aten::item"}
+WAITS |= {
+    "aten::masked_select",
+    "aten::_unique2",
+    "aten::unique_dim",
+    "aten::bincount",
+    "aten::repeat_interleave.Tensor",
+}
+"""Operators whose result, or the shape of it, the CPU must know."""
+INDEXES = {"aten::index", "aten::index_put_", "aten::_index_put_impl_"}
+"""These are among them where they are told by truth values."""
+
+
+def waits(operator: Any, args: Any) -> bool:
+    """Whether a GPU would have to be waited for."""
+    name = operator._schema.name
+    by_truth = name in INDEXES and any(each.dtype == torch.bool for each in _tensors(args[1]))
+    return name in WAITS or operator.name() in WAITS or by_truth
 
 
 class Tape:
@@ -20,7 +37,8 @@ class Tape:
 
     made: list["Tape"] = []
 
-    def __init__(self) -> None:
+    def __init__(self, generators: Sequence[torch.Generator] = ()) -> None:
+        self.generators = [torch.default_generator, *generators]
         self.operations: list[tuple[Any, ...]] = []
         self.rehearsals = self.replays = 0
         Tape.made.append(self)
@@ -30,13 +48,12 @@ class Tape:
         return work()
 
     def capture(self, work: Callable[[], Any]) -> Any:
-        random, recorder = torch.get_rng_state(), _Recorder(self.operations)
+        recorder = _Recorder(self.operations, self.generators)
         try:
             with recorder:
                 return work()
         finally:
             recorder.undo()
-            torch.set_rng_state(random)
 
     def replay(self) -> None:
         self.replays += 1
@@ -49,16 +66,21 @@ class Tape:
 
 
 class _Recorder(TorchDispatchMode):
-    def __init__(self, operations: list[tuple[Any, ...]]) -> None:
+    def __init__(self, operations: list[tuple[Any, ...]], generators: list[torch.Generator]) -> None:
         super().__init__()
         self.operations = operations
+        self.random = [(generator, generator.get_state()) for generator in generators]
+        self.known = {generator._cdata for generator in generators}
         self.own: set[int] = set()
         self.before: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
 
     def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if operator._schema.name in WAITS:
+        if waits(operator, args):
             raise RuntimeError(f"operation not permitted when stream is capturing: {operator}")
+        leaves = tree_leaves((args, kwargs))
+        if any(isinstance(leaf, torch.Generator) and leaf._cdata not in self.known for leaf in leaves):
+            raise RuntimeError("a generator that the graph was not told of")
         read = {each.untyped_storage()._cdata for each in _tensors((args, kwargs))}
         writes = [
             argument.alias_info is not None and argument.alias_info.is_write for argument in operator._schema.arguments
@@ -86,6 +108,8 @@ class _Recorder(TorchDispatchMode):
     def undo(self) -> None:
         for storage, before in self.before.values():
             storage.copy_(before)
+        for generator, state in self.random:
+            generator.set_state(state)
 
 
 def _fixed(leaf: Any) -> Any:

@@ -1,11 +1,13 @@
 """A price is what a plain loop gives, alone or in any company, for every kind of judge."""
 
+import copy
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from pretended import GPU, PretendedGpu
 from recurrence import params, pricing
 from recurrence.cores import kneser_ney, unigram
 from recurrence.errors import RecurrenceError
@@ -53,6 +55,16 @@ def test_a_price_is_what_a_plain_loop_gives(judge: str) -> None:
     found = prices(JUDGES[judge], TEXTS)
     np.testing.assert_allclose(found, [one_by_one(JUDGES[judge], text) for text in TEXTS], atol=1.1e-5)
     np.testing.assert_array_equal(found, found.round(5))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("judge", JUDGES)
+def test_a_gpu_gives_the_prices_of_the_cpu(judge: str) -> None:
+    model = JUDGES[judge]
+    here = prices(model, TEXTS)
+    with PretendedGpu():
+        there = copy.deepcopy(model).to(GPU) if isinstance(model, LanguageModel) else model
+        np.testing.assert_allclose(prices(there, TEXTS, GPU), here, atol=1.1e-5)
 
 
 @pytest.mark.parametrize("judge", JUDGES)

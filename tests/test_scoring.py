@@ -1,5 +1,6 @@
 """Exact scores do not depend on how they are computed, and are what a plain loop gives."""
 
+import copy
 import math
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pretended import GPU, PretendedGpu
 from recurrence import params, scoring
 from recurrence.cores import kneser_ney, unigram
 from recurrence.errors import RecurrenceError
@@ -92,6 +94,17 @@ def test_a_window_model_sees_so_many_tokens_and_fewer_at_the_start(context: int)
     scores, (log_probs, predicted) = token_scores(model, IDS), one_by_one(model, IDS)
     np.testing.assert_allclose(scores.log_probs, log_probs, atol=2e-6)
     assert scores.predicted.tolist() == predicted
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("context", [None, 3])
+def test_a_gpu_scores_as_the_cpu_does(context: int | None) -> None:
+    model = small(context=context)
+    here = token_scores(model, IDS)
+    with PretendedGpu():
+        there = token_scores(copy.deepcopy(model).to(GPU), IDS, device=GPU)
+    np.testing.assert_allclose(there.log_probs, here.log_probs, atol=2e-6)
+    assert there.predicted.tolist() == here.predicted.tolist()
 
 
 @pytest.mark.parametrize("context", [None, 3])

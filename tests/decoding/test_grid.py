@@ -1,10 +1,20 @@
+from unittest.mock import patch
+
+import pytest
 import torch
 
 from decoding.fakes import Fading
+from pretended import GPU, GpuTape, PretendedGpu
+from recurrence import graphs, params
+from recurrence.decoding.filters import Setting
 from recurrence.decoding.grid import Cell, Made, grid, make
 from recurrence.decoding.sampling import Row, Sampler, sample
 from recurrence.decoding.search import Beam
+from recurrence.decoding.strategies import build_strategy
+from recurrence.model import LanguageModel, build_model
 from recurrence.randomness import generator
+from recurrence.vocab import Vocab
+from tape import Tape
 
 GREEDY = Sampler("greedy", deterministic=True)
 PURE = Sampler("pure")
@@ -48,3 +58,44 @@ def test_random_numbers_are_those_of_purpose_strategy_prompt_and_seed() -> None:
     found = sample(Fading(), [Row(PROMPTS[1], PURE, generator("test", "pure", 1, 5))], 10)
     assert torch.equal(each.ids_T, found.ids_BT[0])
     assert (each.logprob_nats, each.rescued, each.witness) == (found.logprob_B.item(), 0, None)
+
+
+LETTERS = Vocab(("<unk>", *"abcdefghijk"), ("<unk>",), params.Tokens(unit="char"))
+LOOK_FOR_MATCHES = [
+    name for name in params.strategies() if any(part in name for part in ("no_repeat", "dry", "lz", "fsd"))
+]
+"""How many there are only the device knows."""
+DRAW_FOR_EVERY_TOKEN = ["stochastic_beam_4"]
+"""More numbers than are sent over at a time."""
+CORES: dict[str, dict[str, object]] = {"lstm": {}, "elman": {"context": 3}}
+
+
+def net(core: str, seed: int) -> LanguageModel:
+    torch.manual_seed(seed)
+    block = {"corpus": "toy", "name": "toy", "core": core, "embedding": 6, "hidden": 6} | CORES[core]
+    return build_model(params.Model.model_validate(block), len(LETTERS)).double().eval()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("name", params.strategies())
+def test_a_gpu_makes_the_same_samples_and_is_not_waited_for(name: str, core: str) -> None:
+    def made(where: torch.device, length: int) -> list[Made]:
+        judge, amateur = net(core, 0).to(where), net(core, 1).to(where)
+        strategy = build_strategy(name, params.strategies()[name], Setting(LETTERS, 2.0, amateur))
+        prompts = [(1, 2, 3, 4, 5, 1, 2, 3), (4, 5, 4, 5)]
+        return make(judge, grid([strategy], 2, (0, 1), length, length), prompts, ("gpu",), lambda tokens: None)
+
+    Tape.made.clear()
+    waits = []
+    with PretendedGpu() as gpu, patch.object(graphs, "maker", lambda device: GpuTape if device == GPU else None):
+        for length in (7, 14):
+            before = gpu.waits
+            found = made(GPU, length)
+            waits.append(gpu.waits - before)
+            for one, other in zip(found, made(torch.device("cpu"), length), strict=True):
+                assert one.ids_T.tolist() == other.ids_T.tolist()
+                assert one.logprob_nats == pytest.approx(other.logprob_nats, rel=1e-9)
+                assert (one.rescued, one.witness is None) == (other.rescued, other.witness is None)
+    assert waits[0] == waits[1] or name in LOOK_FOR_MATCHES + DRAW_FOR_EVERY_TOKEN
+    assert any(tape.replays for tape in Tape.made) or name.endswith("_rolling")  # its windows still grow

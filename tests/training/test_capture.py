@@ -1,6 +1,7 @@
-"""Training through graphs against training step by step, on the CPU, with a stand-in for the graphs (see tape.py)."""
+"""Training through graphs against training step by step, on the CPU, with stand-ins for graphs (tape.py) and for the
+GPU itself (pretended.py)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pretended import GPU, GpuTape, PretendedGpu
 from recurrence import params
 from recurrence.graphs import Make
 from recurrence.model import LanguageModel, build_model
@@ -47,9 +49,11 @@ def model(core: str = "lstm", seed: int = 0, **changes: Any) -> LanguageModel:
     return build_model(params.Model.model_validate(sizes | changes), VOCAB)
 
 
-def trainer(net: LanguageModel, rule: params.Recipe, make: Make | None | type[Trainer]) -> Trainer:
+def trainer(
+    net: LanguageModel, rule: params.Recipe, make: Make | None | type[Trainer], stream: Tensor = STREAM
+) -> Trainer:
     """`make` as CapturedTrainer takes it, watched as on a GPU; or Trainer, for the plain one."""
-    loaders = [batches.loader(STREAM, rule.batches, train) for train in (True, False)]
+    loaders = [batches.loader(stream, rule.batches, train) for train in (True, False)]
     if make is Trainer:
         return Trainer(net, rule, *loaders, np.random.default_rng(0))
     made = CapturedTrainer(net, rule, *loaders, np.random.default_rng(0), make)  # type: ignore[arg-type]
@@ -107,15 +111,18 @@ def test_captured_is_step_by_step_to_the_bit(case: str) -> None:
     assert all(tape.rehearsals == 1 for tape in Tape.made) and sum(tape.replays for tape in Tape.made) > 20
 
 
-def stacked(make: Make | None | type[Trainer], rule: params.Recipe, **sizes: Any) -> StackTrainer:
-    """Three seeds at once; `make` as in `trainer`."""
-    loaders = [tuple(batches.loader(STREAM, rule.batches, train) for train in (True, False)) for _ in range(3)]
+def stacked(
+    make: type[Tape] | type[Trainer], rule: params.Recipe, stream: Tensor = STREAM, **sizes: Any
+) -> StackTrainer:
+    """Three seeds at once; Trainer for those without graphs."""
+    loaders = [tuple(batches.loader(stream, rule.batches, train) for train in (True, False)) for _ in range(3)]
     rngs = [np.random.default_rng(seed) for seed in range(3)]
     masks = [torch.Generator().manual_seed(seed) for seed in range(3)]
-    beside = stack.parts([model(seed=seed, **sizes) for seed in range(3)], rule, loaders, rngs, masks)  # type: ignore[arg-type]
-    if make is Trainer:
+    nets = [model(seed=seed, **sizes).to(stream.device) for seed in range(3)]
+    beside = stack.parts(nets, rule, loaders, rngs, masks)  # type: ignore[arg-type]
+    if issubclass(make, Trainer):
         return StackTrainer(*beside)
-    made = CapturedStackTrainer(*beside, make)  # type: ignore[arg-type]
+    made = CapturedStackTrainer(*beside, lambda: make(masks))
     made.watch.at_once = False
     return made
 
@@ -133,6 +140,17 @@ def test_seeds_together_are_captured_to_the_bit(core: str) -> None:
         assert len(graphed.rows) == 3 * graphed.epoch and sum(tape.replays for tape in Tape.made) > 20
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("core", ["elman", "elman_concat", "gru_cell", "rnn", "gru", "lstm"])
+def test_seeds_together_on_a_gpu(core: str) -> None:
+    sizes: dict[str, Any] = {"core": core, "dropout": {"plain_output": 0.3, "hidden": 0.2}}
+    one = stacked(Trainer, recipe(), STREAM[:300], **sizes)
+    plain = list(one.run()), one.kept()[0]
+    found = on_gpu(lambda: stacked(GpuTape, recipe(), STREAM[:300].to(GPU), **sizes))
+    close(plain, found[:2])
+    assert sum(tape.replays for tape in Tape.made) > 10
+
+
 def test_seeds_together_go_on_from_a_snapshot_under_graphs() -> None:
     whole, kept = stacked(Tape, recipe(phases=[phase(ONE_CYCLE)]), core="elman"), []
     list(whole.run(pause=lambda: kept.append(whole.snapshot())))
@@ -142,14 +160,52 @@ def test_seeds_together_go_on_from_a_snapshot_under_graphs() -> None:
     assert same((whole.rows, whole.kept()[0]), (rest.rows, rest.kept()[0]))
 
 
-@pytest.mark.parametrize(
-    "core", [core for core in params.core_names() if core not in ("uniform", "unigram", "kneser_ney")]
-)
+CORES: dict[str, dict[str, Any]] = {
+    core: {"core": core, "options": {"activation": "tanh", "input_layer": True} if core == "elman" else {}}
+    for core in params.core_names()
+    if core not in ("uniform", "unigram", "kneser_ney")
+}
+
+
+@pytest.mark.parametrize("core", CORES)
 def test_every_core_can_be_captured(core: str) -> None:
-    options = {"activation": "tanh", "input_layer": True} if core == "elman" else {}
-    assert same(
-        trained(Trainer, recipe(), core=core, options=options), trained(Tape, recipe(), core=core, options=options)
-    )
+    assert same(trained(Trainer, recipe(), **CORES[core]), trained(Tape, recipe(), **CORES[core]))
+
+
+def on_gpu(begin: Callable[[], Trainer]) -> tuple[list[Row], dict[str, Tensor], int]:
+    """A training on the pretended GPU: its rows, all tensors that a next step would depend on, and the waits."""
+    Tape.made.clear()
+    with PretendedGpu() as gpu:
+        one, before = begin(), gpu.waits
+        rows = list(one.run())
+        assert isinstance(one, CapturedTrainer) and one.recorded.make is not None, "it went on without graphs"
+        waits = gpu.waits - before
+        return rows, {name: tensor.cpu() for name, tensor in one.kept()[0].items()}, waits
+
+
+def close(one: Sequence[Any], other: Sequence[Any]) -> None:
+    """Up to rounding: the layers that have a kernel of their own on a CPU add up in another order there."""
+    assert [row.valid_nats for row in one[0]] == pytest.approx([row.valid_nats for row in other[0]], abs=1e-4)
+    assert one[1].keys() == other[1].keys()
+    for name, tensor in one[1].items():
+        torch.testing.assert_close(tensor, other[1][name], rtol=1e-3, atol=1e-4, msg=name)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("case", [*CASES, *CORES])
+def test_a_gpu_trains_what_the_cpu_does_and_is_not_waited_for(case: str) -> None:
+    rule, sizes = CASES[case]() if case in CASES else (recipe(), CORES[case])
+    waits = []
+    for stream in (STREAM[:300], STREAM[:600]):
+        one = trainer(model(**sizes), rule, Trainer, stream)
+        plain = list(one.run()), one.kept()[0]
+        *found, waited = on_gpu(
+            lambda stream=stream: trainer(model(**sizes).to(GPU), rule, GpuTape, stream.to(GPU))  # type: ignore[misc]
+        )
+        close(plain, found)
+        waits.append(waited)
+    assert waits[0] == waits[1] > 0  # per epoch, however many steps it has
+    assert sum(tape.replays for tape in Tape.made) > 0
 
 
 def test_there_is_a_graph_for_each_length_that_comes_twice() -> None:
