@@ -1,4 +1,5 @@
 import os
+import warnings
 
 import pytest
 import torch
@@ -109,6 +110,14 @@ def test_deterministic_training_is_switched_on_and_off(monkeypatch: pytest.Monke
     assert not torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.deterministic
     with device.training(CPU, Compute(deterministic=True)):  # is so anyway
         assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_of_weights_that_must_be_copied_nothing_is_said() -> None:
+    words = "RNN module weights are not part of single contiguous chunk of memory. This means they need to be compacted"
+    with device.training(CUDA, Compute()):
+        warnings.warn(words, stacklevel=1)
+        with pytest.raises(UserWarning, match="another"):  # all that is not expected is an error in tests
+            warnings.warn("another", stacklevel=1)
 
 
 def test_graphs_are_off_where_params_say_so() -> None:

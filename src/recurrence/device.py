@@ -5,6 +5,7 @@ Says what it chose, and never falls back silently when told. What it sets, it se
 
 import os
 import platform
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -18,6 +19,9 @@ from recurrence.params import Compute
 
 SMALL = 128
 """Hidden units up to which a step is too short to share: threads would wait for each other longer than they work."""
+
+COPIED = "RNN module weights are not part of single contiguous chunk of memory"
+"""What torch says on a GPU of layers run one by one, or with a dropped matrix: there is no other way."""
 
 
 def choose(compute: Compute, hidden: int | None = None) -> torch.device:
@@ -60,7 +64,8 @@ def training(where: torch.device, compute: Compute) -> Iterator[None]:
     try:
         # Without autocast's cache: it would keep the weights as they were when the block began.
         low = torch.autocast(where.type, torch.bfloat16, cache_enabled=False) if bf16 else nullcontext()
-        with low:
+        with low, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", COPIED)
             yield
     finally:
         _allow_tf32(False)

@@ -417,7 +417,7 @@ class TestStochasticBeam:
     def test_texts_are_drawn_without_replacement(self) -> None:
         """6,000 beams of 3: how often each ordered draw of texts occurs, against exact enumeration."""
         count, length = 6000, 2
-        uniform = noise(rngs(count, "draws"), (length, 3, 3))
+        uniform = noise(rngs(count, "draws"), (length, 3, 3), torch.device("cpu"))
         through = Through(Stochastic(uniform))
         running = Hypotheses.start(count, 3, 3, torch.device("cpu"))
         texts = torch.zeros(count, 3, 0, dtype=torch.int64)

@@ -17,7 +17,7 @@ from recurrence.training import Row, batches, stack
 from recurrence.training.capture import CapturedStackTrainer, CapturedTrainer, CycledAdam
 from recurrence.training.divergence import Diverged
 from recurrence.training.stack import StackTrainer
-from recurrence.training.trainer import Trainer
+from recurrence.training.trainer import Snapshot, Trainer
 from tape import Tape
 
 VOCAB = 7
@@ -145,7 +145,8 @@ def test_seeds_together_are_captured_to_the_bit(core: str) -> None:
 def test_seeds_together_on_a_gpu(core: str) -> None:
     sizes: dict[str, Any] = {"core": core, "dropout": {"plain_output": 0.3, "hidden": 0.2}}
     one = stacked(Trainer, recipe(), STREAM[:300], **sizes)
-    plain = list(one.run()), one.kept()[0]
+    list(one.run())
+    plain = one.rows, one.kept()[0]
     found = on_gpu(lambda: stacked(GpuTape, recipe(), STREAM[:300].to(GPU), **sizes))
     close(plain, found[:2])
     assert sum(tape.replays for tape in Tape.made) > 10
@@ -177,10 +178,10 @@ def on_gpu(begin: Callable[[], Trainer]) -> tuple[list[Row], dict[str, Tensor], 
     Tape.made.clear()
     with PretendedGpu() as gpu:
         one, before = begin(), gpu.waits
-        rows = list(one.run())
+        list(one.run())
         assert isinstance(one, CapturedTrainer) and one.recorded.make is not None, "it went on without graphs"
         waits = gpu.waits - before
-        return rows, {name: tensor.cpu() for name, tensor in one.kept()[0].items()}, waits
+        return one.rows, {name: tensor.cpu() for name, tensor in one.kept()[0].items()}, waits
 
 
 def close(one: Sequence[Any], other: Sequence[Any]) -> None:
@@ -288,6 +289,29 @@ def test_a_run_goes_on_from_a_snapshot_between_replays(schedule: dict[str, Any],
     list(other.run())
     assert other.rows == whole_rows
     assert all(torch.equal(p, q) for p, q in zip(other.model.parameters(), net.parameters(), strict=True))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("core", "schedule"), [("lstm", ONE_CYCLE), ("awd_lstm", RESTARTS)])
+def test_a_gpu_goes_on_from_a_snapshot_that_was_on_disk(core: str, schedule: dict[str, Any]) -> None:
+    rule = recipe("variable_bptt", phases=[phase(schedule), going_on(epochs=2)])
+    sizes: dict[str, Any] = {"core": core, "layers": 2, "dropout": DROPOUT | {"plain_between": 0.3}}
+    taken: list[Snapshot] = []
+
+    def begun() -> Trainer:
+        return trainer(model(**sizes).to(GPU), rule, GpuTape, STREAM[:400].to(GPU))
+
+    def resumed() -> Trainer:
+        one = begun()
+        read = {name: tensor.cpu().clone() for name, tensor in taken[20].tensors.items()}
+        one.resume(Snapshot(read, taken[20].facts))
+        return one
+
+    with PretendedGpu():
+        whole = begun()
+        list(whole.run(pause=lambda: taken.append(whole.snapshot())))
+        kept = {name: tensor.cpu() for name, tensor in whole.kept()[0].items()}
+    assert same((whole.rows, kept), on_gpu(resumed)[:2])
 
 
 def test_what_cannot_be_captured_is_said_once_and_trained_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:

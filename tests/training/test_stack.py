@@ -186,9 +186,3 @@ def test_others_are_not(changes: dict[str, object]) -> None:
     rule = block(**changes)
     assert not stack.pays(rule, 7, CPU)
     assert not stack.pays(rule, 7, CUDA)
-
-
-def test_masks_that_cudnn_would_draw_are_left_to_it() -> None:
-    drops = [block(**CORES["rnn"], dropout={place: 0.1}) for place in ("plain_between", "plain_output")]
-    assert [stack.pays(rule, 7, CPU) for rule in drops] == [True, True]
-    assert [stack.pays(rule, 7, CUDA) for rule in drops] == [False, True]

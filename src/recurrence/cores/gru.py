@@ -4,22 +4,12 @@
 (biases on every product). torch applies r after the product with U_n, as cuDNN does; the paper before it.
 """
 
-from torch import Tensor, nn
+from torch import nn
 
-from recurrence.params import Dropout
-
-#   B = lanes, T = time, E = input size, H = hidden size, L = layers
+from recurrence.model.fused import FusedCore
 
 
-class Core(nn.Module):
+class Core(FusedCore):
     """nn.GRU."""
 
-    def __init__(self, input_size: int, hidden_size: int, layers: int, dropout: Dropout) -> None:
-        super().__init__()
-        self.output_size = hidden_size
-        self.state_shapes = ((layers, hidden_size),)
-        self.rnn = nn.GRU(input_size, hidden_size, layers, dropout=dropout.plain_between, batch_first=True)
-
-    def forward(self, x_BTE: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        output_BTH, h_LBH = self.rnn(x_BTE, state[0])
-        return output_BTH, (h_LBH,)
+    kind = nn.GRU

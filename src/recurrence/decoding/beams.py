@@ -85,8 +85,7 @@ class Stochastic:
         self.perturbed_PW: Tensor | None = None
 
     def __call__(self, total_PWV: Tensor) -> Tensor:
-        u_PWV = next(self.uniform).to(total_PWV.device)
-        gumbel_PWV = total_PWV - (-u_PWV.log()).log()
+        gumbel_PWV = total_PWV - (-next(self.uniform).log()).log()
         if self.perturbed_PW is None:  # one G for the empty text: it moves all scores alike
             self.perturbed_PW = torch.zeros_like(total_PWV[..., 0])
         all_PC = conditioned(gumbel_PWV, self.perturbed_PW).flatten(1)
@@ -103,8 +102,8 @@ def conditioned(gumbel_PWV: Tensor, top_PW: Tensor) -> Tensor:
     return moved_PWV.masked_fill(gumbel_PWV == -inf, -inf)
 
 
-def noise(rng: Sequence[Generator], shape: tuple[int, int, int]) -> Iterator[Tensor]:
-    """uniform_PWV in (0, 1) for each of T steps, float64, on the CPU; row i from rng[i] alone. `shape`: (T, W, V).
+def noise(rng: Sequence[Generator], shape: tuple[int, int, int], device: torch.device) -> Iterator[Tensor]:
+    """uniform_PWV in (0, 1) for each of T steps, float64; row i from rng[i] alone. `shape`: (T, W, V).
 
     Steps are drawn some at a time, in a stream that does not depend on how many.
     """
@@ -113,7 +112,7 @@ def noise(rng: Sequence[Generator], shape: tuple[int, int, int]) -> Iterator[Ten
     for start in range(0, steps, ahead):
         count = min(ahead, steps - start)
         drawn = [torch.rand(count, *cells, dtype=torch.float64, generator=own) for own in rng]
-        yield from torch.stack(drawn, 1).clamp_(min=2.0**-54)
+        yield from torch.stack(drawn, 1).clamp_(min=2.0**-54).to(device)
 
 
 @dataclass(frozen=True)

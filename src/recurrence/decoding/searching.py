@@ -124,7 +124,7 @@ class Beam(Search):
     length_penalty: float = 1.0
     eos: int | None = None
 
-    def _pick(self, rng: Sequence[Generator], length: int, vocab_size: int) -> beams.Pick:
+    def _pick(self, rng: Sequence[Generator], shape: tuple[int, int, int], device: torch.device) -> beams.Pick:
         return beams.best
 
     def _seats_apart(self) -> int:
@@ -139,7 +139,7 @@ class Beam(Search):
     ) -> Samples:
         own_PV, feed = read(model, prompts, self.window)
         running = Hypotheses.start(len(prompts), self.width, self._seats_apart(), own_PV.device)
-        pick = self._pick(rng, length, model.vocab_size)
+        pick = self._pick(rng, (length, self.width, model.vocab_size), own_PV.device)
         ending = beams.Through(pick) if self.eos is None else beams.Stop(self.eos, self.length_penalty, running)
         seat_P1 = torch.arange(len(prompts), device=own_PV.device)[:, None]
         row_N = seat_P1.expand(-1, self.width).flatten()
@@ -182,7 +182,7 @@ class DiverseBeam(Beam):
     groups: int = 4
     penalty: float = 0.5
 
-    def _pick(self, rng: Sequence[Generator], length: int, vocab_size: int) -> beams.Pick:
+    def _pick(self, rng: Sequence[Generator], shape: tuple[int, int, int], device: torch.device) -> beams.Pick:
         return beams.Diverse(self.groups, self.penalty)
 
     def _seats_apart(self) -> int:
@@ -198,8 +198,8 @@ class StochasticBeam(Beam):
 
     deterministic: ClassVar[bool] = False
 
-    def _pick(self, rng: Sequence[Generator], length: int, vocab_size: int) -> beams.Pick:
-        return beams.Stochastic(beams.noise(rng, (length, self.width, vocab_size)))
+    def _pick(self, rng: Sequence[Generator], shape: tuple[int, int, int], device: torch.device) -> beams.Pick:
+        return beams.Stochastic(beams.noise(rng, shape, device))
 
 
 @dataclass(frozen=True, eq=False)

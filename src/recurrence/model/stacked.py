@@ -114,6 +114,9 @@ class Linears(Layers):
 class RecurrentLayers(Layers):
     """torch's recurrent layers, batch first, step by step: its own equations, for its own weights."""
 
+    dropout = 0.0
+    """Of torch's own kind, which fused.py goes around, there is none: masks are drawn in here."""
+
     def forward(self, x_NTE: Tensor, state: Tensor | Carried) -> tuple[Tensor, Tensor | Carried]:
         lanes, time, size = x_NTE.shape
         x_STBE = x_NTE.view(len(self.generators), -1, time, size).transpose(1, 2)
@@ -162,9 +165,6 @@ class GruLayers(RecurrentLayers):
 
 class LstmLayers(RecurrentLayers):
     """nn.LSTMs."""
-
-    dropout = 0.0
-    """Of nn.LSTM's own kind, which lstm.py goes around, there is none: masks are drawn in here."""
 
     @staticmethod
     def cell(wx_SBG: Tensor, uh_SBG: Tensor, *carried_SBH: Tensor) -> Carried:

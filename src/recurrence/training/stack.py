@@ -34,16 +34,13 @@ def pays(block: params.Model, vocab_size: int, device: torch.device) -> bool:
     Not where a product is long enough to fill a core; nor, on a CPU, where there is a fused kernel for a whole layer,
     which S nets cannot share and which is faster than S products at once. On a GPU what counts is how many kernels
     there are to launch, and cuDNN, too, launches some for every step. Seeds that draw their own window lengths, or may
-    go back to a lower rate by themselves, do not keep step; masks that cuDNN draws between layers are its own.
+    go back to a lower rate by themselves, do not keep step.
     """
     assert block.recipe is not None and block.hidden is not None
     in_step = block.recipe.batches.loader != "variable_bptt" and block.recipe.on_divergence is None
     with torch.device("meta"):
         model = build_model(block, vocab_size)
-    parts = list(model.modules())
-    if device.type == "cpu" and any(isinstance(part, FUSED) for part in parts):
-        return False
-    if device.type == "cuda" and any(isinstance(part, nn.RNNBase) and part.dropout for part in parts):
+    if device.type == "cpu" and any(isinstance(part, FUSED) for part in model.modules()):
         return False
     return block.hidden <= SMALL and in_step and can_stack(model)
 
