@@ -66,6 +66,9 @@ LOOK_FOR_MATCHES = [
 ]
 """How many there are only the device knows."""
 CORES: dict[str, dict[str, object]] = {"lstm": {}, "elman": {"context": 3}}
+FEEDING = ("greedy", "multinomial_rolling", "beam_4", "contrastive_search", "contrastive_decoding")
+"""One of each way to feed a model."""
+OF_WINDOWS = [(name, "elman") for name in FEEDING]
 
 
 def net(core: str, seed: int) -> LanguageModel:
@@ -75,8 +78,7 @@ def net(core: str, seed: int) -> LanguageModel:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("name", params.strategies())
+@pytest.mark.parametrize(("name", "core"), [*((name, "lstm") for name in params.strategies()), *OF_WINDOWS])
 def test_a_gpu_makes_the_same_samples_and_is_not_waited_for(name: str, core: str) -> None:
     def made(where: torch.device, length: int) -> list[Made]:
         judge, amateur = net(core, 0).to(where), net(core, 1).to(where)
