@@ -186,3 +186,8 @@ def test_others_are_not(changes: dict[str, object]) -> None:
     rule = block(**changes)
     assert not stack.pays(rule, 7, CPU)
     assert not stack.pays(rule, 7, CUDA)
+
+
+@pytest.mark.parametrize("core", ["rnn", "gru", "lstm"])
+def test_dropout_between_layers_is_no_hindrance(core: str) -> None:
+    assert stack.pays(block(**CORES[core], dropout={"plain_between": 0.1}), 7, CUDA)
