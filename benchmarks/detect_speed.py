@@ -17,7 +17,7 @@ import numpy as np
 import pydivsufsort
 from numpy.typing import NDArray
 
-from recurrence.loops.runs import find_run, find_runs
+from recurrence.loops.exact.runs import find_run, find_runs
 
 Text = NDArray[np.uint8]
 
@@ -66,14 +66,19 @@ def fibonacci(rng: np.random.Generator, size: int) -> Text:
 
 def square_free(rng: np.random.Generator, size: int) -> Text:
     """No run at all, but every stretch comes back nearby (the ternary Thue-Morse word)."""
-    text, images, lengths = np.zeros(1, np.uint8), np.array([[0, 1, 2], [0, 2, 0], [1, 0, 0]]), np.array([3, 2, 1])
+    text, images, lengths = (
+        np.zeros(1, np.uint8),
+        np.array([[0, 1, 2], [0, 2, 0], [1, 0, 0]]),
+        np.array([3, 2, 1]),
+    )
     while len(text) < size:
         text = images[text][np.arange(3) < lengths[text][:, None]].astype(np.uint8)
     return text[:size]
 
 
 TEXTS: dict[str, Callable[[np.random.Generator, int], Text]] = {
-    each.__name__: each for each in (random, english_like, huge_period, short_period, all_equal, fibonacci, square_free)
+    each.__name__: each
+    for each in (random, english_like, huge_period, short_period, all_equal, fibonacci, square_free)
 }
 
 
@@ -121,7 +126,10 @@ def texts(sizes: list[int]) -> bool:
         seconds, memory = [], 0.0
         for size in sizes:
             done = subprocess.run(
-                [sys.executable, __file__, name, str(size)], capture_output=True, check=True, text=True
+                [sys.executable, __file__, name, str(size)],
+                capture_output=True,
+                check=True,
+                text=True,
             )
             took, extra = map(float, done.stdout.split())
             seconds.append(took)
@@ -143,7 +151,9 @@ def peer(size: int) -> None:
         text = TEXTS[name](np.random.default_rng(0), size)
         theirs = cpu_s(lambda text=text: pydivsufsort.kasai(text, pydivsufsort.divsufsort(text)), 2)
         ours = cpu_s(lambda text=text: find_run(text, FLOOR))
-        print(f"{name:14} theirs {theirs:6.2f} s   ours {ours:6.2f} s   {theirs / ours:5.1f} x as fast")
+        print(
+            f"{name:14} theirs {theirs:6.2f} s   ours {ours:6.2f} s   {theirs / ours:5.1f} x as fast"
+        )
 
 
 def samples(number: int) -> bool:
@@ -160,7 +170,9 @@ def samples(number: int) -> bool:
         ours = cpu_s(lambda mixed=mixed: find_runs(mixed, FLOOR), 1)
         few = mixed[rng.integers(0, number, 50)]
         theirs = cpu_s(lambda few=few: [every_lag(ids) for ids in few], 1) * number / len(few)
-        assert [every_lag(ids) for ids in few] == [run.matched if run else 0 for run in find_runs(few, FLOOR)]
+        assert [every_lag(ids) for ids in few] == [
+            run.matched if run else 0 for run in find_runs(few, FLOOR)
+        ]
         speed = number * length / 1e6 / ours
         good = good and speed >= LEAST_MB_S
         print(

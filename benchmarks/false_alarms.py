@@ -11,8 +11,8 @@ from functools import partial
 
 from recurrence import corpora, params, paths
 from recurrence.loops import DETECTORS
-from recurrence.loops.card import KINDS, Human
-from recurrence.loops.files import of_text
+from recurrence.scan.files import of_text
+from recurrence.study.calibration import KINDS, Human
 
 MOST = 5_000_000
 TEXTS = ("nietzsche_cased", "imdb", "wikitext2")
@@ -24,9 +24,15 @@ def spelled(names: Sequence[str | int] | None, ids: Sequence[int]) -> str:
 
 
 def main() -> None:
-    print(f"{'text':<17} {'unit':<5} {'windows':>8} " + " ".join(f"{kind:>9}" for kind in KINDS) + "  per 1,000")
+    print(
+        f"{'text':<17} {'unit':<5} {'windows':>8} "
+        + " ".join(f"{kind:>9}" for kind in KINDS)
+        + "  per 1,000"
+    )
     for corpus in TEXTS:
-        text = "".join(corpora.read(params.corpus(corpus).source, paths.raw(corpus)).values())[:MOST]
+        text = "".join(corpora.read(params.corpus(corpus).source, paths.raw(corpus)).values())[
+            :MOST
+        ]
         for unit in ("char", "word"):
             detector, sample = DETECTORS[unit], of_text(text, corpus, unit)
             spell = partial(spelled, sample.names)
@@ -34,13 +40,17 @@ def main() -> None:
             counts, windows, passages = dict.fromkeys(KINDS, 0), 0, {}
             for way in human.layings(sample.ids, detector.length):
                 windows += len(way)
-                for ids, verdict in zip(way, detector.judge_all(way, human.texts(way)), strict=True):
+                for ids, verdict in zip(
+                    way, detector.judge_all(way, human.texts(way)), strict=True
+                ):
                     if verdict.kind == "none":
                         continue
                     counts[verdict.kind] += 1
                     if verdict.kind == "near":
                         end = verdict.start + round(verdict.period * verdict.copies)
-                        passages.setdefault(verdict.attractor, spell(ids[verdict.start : end].tolist()))
+                        passages.setdefault(
+                            verdict.attractor, spell(ids[verdict.start : end].tolist())
+                        )
             rates = " ".join(f"{1000 * counts[kind] / windows:9.2f}" for kind in KINDS)
             print(f"{corpus:<17} {unit:<5} {windows:8,} {rates}", flush=True)
             if "--show" in sys.argv:

@@ -64,14 +64,20 @@ def peer_s(model: LanguageModel, measured: int) -> float:
     return mean(seconds)
 
 
-def ours_s(model: LanguageModel, prompts: int, prompt_tokens: int, length: int) -> tuple[int, float]:
+def ours_s(
+    model: LanguageModel, prompts: int, prompt_tokens: int, length: int
+) -> tuple[int, float]:
     """How many tokens all strategies made, and in how many seconds, reading the prompts included."""
     setting = Setting(VOCAB, BITS, net("nietzsche-rnn").double())
-    strategies = [build_strategy(name, block, setting) for name, block in params.strategies().items()]
+    strategies = [
+        build_strategy(name, block, setting) for name, block in params.strategies().items()
+    ]
     cells = grid(strategies, prompts, (0,), length, length)
     texts = [tuple(torch.randint(3, len(VOCAB), (prompt_tokens,)).tolist()) for _ in range(prompts)]
     tokens = len(cells) * length
-    print(f"ours: {len(strategies)} strategies x {prompts} prompts of {prompt_tokens} x {length:,} characters")
+    print(
+        f"ours: {len(strategies)} strategies x {prompts} prompts of {prompt_tokens} x {length:,} characters"
+    )
     started = time.process_time()
     with progress("generating", tokens, "tokens") as advance:
         make(model.double(), cells, texts, ("benchmark",), advance)

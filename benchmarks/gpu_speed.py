@@ -55,7 +55,12 @@ SIZES = {  # training and validation tokens, vocabulary
     "imdb": (5_000_000, 1_000_000, 20_000),
     "wikitext2": (2_088_628, 217_646, 13_000),
 }
-CUDNN: dict[str, Callable[..., nn.Module]] = {"lstm": nn.LSTM, "awd_lstm": nn.LSTM, "gru": nn.GRU, "gru_cell": nn.GRU}
+CUDNN: dict[str, Callable[..., nn.Module]] = {
+    "lstm": nn.LSTM,
+    "awd_lstm": nn.LSTM,
+    "gru": nn.GRU,
+    "gru_cell": nn.GRU,
+}
 """What cuDNN has for a core; all others are plain."""
 GPU = torch.device("cuda")
 
@@ -66,7 +71,9 @@ def blocks(names: str | None) -> dict[str, params.Model]:
     for key, block in params.load().models.items():
         wanted = key in names.split(",") if names else block.corpus not in ("imdb", "wikitext2")
         if wanted and block.recipe and not hasattr(core_module(block.core), "Counted"):
-            found[key] = block.model_copy(update={"recipe": block.recipe.model_copy(update={"sample_tokens": None})})
+            found[key] = block.model_copy(
+                update={"recipe": block.recipe.model_copy(update={"sample_tokens": None})}
+            )
     return found
 
 
@@ -76,7 +83,11 @@ def streams(corpus: str) -> tuple[Tensor, Tensor, int]:
     folder = ROOT / "data" / "ids" / corpus
     if folder.is_dir():
         parts = [np.load(folder / f"{part}.npy").astype(np.int64) for part in ("train", "valid")]
-        return torch.from_numpy(parts[0]).to(GPU), torch.from_numpy(parts[1]).to(GPU), int(max(map(np.max, parts))) + 1
+        return (
+            torch.from_numpy(parts[0]).to(GPU),
+            torch.from_numpy(parts[1]).to(GPU),
+            int(max(map(np.max, parts))) + 1,
+        )
     rng = np.random.default_rng(0)
     ids = [torch.from_numpy(rng.integers(vocab, size=count)).to(GPU) for count in (train, valid)]
     return ids[0], ids[1], vocab
@@ -88,7 +99,9 @@ def trainer(block: params.Model, captured: bool, seed: int = 0) -> CapturedTrain
     model, rng = build_model(block, vocab).to(GPU), np.random.default_rng(seed)
     assert block.recipe is not None
     loaders = ordered(train, valid, block.recipe)
-    made = CapturedTrainer(model, block.recipe, *loaders, rng, graphs.maker(GPU) if captured else None)
+    made = CapturedTrainer(
+        model, block.recipe, *loaders, rng, graphs.maker(GPU) if captured else None
+    )
     model.train()
     return made
 
@@ -108,7 +121,9 @@ def steps(one: CapturedTrainer, source: Iterator[Batch], count: int) -> int:
     return tokens
 
 
-def tokens_per_s(block: params.Model, captured: bool, count: int, precision: Any = "float32") -> tuple[float, float]:
+def tokens_per_s(
+    block: params.Model, captured: bool, count: int, precision: Any = "float32"
+) -> tuple[float, float]:
     """Steady speed, and the most memory (MiB) that was allocated."""
     torch.cuda.reset_peak_memory_stats()
     with device.training(GPU, Compute(precision=precision)):
@@ -131,7 +146,9 @@ def cudnn_s_per_token(block: params.Model, count: int) -> float:
         layers = [kind(i, o, batch_first=True) for i, o in zip(sizes, sizes[1:], strict=False)]
     else:
         dropout = block.dropout.plain_between
-        layers = [kind(block.embedding, block.hidden, block.layers, batch_first=True, dropout=dropout)]
+        layers = [
+            kind(block.embedding, block.hidden, block.layers, batch_first=True, dropout=dropout)
+        ]
     net = nn.ModuleList(layers).to(GPU)
     x_BTE = torch.randn(batches.size, batches.bptt, block.embedding, device=GPU)
 
@@ -155,7 +172,9 @@ def cudnn_s_per_token(block: params.Model, count: int) -> float:
 
 def digest(one: CapturedTrainer) -> str:
     tensors = one.model.state_dict().values()
-    return hashlib.sha256(b"".join(tensor.cpu().numpy().tobytes() for tensor in tensors)).hexdigest()[:16]
+    return hashlib.sha256(
+        b"".join(tensor.cpu().numpy().tobytes() for tensor in tensors)
+    ).hexdigest()[:16]
 
 
 def apart(block: params.Model, count: int) -> tuple[float, float]:
@@ -192,7 +211,9 @@ def ends(block: params.Model, count: int) -> dict[str, str]:
     source = endless(whole)
     steps(whole, source, count)
     snapshot = whole.snapshot()
-    rest = [(batch[0].clone(), batch[1].clone()) for _, batch in zip(range(count), source, strict=False)]
+    rest = [
+        (batch[0].clone(), batch[1].clone()) for _, batch in zip(range(count), source, strict=False)
+    ]
     steps(whole, iter(rest), count)
     other = trainer(block, True, seed=1)
     other.resume(snapshot)
@@ -272,17 +293,26 @@ def show(key: str, row: dict[str, Any]) -> None:
     print(
         f"{key:30}{row['captured']:12,.0f}{row['eager']:12,.0f}{row['captured'] / row['eager']:7.1f}"
         f"{row['cudnn']:7.2f}{row['minutes']:9.2f}{row['memory_mib']:9,.0f}{row['tf32']:6.2f}{row['bf16']:6.2f}"
-        f"{equal:>9}{row['masks']!s:>7}" + (f"   whole: {row['full_s']:.0f} s" if "full_s" in row else ""),
+        f"{equal:>9}{row['masks']!s:>7}"
+        + (f"   whole: {row['full_s']:.0f} s" if "full_s" in row else ""),
         flush=True,
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Training and generating on one GPU")
-    parser.add_argument("--models", help="keys of params.yaml, comma between; default: all but the words of prose")
-    parser.add_argument("--steps", type=int, default=400, help="how many are timed, after as many to warm up")
-    parser.add_argument("--full", action="store_true", help="also train one seed of each model to its end")
-    parser.add_argument("--quick", action="store_true", help="few steps: whether it runs, not how fast")
+    parser.add_argument(
+        "--models", help="keys of params.yaml, comma between; default: all but the words of prose"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=400, help="how many are timed, after as many to warm up"
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="also train one seed of each model to its end"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="few steps: whether it runs, not how fast"
+    )
     parser.add_argument("--out", type=Path, help="write all figures there, as JSON")
     parser.add_argument("--ends", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -291,13 +321,20 @@ def main() -> None:
         return
     if given.ends:
         with device.training(GPU, Compute(deterministic=True)):
-            print(json.dumps({key: ends(block, given.steps) for key, block in blocks(given.ends).items()}))
+            print(
+                json.dumps(
+                    {key: ends(block, given.steps) for key, block in blocks(given.ends).items()}
+                )
+            )
         return
     where = device.choose(Compute(device="cuda"))
     count, rows = 40 if given.quick else given.steps, {}
-    print(f"{device.describe(where)}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, {count} steps")
     print(
-        f"{'tokens per second':30}{'captured':>12}{'eager':>12}{'ratio':>7}{'cudnn':>7}{'minutes':>9}{'MiB':>9}", end=""
+        f"{device.describe(where)}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, {count} steps"
+    )
+    print(
+        f"{'tokens per second':30}{'captured':>12}{'eager':>12}{'ratio':>7}{'cudnn':>7}{'minutes':>9}{'MiB':>9}",
+        end="",
     )
     print(f"{'tf32':>6}{'bf16':>6}{'equal':>9}{'masks':>7}")
     for key, block in blocks(given.models).items():
@@ -309,13 +346,23 @@ def main() -> None:
     for key, row in rows.items():
         one, other = (found.get(key, {}) for found in twice)
         row["repeats"] = bool(one) and one == other
-        row["as_eager"], row["resumes"] = (bool(one) and one["captured"] == one[each] for each in ("eager", "resumed"))
+        row["as_eager"], row["resumes"] = (
+            bool(one) and one["captured"] == one[each] for each in ("eager", "resumed")
+        )
         words = ", ".join(f"{name} {row[name]}" for name in ("repeats", "as_eager", "resumes"))
         print(f"{key:30} deterministic: {words}", flush=True)
     sampled = generation(params.model("nietzsche-lstm"), 20 if given.quick else 120)
-    print("generating, nietzsche-lstm: " + ", ".join(f"{name} {value:,.0f}" for name, value in sampled.items()))
+    print(
+        "generating, nietzsche-lstm: "
+        + ", ".join(f"{name} {value:,.0f}" for name, value in sampled.items())
+    )
     if given.out:
-        found = {"device": device.describe(where), "torch": torch.__version__, "models": rows, "generation": sampled}
+        found = {
+            "device": device.describe(where),
+            "torch": torch.__version__,
+            "models": rows,
+            "generation": sampled,
+        }
         given.out.write_text(json.dumps(found, indent=2) + "\n")
 
 

@@ -25,11 +25,16 @@ def ours(train: Tensor, valid: Tensor) -> Iterator[float]:
     """Accuracy after the last epoch, per seed, by the block in params.yaml."""
     block = params.model("human_numbers-lm4")
     assert block.recipe is not None
-    loaders = [batches.loader(ids, block.recipe.batches, part) for ids, part in ((train, True), (valid, False))]
+    loaders = [
+        batches.loader(ids, block.recipe.batches, part)
+        for ids, part in ((train, True), (valid, False))
+    ]
     for seed in range(SEEDS):
         torch.manual_seed(seed)
         model = build_model(block, 30)
-        *_, last = training.fit(model, block.recipe, loaders[0], loaders[1], np.random.default_rng(seed))
+        *_, last = training.fit(
+            model, block.recipe, loaders[0], loaders[1], np.random.default_rng(seed)
+        )
         yield last.valid_accuracy
 
 
@@ -38,7 +43,11 @@ class Net(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embedding, self.recurrent, self.head = nn.Embedding(30, 64), nn.Linear(64, 64), nn.Linear(64, 30)
+        self.embedding, self.recurrent, self.head = (
+            nn.Embedding(30, 64),
+            nn.Linear(64, 64),
+            nn.Linear(64, 30),
+        )
         self.state: Tensor | int = 0
 
     def forward(self, ids_BT: Tensor) -> Tensor:
@@ -64,7 +73,11 @@ def theirs(train: Tensor, valid: Tensor) -> Iterator[float]:
     def rows(ids: Tensor) -> list[tuple[Tensor, Tensor]]:
         starts = range(0, len(ids) - 16, 16)
         lanes = len(starts) // 64
-        return [(ids[s : s + 16], ids[s + 1 : s + 17]) for i in range(lanes) for s in starts[i : 64 * lanes : lanes]]
+        return [
+            (ids[s : s + 16], ids[s + 1 : s + 17])
+            for i in range(lanes)
+            for s in starts[i : 64 * lanes : lanes]
+        ]
 
     def loss(logits: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
@@ -72,10 +85,15 @@ def theirs(train: Tensor, valid: Tensor) -> Iterator[float]:
     def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
         return (logits.argmax(-1) == targets).float().mean()
 
-    loaders = [DataLoader(rows(ids), bs=64, shuffle=False, drop_last=True, num_workers=0) for ids in (train, valid)]
+    loaders = [
+        DataLoader(rows(ids), bs=64, shuffle=False, drop_last=True, num_workers=0)
+        for ids in (train, valid)
+    ]
     for seed in range(SEEDS):
         torch.manual_seed(seed)
-        learner = Learner(DataLoaders(*loaders), Net(), loss_func=loss, metrics=accuracy, cbs=Reset, opt_func=Adam)
+        learner = Learner(
+            DataLoaders(*loaders), Net(), loss_func=loss, metrics=accuracy, cbs=Reset, opt_func=Adam
+        )
         with learner.no_bar(), learner.no_logging():
             learner.fit_one_cycle(15, 3e-3)
         yield float(learner.recorder.values[-1][2])
@@ -84,14 +102,21 @@ def theirs(train: Tensor, valid: Tensor) -> Iterator[float]:
 def main() -> None:
     torch.set_num_threads(1)
     folder = paths.ids("human_numbers")
-    train, valid = (torch.from_numpy(np.load(folder / f"{part}.npy").astype(np.int64)) for part in ("train", "valid"))
+    train, valid = (
+        torch.from_numpy(np.load(folder / f"{part}.npy").astype(np.int64))
+        for part in ("train", "valid")
+    )
     peers = {"recurrence": ours, "fastai": theirs} if find_spec("fastai") else {"recurrence": ours}
-    print(f"human_numbers/lm4, {SEEDS} seeds: accuracy after 15 epochs; the notebook's one run printed {NOTEBOOK:.4f}")
+    print(
+        f"human_numbers/lm4, {SEEDS} seeds: accuracy after 15 epochs; the notebook's one run printed {NOTEBOOK:.4f}"
+    )
     for name, run in peers.items():
         values = list(run(train, valid))
         mean, sd = statistics.fmean(values), statistics.stdev(values)
         away = (NOTEBOOK - mean) / sd
-        print(f"{name:<11} mean {mean:.4f}  sd {sd:.4f}  best {max(values):.4f}  notebook {away:+.1f} sd")
+        print(
+            f"{name:<11} mean {mean:.4f}  sd {sd:.4f}  best {max(values):.4f}  notebook {away:+.1f} sd"
+        )
     if len(peers) == 1:
         print("fastai      not installed: pip install fastai, and run again")
 

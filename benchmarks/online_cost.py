@@ -64,10 +64,17 @@ def main() -> None:
     torch.manual_seed(0)
     model = build_model(params.model("nietzsche-lstm"), SYMBOLS).double().eval()
     worst = 0.0
-    print(f"{'rows':>6} {'tokens':>7} {'generating':>12} {'watching':>12} {'share':>8} {'phrases':>12} {'share':>8}")
-    for lanes, length in ((1, 200 if quick else 1000), (32, 20 if quick else 400), (500, 5 if quick else 120)):
+    print(
+        f"{'rows':>6} {'tokens':>7} {'generating':>12} {'watching':>12} {'share':>8} {'phrases':>12} {'share':>8}"
+    )
+    for lanes, length in (
+        (1, 200 if quick else 1000),
+        (32, 20 if quick else 400),
+        (500, 5 if quick else 120),
+    ):
         ids_TB, made_s = min(
-            (generate(model, lanes, length) for _ in range(1 if quick else REPEATS)), key=lambda m: m[1]
+            (generate(model, lanes, length) for _ in range(1 if quick else REPEATS)),
+            key=lambda m: m[1],
         )
         plain_s, phrases_s = watch(ids_TB), watch(phrases(max(length, 1000), lanes))
         worst = max(worst, plain_s / made_s, phrases_s / made_s)

@@ -70,9 +70,15 @@ def measure(jobs: int, targets: Sequence[str]) -> tuple[float, dict[str, dict[st
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
         with (clone / "src/recurrence/stages/__init__.py").open("a", encoding="utf-8") as file:
             file.write(IN_STAGES)
-        env = os.environ | {"RECURRENCE_ROOT": str(clone), "PYTHONPATH": str(clone / "src"), "TIMES": str(times)}
+        env = os.environ | {
+            "RECURRENCE_ROOT": str(clone),
+            "PYTHONPATH": str(clone / "src"),
+            "TIMES": str(times),
+        }
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", RUN, str(jobs), *targets], cwd=clone, env=env, check=True)
+        subprocess.run(
+            [sys.executable, "-c", RUN, str(jobs), *targets], cwd=clone, env=env, check=True
+        )
         wall = time.perf_counter() - started
         spans: dict[str, dict[str, Span]] = defaultdict(dict)
         for line in times.read_text().splitlines():
@@ -91,7 +97,9 @@ def covered(spans: Sequence[Span]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("targets", nargs="*", default=TARGETS, metavar="TARGET")
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
@@ -103,14 +111,23 @@ def main() -> None:
         "dvc: look, save, cache, record": sums["stage"] - sums["process"],
         "no stage at work: start, end, waiting": asked.jobs * wall - sums["stage"],
     }
-    print(f"\n{wall:.1f} s for {len(spans['stage'])} stages, {asked.jobs} at a time; of {asked.jobs} x {wall:.1f} s:")
+    print(
+        f"\n{wall:.1f} s for {len(spans['stage'])} stages, {asked.jobs} at a time; of {asked.jobs} x {wall:.1f} s:"
+    )
     for name, seconds in rows.items():
         print(f"{name:<40}{seconds:>8.1f} s{seconds / (asked.jobs * wall):>7.1%}")
-    print(f"overhead: {wall - sums['computing'] / asked.jobs:.1f} s (wall time less computing / {asked.jobs})")
+    print(
+        f"overhead: {wall - sums['computing'] / asked.jobs:.1f} s (wall time less computing / {asked.jobs})"
+    )
     idle = wall - covered(list(spans["computing"].values()))
     print(f"          {idle:.1f} s in which no stage computes")
-    lengths = {kind: {name: end - begin for name, (begin, end) in of.items()} for kind, of in spans.items()}
-    in_dvc = {name: length - lengths["process"].get(name, 0.0) for name, length in lengths["stage"].items()}
+    lengths = {
+        kind: {name: end - begin for name, (begin, end) in of.items()} for kind, of in spans.items()
+    }
+    in_dvc = {
+        name: length - lengths["process"].get(name, 0.0)
+        for name, length in lengths["stage"].items()
+    }
     for title, of in (("computing", lengths["computing"]), ("in dvc", in_dvc)):
         longest = sorted(of, key=lambda name: -of[name])[:LARGEST]
         print(f"longest {title}: " + ", ".join(f"{name} {of[name]:.1f} s" for name in longest))

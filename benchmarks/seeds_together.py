@@ -44,7 +44,9 @@ def now() -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    ids = torch.from_numpy(np.load(paths.ids("human_numbers") / "train.npy").astype(np.int64)).to(DEVICE)
+    ids = torch.from_numpy(np.load(paths.ids("human_numbers") / "train.npy").astype(np.int64)).to(
+        DEVICE
+    )
     block = params.model("human_numbers-lm6")
     print(f"{'core':<9} layers  times as fast together")
     for core, options in CORES.items():
@@ -52,7 +54,10 @@ def main() -> None:
         own = block.model_copy(update={"core": core, "layers": layers, "options": options})
         recipe = own.recipe
         assert recipe is not None
-        loaders = batches.loader(ids, recipe.batches, True), batches.loader(ids[:4_000], recipe.batches, False)
+        loaders = (
+            batches.loader(ids, recipe.batches, True),
+            batches.loader(ids[:4_000], recipe.batches, False),
+        )
         models: list[LanguageModel] = [build_model(own, VOCAB).to(DEVICE) for _ in range(SEEDS + 1)]
         rngs = [np.random.default_rng(seed) for seed in range(SEEDS)]
         masks = [torch.Generator(DEVICE).manual_seed(seed) for seed in range(SEEDS)]
@@ -63,7 +68,9 @@ def main() -> None:
             alone: Trainer = CapturedTrainer(*one, graphs.maker(DEVICE))
         else:
             together, alone = StackTrainer(*several), Trainer(*one)
-        times = np.array([(seconds(together), SEEDS * seconds(alone)) for _ in range(ROUNDS)]).min(0)
+        times = np.array([(seconds(together), SEEDS * seconds(alone)) for _ in range(ROUNDS)]).min(
+            0
+        )
         print(f"{core:<9} {layers:<6}  {times[1] / times[0]:.2f}", flush=True)
 
 

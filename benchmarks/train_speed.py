@@ -38,7 +38,18 @@ PEER = ["fastai==2.8.5", "fastcore<1.9", "fastprogress<1.1", "fastdownload", "fa
 PEER += ["plum-dispatch<2.10", "beartype"]  # no more than it needs here beside what the project has
 BPTT = 16
 CORES = os.cpu_count() or 1
-HEAD = ("model", "seeds", "recurrence", "plain loop", "fastai", "x plain", "x fastai", "target", "roofline", "bf16")
+HEAD = (
+    "model",
+    "seeds",
+    "recurrence",
+    "plain loop",
+    "fastai",
+    "x plain",
+    "x fastai",
+    "target",
+    "roofline",
+    "bf16",
+)
 LINE = "{:<20}{:>6}{:>12}{:>12}{:>10}{:>9}{:>10}{:>14}{:>10}{:>7}"
 
 
@@ -59,9 +70,13 @@ class Case:
         assert block.recipe is not None
         phase = block.recipe.phases[0].model_copy(update={"epochs": self.epochs})
         size = block.recipe.batches.size
-        lanes = params.Batches.model_validate({"loader": "lanes", "size": size, "bptt": BPTT, "state": "reset"})
+        lanes = params.Batches.model_validate(
+            {"loader": "lanes", "size": size, "bptt": BPTT, "state": "reset"}
+        )
         return block.model_copy(
-            update={"recipe": block.recipe.model_copy(update={"batches": lanes, "phases": (phase,)})}
+            update={
+                "recipe": block.recipe.model_copy(update={"batches": lanes, "phases": (phase,)})
+            }
         )
 
     @property
@@ -72,7 +87,10 @@ class Case:
 
     def ids(self, steps: int) -> np.ndarray:
         assert self.block.recipe is not None
-        return np.arange(self.block.recipe.batches.size * BPTT * steps + 1, dtype=np.uint8) % self.vocab_size
+        return (
+            np.arange(self.block.recipe.batches.size * BPTT * steps + 1, dtype=np.uint8)
+            % self.vocab_size
+        )
 
 
 CASES = [
@@ -113,7 +131,9 @@ def plain(case: Case) -> float:
     block, loader = case.block, _batches(case)
     net, recipe = Net(block, case.vocab_size), block.recipe
     assert recipe is not None and recipe.phases[0].optimizer is not None
-    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=recipe.phases[0].optimizer.weight_decay)
+    optimizer = torch.optim.AdamW(
+        net.parameters(), lr=1e-3, weight_decay=recipe.phases[0].optimizer.weight_decay
+    )
     began, losses = time.perf_counter(), []
     for _ in range(case.epochs):
         net.reset()
@@ -139,11 +159,20 @@ def fastai(case: Case) -> float:
     rows = [pair for x_BT, y_BT in _batches(case) for pair in zip(x_BT, y_BT, strict=True)]
     assert block.recipe is not None and block.recipe.phases[0].optimizer is not None
     size = block.recipe.batches.size
-    loaders = DataLoaders.from_dsets(rows, rows[:size], bs=size, shuffle=False, drop_last=True, num_workers=0)
+    loaders = DataLoaders.from_dsets(
+        rows, rows[:size], bs=size, shuffle=False, drop_last=True, num_workers=0
+    )
     if block.core == "awd_lstm":
-        dropped = {"hidden_p": drop.hidden, "input_p": drop.input, "embed_p": drop.embedding, "weight_p": drop.weight}
+        dropped = {
+            "hidden_p": drop.hidden,
+            "input_p": drop.input,
+            "embed_p": drop.embedding,
+            "weight_p": drop.weight,
+        }
         encoder = AWD_LSTM(case.vocab_size, block.embedding, block.hidden, block.layers, **dropped)
-        head = LinearDecoder(case.vocab_size, block.embedding, drop.output, tie_encoder=encoder.encoder, bias=False)
+        head = LinearDecoder(
+            case.vocab_size, block.embedding, drop.output, tie_encoder=encoder.encoder, bias=False
+        )
         net, calls = SequentialRNN(encoder, head), [*rnn_cbs(block.recipe.ar, block.recipe.tar)]
         calls.append(GradientClip(block.recipe.clip))
     else:
@@ -160,13 +189,22 @@ def roofline(case: Case) -> float:
     block = case.block
     assert block.recipe is not None
     model = build_model(block, case.vocab_size)
-    products = [p for name, p in model.named_parameters() if p.dim() == 2 and (block.tied or "embedding" not in name)]
-    largest, left = max(products, key=Tensor.numel).detach(), torch.rand(block.recipe.batches.size, 1)
+    products = [
+        p
+        for name, p in model.named_parameters()
+        if p.dim() == 2 and (block.tied or "embedding" not in name)
+    ]
+    largest, left = (
+        max(products, key=Tensor.numel).detach(),
+        torch.rand(block.recipe.batches.size, 1),
+    )
     left = left.expand(-1, largest.shape[1]).contiguous()
     out, count = left @ largest.T, max(3, int(1e8 / largest.numel() / len(left)))
     best_s = min(_seconds(lambda: torch.mm(left, largest.T, out=out), count) for _ in range(8))
     per_second = 2 * largest.numel() * len(left) / best_s
-    return CORES * per_second / (6 * sum(p.numel() for p in products))  # forward, and twice that backward
+    return (
+        CORES * per_second / (6 * sum(p.numel() for p in products))
+    )  # forward, and twice that backward
 
 
 def _seconds(work: Callable[[], object], count: int) -> float:
@@ -189,8 +227,13 @@ class Net(nn.Module):
         else:
             kind = {"rnn": nn.RNN, "lstm": nn.LSTM}.get(block.core, nn.LSTM)
             between = block.dropout.plain_between
-            self.layers = kind(block.embedding, block.hidden, block.layers, dropout=between, batch_first=True)
-        self.drop, self.head = nn.Dropout(block.dropout.plain_output), nn.Linear(block.hidden, vocab_size)
+            self.layers = kind(
+                block.embedding, block.hidden, block.layers, dropout=between, batch_first=True
+            )
+        self.drop, self.head = (
+            nn.Dropout(block.dropout.plain_output),
+            nn.Linear(block.hidden, vocab_size),
+        )
         if block.tied and block.embedding == block.hidden:
             self.head.weight = self.embedding.weight
         self.reset()
@@ -208,7 +251,9 @@ class Net(nn.Module):
             self.state = h_BH.detach()
             return self.head(torch.stack(outputs, 1))
         output_BTH, state = self.layers(x_BTE, self.state)
-        self.state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+        self.state = (
+            tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+        )
         return self.head(self.drop(output_BTH))
 
 
@@ -219,7 +264,9 @@ def _loss(logits_BTV: Tensor, targets_BT: Tensor) -> Tensor:
 def _batches(case: Case) -> list[batches.Batch]:
     assert case.block.recipe is not None
     ids = torch.from_numpy(case.ids(case.steps).astype(np.int64))
-    return list(batches.loader(ids, case.block.recipe.batches, train=True).batches(np.random.default_rng(0)))
+    return list(
+        batches.loader(ids, case.block.recipe.batches, train=True).batches(np.random.default_rng(0))
+    )
 
 
 # ---------------------------------------------------------------------------- one process for each, in turn
@@ -230,7 +277,13 @@ def measure(name: str, case: Case, threads: int) -> float:
     return CONTENDERS[name](case)
 
 
-CONTENDERS = {"ours": ours, "ours_bf16": ours_bf16, "plain": plain, "fastai": fastai, "roofline": roofline}
+CONTENDERS = {
+    "ours": ours,
+    "ours_bf16": ours_bf16,
+    "plain": plain,
+    "fastai": fastai,
+    "roofline": roofline,
+}
 
 
 @contextlib.contextmanager
@@ -240,32 +293,58 @@ def peer() -> Iterator[None]:
         yield
         return
     with tempfile.TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, *PEER]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--target",
+            folder,
+            *PEER,
+        ]
         subprocess.run(pip, check=True)
-        os.environ["PYTHONPATH"] = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
+        os.environ["PYTHONPATH"] = os.pathsep.join(
+            [folder, *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
         yield
 
 
 def compare(case: Case, rounds: int) -> dict[str, float]:
     """The best of each contender, tokens per second."""
     rivals = ["fastai"] if case.block.core == "awd_lstm" else ["fastai", "plain"]
-    runs = [("roofline", 1), ("ours", CORES), *((rival, threads) for rival in rivals for threads in {1, CORES})]
+    runs = [
+        ("roofline", 1),
+        ("ours", CORES),
+        *((rival, threads) for rival in rivals for threads in {1, CORES}),
+    ]
     runs += [("ours_bf16", CORES)] if torch.cpu._is_amx_tile_supported() else []
     best: dict[str, float] = {}
     with contextlib.ExitStack() as stack:
-        own = {run: stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"))) for run in runs}
+        own = {
+            run: stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"))) for run in runs
+        }
         for _ in range(rounds):
             for run in runs:
-                best[run[0]] = max(best.get(run[0], 0.0), own[run].submit(measure, run[0], case, run[1]).result())
+                best[run[0]] = max(
+                    best.get(run[0], 0.0), own[run].submit(measure, run[0], case, run[1]).result()
+                )
     return best
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help=f"which of {', '.join(case.key for case in CASES)}; default all")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names", nargs="*", help=f"which of {', '.join(case.key for case in CASES)}; default all"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
-    print(f"tokens trained per second, {device.describe(torch.device('cpu'))}, torch {torch.__version__}")
+    print(
+        f"tokens trained per second, {device.describe(torch.device('cpu'))}, torch {torch.__version__}"
+    )
     print(LINE.format(*HEAD))
     with peer():
         for case in CASES:
@@ -274,7 +353,14 @@ def main() -> None:
             best = compare(case, asked.rounds)
             us, lesson, loop = best["ours"], best["fastai"], best.get("plain")
             loops = (f"{loop:,.0f}", f"{us / loop:.2f}") if loop else ("-", "-")
-            cells = [case.key, len(case.block.seeds), f"{us:,.0f}", loops[0], f"{lesson:,.0f}", loops[1]]
+            cells = [
+                case.key,
+                len(case.block.seeds),
+                f"{us:,.0f}",
+                loops[0],
+                f"{lesson:,.0f}",
+                loops[1],
+            ]
             cells += [f"{us / lesson:.2f}", case.target, f"{best['roofline'] / lesson:.1f}"]
             cells.append(f"{best['ours_bf16'] / lesson:.2f}" if "ours_bf16" in best else "-")
             print(LINE.format(*cells), flush=True)

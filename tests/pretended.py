@@ -49,7 +49,9 @@ class OnGpu(Tensor):
         return self.cpu().tolist()
 
     @classmethod
-    def __torch_dispatch__(cls, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        cls, operator: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         return PretendedGpu().do(operator, args, kwargs or {})
 
 
@@ -62,20 +64,26 @@ class PretendedGpu(TorchDispatchMode):
 
     def __enter__(self) -> "PretendedGpu":
         self.lifted = torch._C._only_lift_cpu_tensors()
-        torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor(..., device=...) is made here and then sent there
+        torch._C._set_only_lift_cpu_tensors(
+            True
+        )  # torch.tensor(..., device=...) is made here and then sent there
         return super().__enter__()  # type: ignore[no-any-return]
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
         torch._C._set_only_lift_cpu_tensors(self.lifted)
 
-    def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, operator: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         return self.do(operator, args, kwargs or {})
 
     def do(self, operator: Any, args: Any, kwargs: Any) -> Any:
         """An operator on tensors of both devices. Raises RuntimeError where a GPU would."""
         name, given = operator._schema.name, _tensors((args, kwargs))
-        here = {each.device for each in given if each.device == GPU or each.dim()}  # a number goes along with a launch
+        here = {
+            each.device for each in given if each.device == GPU or each.dim()
+        }  # a number goes along with a launch
         there = _target(name, args, kwargs, given)
         if len(here) > 1 and name not in SENDS:
             raise RuntimeError(f"Expected all tensors to be on the same device: {operator}")
@@ -105,7 +113,9 @@ class GpuTape(Tape):
 
     def capture(self, work: Callable[[], Any]) -> Any:
         def recorded() -> Any:
-            with PretendedGpu(recording=True):  # the mode entered last comes first, so the tape sees raw tensors
+            with PretendedGpu(
+                recording=True
+            ):  # the mode entered last comes first, so the tape sees raw tensors
                 return work()
 
         return super().capture(recorded)
@@ -134,7 +144,9 @@ def _wrapped(leaf: Any, known: dict[int, OnGpu]) -> Any:
     return known[id(leaf)] if id(leaf) in known else OnGpu(leaf)
 
 
-def _lstm_cell(wx: Tensor, uh: Tensor, c_BH: Tensor, b_x: Tensor, b_h: Tensor) -> tuple[Tensor, ...]:
+def _lstm_cell(
+    wx: Tensor, uh: Tensor, c_BH: Tensor, b_x: Tensor, b_h: Tensor
+) -> tuple[Tensor, ...]:
     i, f, g, o = (wx + uh + b_x + b_h).chunk(4, 1)
     i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
     after_BH = f * c_BH + i * g
@@ -142,13 +154,20 @@ def _lstm_cell(wx: Tensor, uh: Tensor, c_BH: Tensor, b_x: Tensor, b_h: Tensor) -
 
 
 def _lstm_cell_backward(
-    dh: Tensor | None, dc: Tensor | None, c_BH: Tensor, after_BH: Tensor, gates: Tensor, has_bias: bool
+    dh: Tensor | None,
+    dc: Tensor | None,
+    c_BH: Tensor,
+    after_BH: Tensor,
+    gates: Tensor,
+    has_bias: bool,
 ) -> tuple[Tensor, ...]:
     i, f, g, o = gates.chunk(4, 1)
     dh = torch.zeros_like(c_BH) if dh is None else dh
     through = dh * o * (1 - after_BH.tanh() ** 2) + (0 if dc is None else dc)
     do = dh * after_BH.tanh() * o * (1 - o)
-    gates = torch.cat((through * g * i * (1 - i), through * c_BH * f * (1 - f), through * i * (1 - g**2), do), 1)
+    gates = torch.cat(
+        (through * g * i * (1 - i), through * c_BH * f * (1 - f), through * i * (1 - g**2), do), 1
+    )
     return gates, through * f, gates.sum(0)
 
 

@@ -12,7 +12,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-WAITS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::is_nonzero", "aten::equal", "aten::item"}
+WAITS = {
+    "aten::_local_scalar_dense",
+    "aten::nonzero",
+    "aten::is_nonzero",
+    "aten::equal",
+    "aten::item",
+}
 WAITS |= {
     "aten::masked_select",
     "aten::_unique2",
@@ -66,7 +72,9 @@ class Tape:
 
 
 class _Recorder(TorchDispatchMode):
-    def __init__(self, operations: list[tuple[Any, ...]], generators: list[torch.Generator]) -> None:
+    def __init__(
+        self, operations: list[tuple[Any, ...]], generators: list[torch.Generator]
+    ) -> None:
         super().__init__()
         self.operations = operations
         self.random = [(generator, generator.get_state()) for generator in generators]
@@ -74,16 +82,21 @@ class _Recorder(TorchDispatchMode):
         self.own: set[int] = set()
         self.before: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
 
-    def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, operator: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         kwargs = kwargs or {}
         if waits(operator, args):
             raise RuntimeError(f"operation not permitted when stream is capturing: {operator}")
         leaves = tree_leaves((args, kwargs))
-        if any(isinstance(leaf, torch.Generator) and leaf._cdata not in self.known for leaf in leaves):
+        if any(
+            isinstance(leaf, torch.Generator) and leaf._cdata not in self.known for leaf in leaves
+        ):
             raise RuntimeError("a generator that the graph was not told of")
         read = {each.untyped_storage()._cdata for each in _tensors((args, kwargs))}
         writes = [
-            argument.alias_info is not None and argument.alias_info.is_write for argument in operator._schema.arguments
+            argument.alias_info is not None and argument.alias_info.is_write
+            for argument in operator._schema.arguments
         ]
         for each in _written(operator, args, kwargs) if any(writes) else []:
             self._keep(each)
@@ -91,9 +104,13 @@ class _Recorder(TorchDispatchMode):
         result = operator(*args, **kwargs)
         outputs = _tensors(result)
         fresh = [each.untyped_storage()._cdata not in read for each in outputs]
-        self.own |= {each.untyped_storage()._cdata for each, new in zip(outputs, fresh, strict=True) if new}
+        self.own |= {
+            each.untyped_storage()._cdata for each, new in zip(outputs, fresh, strict=True) if new
+        }
         if outputs and all(fresh):
-            self.operations.append((operator, *fixed, [_fixed(each) for each in outputs], torch.is_grad_enabled()))
+            self.operations.append(
+                (operator, *fixed, [_fixed(each) for each in outputs], torch.is_grad_enabled())
+            )
         elif any(writes) and torch.Tag.inplace_view not in operator.tags:
             self.operations.append((operator, *fixed, [], torch.is_grad_enabled()))
         else:  # a view; its memory is that of a tensor on the tape
@@ -124,5 +141,9 @@ def _tensors(tree: Any) -> list[Tensor]:
 def _written(operator: Any, args: Any, kwargs: Any) -> list[Tensor]:
     """The tensors that an operator changes in place."""
     arguments = operator._schema.arguments
-    named = {argument.name: value for argument, value in zip(arguments, args, strict=False)} | kwargs
-    return _tensors([named.get(a.name) for a in arguments if a.alias_info is not None and a.alias_info.is_write])
+    named = {
+        argument.name: value for argument, value in zip(arguments, args, strict=False)
+    } | kwargs
+    return _tensors(
+        [named.get(a.name) for a in arguments if a.alias_info is not None and a.alias_info.is_write]
+    )

@@ -52,14 +52,24 @@ def change_params(old: str, new: str) -> None:
 # ---------------------------------------------------------------- params.yaml
 
 
-@pytest.mark.parametrize("command", [("check",), ("download", "mine"), ("train", "mine/rnn"), ("models",), ("repro",)])
+@pytest.mark.parametrize(
+    "command", [("check",), ("download", "mine"), ("train", "mine/rnn"), ("models",), ("repro",)]
+)
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("unit: char", "unt: char", "corpora.mine.tokens.unt: unknown key; did you mean 'unit'?"),
-        ("pick: argmax", "pick: argmx", "strategies.greedy.pick: must be 'argmax' or 'sample', got 'argmx'"),
+        (
+            "pick: argmax",
+            "pick: argmx",
+            "strategies.greedy.pick: must be 'argmax' or 'sample', got 'argmx'",
+        ),
         ("core: rnn", "core: rnm", "models.mine-rnn.core: no core 'rnm'; did you mean 'rnn'?"),
-        ("corpus: mine", "corpus: nine", "models.mine-rnn.corpus: no corpus 'nine'; did you mean 'mine'?"),
+        (
+            "corpus: mine",
+            "corpus: nine",
+            "models.mine-rnn.corpus: no corpus 'nine'; did you mean 'mine'?",
+        ),
     ],
 )
 def test_params_are_checked_before_any_work(
@@ -104,9 +114,12 @@ def test_what_only_cores_and_filters_know_is_checked_before_training(
 
 
 @pytest.mark.parametrize(
-    "command", [("split", "nine"), ("train", "mine/rnm"), ("generate", "mine/rnm", "--prompt", "the")]
+    "command",
+    [("split", "nine"), ("train", "mine/rnm"), ("generate", "mine/rnm", "--prompt", "the")],
 )
-def test_an_unknown_name_is_met_with_the_nearest(refused: Refusal, command: tuple[str, ...]) -> None:
+def test_an_unknown_name_is_met_with_the_nearest(
+    refused: Refusal, command: tuple[str, ...]
+) -> None:
     assert re.search(r"did you mean '(mine|mine-rnn)'\?", refused(*command))
 
 
@@ -127,7 +140,9 @@ def test_an_unknown_name_is_met_with_the_nearest(refused: Refusal, command: tupl
         (b"one line", "split", "too short"),
     ],
 )
-def test_a_corpus_that_is_no_text(refused: Refusal, recurrence: Cli, content: bytes, stage: str, message: str) -> None:
+def test_a_corpus_that_is_no_text(
+    refused: Refusal, recurrence: Cli, content: bytes, stage: str, message: str
+) -> None:
     Path("mine.txt").write_bytes(content)
     assert recurrence("download", "mine")[0] == 0
     assert message in refused(stage, "mine")
@@ -211,12 +226,19 @@ def test_a_hostile_archive(refused: Refusal, recurrence: Cli, kind: str, message
 @pytest.mark.parametrize("command", ["generate", "next"])
 def test_a_prompt_that_says_nothing(refused: Refusal, command: str) -> None:
     assert "is empty; give at least one char" in refused(command, "mine/rnn", "--prompt", "")
-    assert "is wholly unknown; use chars of the corpus, such as ' '" in refused(command, "mine/rnn", "--prompt", "ÄÖÜ")
+    assert "is wholly unknown; use chars of the corpus, such as ' '" in refused(
+        command, "mine/rnn", "--prompt", "ÄÖÜ"
+    )
 
 
 @pytest.mark.usefixtures("trained_project")
 @pytest.mark.parametrize(
-    "command", [("generate", "{}", "--prompt", "the"), ("next", "{}", "--prompt", "the"), ("score", "{}", "mine.txt")]
+    "command",
+    [
+        ("generate", "{}", "--prompt", "the"),
+        ("next", "{}", "--prompt", "the"),
+        ("score", "{}", "mine.txt"),
+    ],
 )
 def test_a_folder_that_holds_no_model(refused: Refusal, command: tuple[str, ...]) -> None:
     def refusal(folder: str) -> str:
@@ -242,12 +264,16 @@ def test_weights_that_are_not_this_models(refused: Refusal) -> None:
 
 @pytest.mark.usefixtures("trained_project")
 def test_a_seed_that_was_not_trained(refused: Refusal) -> None:
-    assert "no such seed; there are [0]" in refused("next", "mine/rnn", "--prompt", "the", "--train-seed", "9")
+    assert "no such seed; there are [0]" in refused(
+        "next", "mine/rnn", "--prompt", "the", "--train-seed", "9"
+    )
 
 
 @pytest.mark.usefixtures("empty_project")
 def test_a_model_that_is_not_trained_yet(refused: Refusal) -> None:
-    assert "train it: recurrence repro train@mine-rnn" in refused("next", "mine/rnn", "--prompt", "the")
+    assert "train it: recurrence repro train@mine-rnn" in refused(
+        "next", "mine/rnn", "--prompt", "the"
+    )
 
 
 @pytest.mark.usefixtures("trained_project")
@@ -259,9 +285,16 @@ def test_a_strategy_that_is_not_there(refused: Refusal) -> None:
 @pytest.mark.usefixtures("trained_project")
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "empty"), (b"\xff\xfe", "not UTF-8"), (None, "cannot be read"), (b"x", "at least 2 tokens")],
+    [
+        (b"", "empty"),
+        (b"\xff\xfe", "not UTF-8"),
+        (None, "cannot be read"),
+        (b"x", "at least 2 tokens"),
+    ],
 )
-def test_a_text_that_cannot_be_scored(refused: Refusal, content: bytes | None, message: str) -> None:
+def test_a_text_that_cannot_be_scored(
+    refused: Refusal, content: bytes | None, message: str
+) -> None:
     if content is not None:
         Path("essay.txt").write_bytes(content)
     assert message in refused("score", "mine/rnn", "essay.txt")
@@ -287,7 +320,9 @@ def test_no_cuda_where_it_is_demanded(
 
 
 @pytest.mark.usefixtures("trained_project")
-@pytest.mark.parametrize("stage", ["download", "split", "build_vocab", "numericalize", "train", "evaluate", "generate"])
+@pytest.mark.parametrize(
+    "stage", ["download", "split", "build_vocab", "numericalize", "train", "evaluate", "generate"]
+)
 def test_a_full_disk(refused: Refusal, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     """Every writer renames its finished work into place; that is where the disk is full here."""
 
@@ -308,7 +343,9 @@ def test_a_taken_port(refused: Refusal, monkeypatch: pytest.MonkeyPatch) -> None
         assert re.search(rf"port {port}.* choose another", refused("ui", "--port", str(port)))
 
 
-def test_outside_a_project(recurrence: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_project(
+    recurrence: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("RECURRENCE_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
     code, _, err = recurrence("models")

@@ -39,7 +39,10 @@ def test_every_stage_is_a_command() -> None:
     assert list(pipeline.STAGES) == list(stages)
     assert set(stages) <= set(command_names())
     for name, (kind, _) in pipeline.STAGES.items():
-        assert stages[name]["foreach"] in {"corpus": ["${corpora}"], "model": ["${models}", "${sampling}"]}[kind]
+        assert (
+            stages[name]["foreach"]
+            in {"corpus": ["${corpora}"], "model": ["${models}", "${sampling}"]}[kind]
+        )
 
 
 def test_an_unknown_command_is_met_with_the_nearest(recurrence: Cli) -> None:
@@ -73,11 +76,15 @@ def test_score_equals_evaluate(recurrence: Cli, trained_project: Path) -> None:
     code, out, _ = recurrence("score", "mine/rnn", "data/text/mine/valid.txt")
     assert code == 0
     figures = [float(line.split()[-1]) for line in out.splitlines()[:4]]
-    assert figures == [round(exact[k], 4) for k in ("nats", "bits_per_char", "perplexity", "accuracy")]
+    assert figures == [
+        round(exact[k], 4) for k in ("nats", "bits_per_char", "perplexity", "accuracy")
+    ]
 
 
 @pytest.mark.usefixtures("trained_project")
-def test_score_reads_stdin_and_counts_the_unknown(recurrence: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_score_reads_stdin_and_counts_the_unknown(
+    recurrence: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read, write = os.pipe()
     os.write(write, "the câtβ".encode())
     os.close(write)
@@ -102,13 +109,17 @@ def test_next_gives_the_likeliest_with_probabilities(recurrence: Cli) -> None:
 @pytest.mark.usefixtures("trained_project")
 def test_next_sums_to_one_over_the_vocabulary(recurrence: Cli) -> None:
     _, out, _ = recurrence("next", "mine/rnn", "--prompt", "the cat", "--count", "1000")
-    assert math.fsum(float(line.split()[0]) for line in out.splitlines()) == pytest.approx(1, abs=2e-3)
+    assert math.fsum(float(line.split()[0]) for line in out.splitlines()) == pytest.approx(
+        1, abs=2e-3
+    )
 
 
 @pytest.mark.usefixtures("trained_project")
 def test_generate_continues_the_prompt_and_repeats_itself_by_seed(recurrence: Cli) -> None:
     def text(*words: str) -> str:
-        code, out, _ = recurrence("generate", "mine/rnn", "--prompt", "the cat ", "--length", "30", *words)
+        code, out, _ = recurrence(
+            "generate", "mine/rnn", "--prompt", "the cat ", "--length", "30", *words
+        )
         assert (code, out[:8], len(out)) == (0, "the cat ", 8 + 30 + 1)
         return out
 
@@ -119,7 +130,12 @@ def test_generate_continues_the_prompt_and_repeats_itself_by_seed(recurrence: Cl
 
 
 def test_a_model_is_named_by_key_or_path(recurrence: Cli, trained_project: Path) -> None:
-    spelled = ["mine/rnn", "mine-rnn", "data/models/mine/rnn", str(trained_project / "data/models/mine/rnn")]
+    spelled = [
+        "mine/rnn",
+        "mine-rnn",
+        "data/models/mine/rnn",
+        str(trained_project / "data/models/mine/rnn"),
+    ]
     shown = {recurrence("next", model, "--prompt", "the") for model in spelled}
     assert len(shown) == 1
     assert shown.pop()[0] == 0
@@ -152,18 +168,20 @@ def test_check_says_what_there_is(recurrence: Cli) -> None:
     assert "strategies: greedy, multinomial" in out
 
 
-def test_check_data_names_an_output_that_is_not_what_dvc_remembers(recurrence: Cli, empty_project: Path) -> None:
+def test_check_data_names_an_output_that_is_not_what_dvc_remembers(
+    recurrence: Cli, empty_project: Path
+) -> None:
     (empty_project / "data").mkdir(exist_ok=True)
     (empty_project / "data/made.json").write_bytes(b"{}")
-    lock = (
-        "schema: '2.0'\nstages:\n  make:\n    outs: [{path: data/made.json, md5: 99914b932bd37a50b983c5e7c90ae93b}]\n"
-    )
+    lock = "schema: '2.0'\nstages:\n  make:\n    outs: [{path: data/made.json, md5: 99914b932bd37a50b983c5e7c90ae93b}]\n"
     (empty_project / "dvc.lock").write_text(lock)
     assert recurrence("check", "--data")[0] == 0
     (empty_project / "data/made.json").write_bytes(b"[]")
     code, out, _ = recurrence("check", "--data")
     assert code == 1
-    assert re.search(r"data/made.json: not what dvc.lock says of make: damaged, or made by hand", out)
+    assert re.search(
+        r"data/made.json: not what dvc.lock says of make: damaged, or made by hand", out
+    )
 
 
 # ---------------------------------------------------------------- endings
@@ -172,9 +190,21 @@ def test_check_data_names_an_output_that_is_not_what_dvc_remembers(recurrence: C
 @pytest.fixture
 def talking(trained_project: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A `generate` that has begun and has much to say yet."""
-    command = [sys.executable, "-m", "recurrence.cli", "generate", "mine/rnn", "--prompt", "the", "--length", "100000"]
+    command = [
+        sys.executable,
+        "-m",
+        "recurrence.cli",
+        "generate",
+        "mine/rnn",
+        "--prompt",
+        "the",
+        "--length",
+        "100000",
+    ]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=trained_project, stdout=pipe, stderr=pipe, bufsize=0) as process:
+    with subprocess.Popen(
+        command, cwd=trained_project, stdout=pipe, stderr=pipe, bufsize=0
+    ) as process:
         assert process.stdout and process.stdout.read(4)[:3] == b"the"
         yield process
         process.kill()

@@ -13,11 +13,18 @@ from typing import Any
 import pytest
 
 from recurrence.cli import samples, verdicts
-from recurrence.loops import findings
 from recurrence.loops.verdict import DETECTORS
+from recurrence.scan import findings
 from small_project import Cli
 
-DETECTOR = {"floor": 60, "near_floor": 60, "near_delta": 0.4, "rep_n": 8, "rep_limit": 0.2, "zlib_limit": 2.1}
+DETECTOR = {
+    "floor": 60,
+    "near_floor": 60,
+    "near_delta": 0.4,
+    "rep_n": 8,
+    "rep_limit": 0.2,
+    "zlib_limit": 2.1,
+}
 
 
 @pytest.fixture
@@ -42,12 +49,21 @@ def test_json_lines(recurrence: Cli) -> None:
     first, second = (json.loads(line) for line in out.splitlines())
     assert code == 1
     assert list(first)[0] == "id"
-    assert {"kind", "start", "period", "copies", "matched", "coverage", "terminal", "unit"} <= set(first)
-    assert (first["kind"], first["start"], first["period"], first["unit"]) == ("exact", 14, 10, "round and ")
+    assert {"kind", "start", "period", "copies", "matched", "coverage", "terminal", "unit"} <= set(
+        first
+    )
+    assert (first["kind"], first["start"], first["period"], first["unit"]) == (
+        "exact",
+        14,
+        10,
+        "round and ",
+    )
     assert (second["kind"], second["start"], second["unit"]) == ("none", None, None)
 
 
-def test_json_lines_are_one_each_and_say_the_same_whatever_is_in_them(folder: Path, recurrence: Cli) -> None:
+def test_json_lines_are_one_each_and_say_the_same_whatever_is_in_them(
+    folder: Path, recurrence: Cli
+) -> None:
     odd = "é\n\x1b[31m\x9b\u2028\u202e\ufeff\x7f"
     record = json.dumps({"id": odd + "\ud800", "text": odd * 20})
     (folder / "odd.jsonl").write_text(record)
@@ -78,13 +94,17 @@ def test_the_table_names_what_loops_first(recurrence: Cli) -> None:
     code, out, _ = recurrence("loops", "none.txt", "loop.txt", "--unit", "word", "--floor", "4")
     head, first, second, summary = out.splitlines()
     assert code == 1
-    assert re.search(r"^id +verdict +from +length +period +copies +coverage +to end +what repeats", head)
+    assert re.search(
+        r"^id +verdict +from +length +period +copies +coverage +to end +what repeats", head
+    )
     assert re.search(r"^loop.txt +exact +3 +26 word +2 +11\.5 +81% +yes +'and round'", first)
     assert re.search(r"^none.txt +none +8 word *$", second)
     assert summary == "1 of 2 samples loop (50.0%): 1 exact, 0 near; 0 recycle"
 
 
-def test_of_many_samples_the_table_shows_those_with_something_to_see(folder: Path, recurrence: Cli) -> None:
+def test_of_many_samples_the_table_shows_those_with_something_to_see(
+    folder: Path, recurrence: Cli
+) -> None:
     texts = ["fine"] * 90 + ["no no " * (10 + i) for i in range(60)]
     (folder / "many.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     _, out, _ = recurrence("loops", "many.jsonl")
@@ -95,7 +115,9 @@ def test_of_many_samples_the_table_shows_those_with_something_to_see(folder: Pat
         "shown: 50 with the most evidence; not shown: 100",
         "60 of 150 samples loop (40.0%): 60 exact, 0 near; 0 recycle",
     ]
-    (folder / "many.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts[:92]))
+    (folder / "many.jsonl").write_text(
+        "".join(json.dumps({"text": text}) + "\n" for text in texts[:92])
+    )
     lines = recurrence("loops", "many.jsonl")[1].splitlines()
     assert len(lines) == 1 + 2 + 2
     assert lines[-2] == "shown: 2 with the most evidence; not shown: 90"
@@ -105,7 +127,9 @@ def test_what_was_not_looked_for_is_said(recurrence: Cli, monkeypatch: pytest.Mo
     for module in (findings, verdicts):
         monkeypatch.setattr(module, "MOST_TOKENS", 100)
     _, out, _ = recurrence("loops", "loop.txt", "none.txt")
-    assert "longer than 100 tokens, so only exact loops were looked for: 1 samples" in out.splitlines()
+    assert (
+        "longer than 100 tokens, so only exact loops were looked for: 1 samples" in out.splitlines()
+    )
 
 
 def test_highlight_shows_where_the_copies_begin(recurrence: Cli) -> None:
@@ -167,7 +191,9 @@ def test_the_limits_that_help_names_are_those_in_force(recurrence: Cli) -> None:
         (("two.jsonl", "--fail-over", "1"), 0),
     ],
 )
-def test_the_exit_code_tells_whether_too_many_loop(words: tuple[str, ...], code: int, recurrence: Cli) -> None:
+def test_the_exit_code_tells_whether_too_many_loop(
+    words: tuple[str, ...], code: int, recurrence: Cli
+) -> None:
     assert recurrence("loops", *words)[0] == code
 
 
@@ -178,7 +204,10 @@ def test_the_exit_code_tells_whether_too_many_loop(words: tuple[str, ...], code:
         (("broken.jsonl",), "broken.jsonl:2: must be one JSON record per line"),
         (("model.bin",), "model.bin: must be UTF-8 text, got a binary file"),
         (("empty.jsonl",), "empty.jsonl: no samples in there"),
-        (("loop.txt", "--highlight", "--format", "csv"), "--highlight is for the table, got --format csv"),
+        (
+            ("loop.txt", "--highlight", "--format", "csv"),
+            "--highlight is for the table, got --format csv",
+        ),
         (("loop.txt", "--html", "none.txt"), "--html none.txt: must be a file named *.html"),
         (("loop.txt", "--html", "folder.html"), "--html folder.html: must be a file named *.html"),
         (("loop.txt", "--unit", "token"), "loop.txt: --unit token is for JSONL records"),
@@ -222,11 +251,16 @@ def test_a_corpus_brings_its_own_floors(recurrence: Cli, folder: Path) -> None:
     ("words", "said"),
     [
         (("--corpus", "mind"), "did you mean 'mine'"),
-        (("--corpus", "mine", "--unit", "word"), "--unit word: the detector card of mine is for char"),
+        (
+            ("--corpus", "mine", "--unit", "word"),
+            "--unit word: the detector card of mine is for char",
+        ),
     ],
 )
 @pytest.mark.usefixtures("card")
-def test_a_corpus_that_does_not_fit_is_named(words: tuple[str, ...], said: str, recurrence: Cli) -> None:
+def test_a_corpus_that_does_not_fit_is_named(
+    words: tuple[str, ...], said: str, recurrence: Cli
+) -> None:
     code, _, err = recurrence("loops", "loop.txt", *words)
     assert (code, said in err) == (2, True)
 
@@ -286,12 +320,16 @@ def test_a_bar_goes_from_nothing_to_all_of_the_bytes(bar: _Bar, folder: Path) ->
 
 
 @pytest.mark.parametrize(("sizes", "shown"), [([99_000], 0), ([60_000, 60_000, 5], 1)])
-def test_of_stdin_there_is_a_bar_once_there_is_much_of_it(sizes: list[int], shown: int, bar: _Bar) -> None:
+def test_of_stdin_there_is_a_bar_once_there_is_much_of_it(
+    sizes: list[int], shown: int, bar: _Bar
+) -> None:
     watch(["-"], sizes)
     assert bar.totals == [None] * shown
 
 
-def test_no_bar_for_little_or_where_no_one_looks_or_rows_pass_by(bar: _Bar, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_bar_for_little_or_where_no_one_looks_or_rows_pass_by(
+    bar: _Bar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     watch(["none.txt"], [40])
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout.isatty", lambda: True, raising=False)

@@ -106,7 +106,9 @@ def test_progress_is_for_the_watching_program_where_there_is_one(
     with progress("read", 3, "files") as advance:
         advance(3)
     marked, closing = capsys.readouterr().err.splitlines()
-    assert marked.startswith(f"{MARK}1.000 100% of 3 files") and closing == "read: 3 files in 0:00:00"
+    assert (
+        marked.startswith(f"{MARK}1.000 100% of 3 files") and closing == "read: 3 files in 0:00:00"
+    )
 
 
 def test_no_terminal_gives_a_closing_line(capsys: pytest.CaptureFixture[str]) -> None:

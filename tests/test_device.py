@@ -48,10 +48,14 @@ def test_small_nets_and_baselines_take_one_thread(hidden: int | None) -> None:
     assert torch.get_num_threads() == 2
 
 
-def test_small_nets_train_side_by_side_where_cores_are_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_nets_train_side_by_side_where_cores_are_idle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 6)
     cpu = device.choose(Compute(device="cpu"), hidden=64)
-    assert device.spare_cores(cpu, Compute()) == 6 and device.spare_cores(cpu, Compute(threads=2)) == 2
+    assert (
+        device.spare_cores(cpu, Compute()) == 6 and device.spare_cores(cpu, Compute(threads=2)) == 2
+    )
     assert device.spare_cores(cpu, Compute(threads=1)) == 0
     assert device.spare_cores(torch.device("cuda"), Compute()) == 0
     torch.set_num_threads(2)  # a net large enough to share
@@ -77,11 +81,15 @@ def test_tf32_is_for_training_alone() -> None:
     with device.training(CUDA, Compute(precision="tf32")):
         assert tf32() == {True}
     assert tf32() == {False}
-    with pytest.raises(RecurrenceError, match="tf32 is a GPU's; on a CPU it must be float32 or bf16"):
+    with pytest.raises(
+        RecurrenceError, match="tf32 is a GPU's; on a CPU it must be float32 or bf16"
+    ):
         device.training(CPU, Compute(precision="tf32")).__enter__()
 
 
-def test_bf16_is_for_training_alone_and_follows_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bf16_is_for_training_alone_and_follows_the_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     layer, x = torch.nn.Linear(2, 1, bias=False), torch.ones(1, 2)
     with device.training(CPU, Compute(precision="bf16")):
@@ -107,7 +115,9 @@ def test_deterministic_training_is_switched_on_and_off(monkeypatch: pytest.Monke
         assert torch.are_deterministic_algorithms_enabled() and torch.backends.cudnn.deterministic
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
         raise KeyError
-    assert not torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.deterministic
+    assert (
+        not torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.deterministic
+    )
     with device.training(CPU, Compute(deterministic=True)):  # is so anyway
         assert not torch.are_deterministic_algorithms_enabled()
 
@@ -116,7 +126,9 @@ def test_of_weights_that_must_be_copied_nothing_is_said() -> None:
     words = "RNN module weights are not part of single contiguous chunk of memory. This means they need to be compacted"
     with device.training(CUDA, Compute()):
         warnings.warn(words, stacklevel=1)
-        with pytest.raises(UserWarning, match="another"):  # all that is not expected is an error in tests
+        with pytest.raises(
+            UserWarning, match="another"
+        ):  # all that is not expected is an error in tests
             warnings.warn("another", stacklevel=1)
 
 
@@ -128,4 +140,7 @@ def test_graphs_are_off_where_params_say_so() -> None:
 def test_what_makes_results_differ_is_in_the_words() -> None:
     plain = device.describe(CPU)
     assert device.describe(CPU, Compute()) == plain
-    assert device.describe(CPU, Compute(precision="bf16", deterministic=True)) == f"{plain}, bf16, deterministic"
+    assert (
+        device.describe(CPU, Compute(precision="bf16", deterministic=True))
+        == f"{plain}, bf16, deterministic"
+    )

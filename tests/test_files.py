@@ -28,7 +28,9 @@ def test_text_is_written_as_it_is(tmp_path: Path) -> None:
 
 def test_json_round_trips_and_is_stable(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"b": 1, "a": [None, "ä"]})
-    assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n "b": 1,\n "a": [\n  null,\n  "ä"\n ]\n}\n'
+    assert (tmp_path / "a.json").read_text(
+        encoding="utf-8"
+    ) == '{\n "b": 1,\n "a": [\n  null,\n  "ä"\n ]\n}\n'
     assert read_json(tmp_path / "a.json") == {"b": 1, "a": [None, "ä"]}
 
 
@@ -85,7 +87,9 @@ def test_a_full_disk_is_an_error_for_people(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_made_is_an_error_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_place_that_cannot_be_made_is_an_error_for_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*args: object, **kwargs: object) -> str:
         raise failing(errno.EACCES)
 
@@ -96,7 +100,10 @@ def test_a_place_that_cannot_be_made_is_an_error_for_people(tmp_path: Path, monk
 
 def test_a_write_that_the_system_cuts_short_leaves_the_old_text(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "old")
-    with files_at_most(1000), pytest.raises(RecurrenceError, match="a.txt: larger than a file may be"):
+    with (
+        files_at_most(1000),
+        pytest.raises(RecurrenceError, match="a.txt: larger than a file may be"),
+    ):
         write_text(tmp_path / "a.txt", "x" * 1001)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.txt", "old")]
 
@@ -113,7 +120,10 @@ def test_a_disk_that_is_full_at_the_end_leaves_the_old_folder(
             (path / "old").touch()
         with monkeypatch.context() as patch:
             patch.setattr(os, place, failing_call(getattr(os, place), fails))
-            with pytest.raises(RecurrenceError, match="out: the disk is full"), atomic_path(target) as path:
+            with (
+                pytest.raises(RecurrenceError, match="out: the disk is full"),
+                atomic_path(target) as path,
+            ):
                 path.mkdir()
                 (path / "new").touch()
                 (path / "newer").touch()
@@ -134,7 +144,9 @@ def failing_call(function: Any, number: int) -> Any:
 
 def test_what_a_killed_writer_left_goes_with_the_next_write_of_its_target(tmp_path: Path) -> None:
     code = "import os, signal\nfrom pathlib import Path\nfrom recurrence.files import atomic_path\n"
-    code += f"with atomic_path(Path({str(tmp_path / 'out')!r})) as path:\n    path.write_text('half')\n"
+    code += (
+        f"with atomic_path(Path({str(tmp_path / 'out')!r})) as path:\n    path.write_text('half')\n"
+    )
     code += "    os.kill(os.getpid(), signal.SIGKILL)"
     done = subprocess.run([sys.executable, "-c", code])
     assert done.returncode == -signal.SIGKILL

@@ -136,7 +136,9 @@ class TestTheStandIn:
         lambda x: x[x > 0], lambda x: x.nonzero(), lambda x: x.unique(), lambda x: x.masked_select(x > 0),
         lambda x: x.long().bincount(), lambda x: torch.repeat_interleave(x.long()), lambda x: bool(x.any()),
     ])  # fmt: skip
-    def test_what_has_no_shape_beforehand_is_waited_for(self, work: Callable[[torch.Tensor], object]) -> None:
+    def test_what_has_no_shape_beforehand_is_waited_for(
+        self, work: Callable[[torch.Tensor], object]
+    ) -> None:
         x = torch.ones(3)
         with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
             Tape().capture(lambda: work(x))
@@ -174,7 +176,10 @@ class TestThePretendedGpu:
             there, here = torch.ones(2, device=GPU), torch.ones(2)
             with pytest.raises(RuntimeError, match="same device"):
                 there + here
-            assert (there + torch.tensor(1.0)).tolist() == [2, 2]  # a number comes along with the launch
+            assert (there + torch.tensor(1.0)).tolist() == [
+                2,
+                2,
+            ]  # a number comes along with the launch
             assert there[torch.tensor([1])].tolist() == [1]
 
     @pytest.mark.parametrize("name", AMISS)

@@ -19,8 +19,13 @@ def project(tmp_path: Path) -> Path:
         (root / name).write_bytes(content)
         put(root, content, "")
     outs = {"data/file.json": "", "data/folder": ".dir"}
-    stages = {f"make@{name}": {"outs": [{"path": name, "md5": integrity.digest(root / name)}]} for name in outs}
-    (root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}), encoding="utf-8")
+    stages = {
+        f"make@{name}": {"outs": [{"path": name, "md5": integrity.digest(root / name)}]}
+        for name in outs
+    }
+    (root / "dvc.lock").write_text(
+        yaml.safe_dump({"schema": "2.0", "stages": stages}), encoding="utf-8"
+    )
     return root
 
 
@@ -35,7 +40,9 @@ def put(root: Path, content: bytes, kind: str) -> Path:
 
 
 def test_where_all_is_well_nothing_is_said(project: Path) -> None:
-    (put(project, b"content", "").parent / ".half.tmp").write_bytes(b"cont")  # dvc's own, when the disk was full
+    (put(project, b"content", "").parent / ".half.tmp").write_bytes(
+        b"cont"
+    )  # dvc's own, when the disk was full
     assert integrity.report(project) == []
 
 
@@ -58,8 +65,12 @@ def test_a_damaged_object_is_named_with_what_to_do(project: Path, kind: str) -> 
     assert said[1].endswith(f"rm -rf {path} && recurrence repro")
 
 
-@pytest.mark.parametrize(("file", "named"), [("file.json", "file.json"), ("folder/deep/b.txt", "folder")])
-def test_an_output_that_is_another_is_named_with_its_stage(project: Path, file: str, named: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "named"), [("file.json", "file.json"), ("folder/deep/b.txt", "folder")]
+)
+def test_an_output_that_is_another_is_named_with_its_stage(
+    project: Path, file: str, named: str
+) -> None:
     (project / "data" / file).write_bytes(b"!")
     path = project / "data" / named
     assert list(integrity.changed_outputs(project)) == [(f"make@data/{named}", path)]
@@ -117,7 +128,9 @@ def test_a_lock_cut_anywhere_is_one_that_dvc_takes_after_mending(locked: Path) -
         (locked / "dvc.lock").write_bytes(whole[:size])
         said = integrity.mend(locked)
         COMPILED_LOCKFILE_SCHEMA(yaml.safe_load((locked / "dvc.lock").read_text(encoding="utf-8")))
-        at_line_end = whole[:size].endswith(b"\n")  # may be taken for whole: what is not in it comes from dvc's cache
+        at_line_end = whole[:size].endswith(
+            b"\n"
+        )  # may be taken for whole: what is not in it comes from dvc's cache
         assert said or at_line_end
         (locked / "dvc.lock").write_bytes(whole)
         integrity.keep(locked)

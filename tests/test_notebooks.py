@@ -16,7 +16,10 @@ def test_every_model_that_names_a_notebook_has_its_table(key: str) -> None:
     """With a row per epoch of its recipe, but for the table that breaks off."""
     block = COMPARED[key]
     assert block.notebook and block.recipe
-    printed, epochs = notebooks.printed(block.notebook), sum(phase.epochs for phase in block.recipe.phases)
+    printed, epochs = (
+        notebooks.printed(block.notebook),
+        sum(phase.epochs for phase in block.recipe.phases),
+    )
     assert len(printed.valid_nats) == (33 if block.notebook == "lstm_long-b" else epochs)
     assert len(printed.valid_accuracy) == (epochs if block.corpus == "human_numbers" else 0)
 
@@ -37,7 +40,9 @@ def test_every_table_has_a_model() -> None:
         ("lm7-human_numbers", 0.383106, 0.885254),
     ],
 )
-def test_the_figure_compared_with_is_the_last_printed(name: str, nats: float, accuracy: float | None) -> None:
+def test_the_figure_compared_with_is_the_last_printed(
+    name: str, nats: float, accuracy: float | None
+) -> None:
     printed = notebooks.printed(name)
     assert (printed.nats, printed.accuracy) == (nats, accuracy)
 

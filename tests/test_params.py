@@ -59,10 +59,19 @@ def test_the_projects_own_file_is_valid() -> None:
 
 def test_a_key_that_is_absent_by_default_is_absent_where_a_model_is_written_down() -> None:
     recipe = params.parse(SMALL).models["mine-rnn"].recipe
-    assert recipe and recipe.on_divergence is None and "on_divergence" not in recipe.model_dump(mode="json")
-    given = SMALL.replace("recipe:\n", "recipe:\n      on_divergence: {reduce_lr: 0.5, at_most: 3}\n")
+    assert (
+        recipe
+        and recipe.on_divergence is None
+        and "on_divergence" not in recipe.model_dump(mode="json")
+    )
+    given = SMALL.replace(
+        "recipe:\n", "recipe:\n      on_divergence: {reduce_lr: 0.5, at_most: 3}\n"
+    )
     recipe = params.parse(given).models["mine-rnn"].recipe
-    assert recipe and recipe.model_dump(mode="json")["on_divergence"] == {"reduce_lr": 0.5, "at_most": 3}
+    assert recipe and recipe.model_dump(mode="json")["on_divergence"] == {
+        "reduce_lr": 0.5,
+        "at_most": 3,
+    }
 
 
 def test_a_rate_that_would_not_fall_is_refused() -> None:
@@ -82,7 +91,9 @@ def test_a_strategy_belongs_to_a_family() -> None:
         assert params.Strategy.model_validate(block).family == family
 
 
-def test_sampling_and_the_chosen_sizes_are_handed_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sampling_and_the_chosen_sizes_are_handed_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "params.yaml").write_text(SMALL, encoding="utf-8")
     monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
     assert (params.protocol().held_out, params.protocol().seeds) == (2, (0, 1))
@@ -117,15 +128,35 @@ def test_blocks_do_not_change_after_loading() -> None:
             "hiden: 8",
             "models.mine-rnn.hiden: unknown key; did you mean 'hidden'? available: context, core",
         ),
-        ("strategies:", "strategy:", "strategy: unknown key; did you mean 'strategies'? available: compute, corpora, "),
-        ("epochs: 1", "epoch: 1", "models.mine-rnn.recipe.phases.0.epoch: unknown key; did you mean 'epochs'? availab"),
+        (
+            "strategies:",
+            "strategy:",
+            "strategy: unknown key; did you mean 'strategies'? available: compute, corpora, ",
+        ),
+        (
+            "epochs: 1",
+            "epoch: 1",
+            "models.mine-rnn.recipe.phases.0.epoch: unknown key; did you mean 'epochs'? availab",
+        ),
         ("hidden: 8", "hidden: big", "models.mine-rnn.hidden: must be a whole number, got 'big'"),
         ("hidden: 8", "hidden: 0", "models.mine-rnn.hidden: must be at least 1, got 0"),
-        ("hidden: 8", "dropout: {hidden: 1.5}", "models.mine-rnn.dropout.hidden: must be less than 1, got 1.5"),
-        ("hidden: 8", "tied: perhaps", "models.mine-rnn.tied: must be true or false, got 'perhaps'"),
+        (
+            "hidden: 8",
+            "dropout: {hidden: 1.5}",
+            "models.mine-rnn.dropout.hidden: must be less than 1, got 1.5",
+        ),
+        (
+            "hidden: 8",
+            "tied: perhaps",
+            "models.mine-rnn.tied: must be true or false, got 'perhaps'",
+        ),
         ("hidden: 8", "seeds: []", "models.mine-rnn.seeds: must be a list of at least 1, got []"),
         ("hidden: 8", "seeds: 3", "models.mine-rnn.seeds: must be a list, got 3"),
-        ("hidden: 8", "seeds: [1, 1]", "models.mine-rnn: seeds must differ from one another, got [1, 1]"),
+        (
+            "hidden: 8",
+            "seeds: [1, 1]",
+            "models.mine-rnn: seeds must differ from one another, got [1, 1]",
+        ),
         (
             "lr: 1.0e-3",
             "lr: fast",
@@ -141,10 +172,22 @@ def test_blocks_do_not_change_after_loading() -> None:
             "lr: leftover",
             "models.mine-rnn.recipe: phases.0.schedule.lr must be a number: there is no earli",
         ),
-        (", optimizer: {}", "", "models.mine-rnn.recipe: phases.0.optimizer must be given: there is no earlier phase"),
-        ("pick: argmax", "pick: argmx", "strategies.greedy.pick: must be 'argmax' or 'sample', got 'argmx'"),
+        (
+            ", optimizer: {}",
+            "",
+            "models.mine-rnn.recipe: phases.0.optimizer must be given: there is no earlier phase",
+        ),
+        (
+            "pick: argmax",
+            "pick: argmx",
+            "strategies.greedy.pick: must be 'argmax' or 'sample', got 'argmx'",
+        ),
         ("{pick: argmax}", "", "strategies.greedy: must be a mapping, got None"),
-        ("greedy:", "Greedy:", "strategies.Greedy: must be text that matches ^[a-z][a-z0-9_]*$, got 'Greedy'"),
+        (
+            "greedy:",
+            "Greedy:",
+            "strategies.Greedy: must be text that matches ^[a-z][a-z0-9_]*$, got 'Greedy'",
+        ),
         (
             "pick: argmax",
             "pick: argmax, window: 8",
@@ -155,9 +198,21 @@ def test_blocks_do_not_change_after_loading() -> None:
             "pick: argmax, filters: [{top_k: 2, top_p: 1}]",
             "strategies.greedy: filters must be one-key ma",
         ),
-        ("rule: line_fraction", "rule: line", "corpora.mine.split: line goes with rule: line, which needs it"),
-        ("kind: text", "kind: archive", "corpora.mine.source: members goes with kind: archive, and archive needs it"),
-        ("[mine.txt]", "[]", "corpora.mine.source: addresses must name at least one path or address"),
+        (
+            "rule: line_fraction",
+            "rule: line",
+            "corpora.mine.split: line goes with rule: line, which needs it",
+        ),
+        (
+            "kind: text",
+            "kind: archive",
+            "corpora.mine.source: members goes with kind: archive, and archive needs it",
+        ),
+        (
+            "[mine.txt]",
+            "[]",
+            "corpora.mine.source: addresses must name at least one path or address",
+        ),
         (
             "[mine.txt]",
             "[mine.txt], digests: [md5:1]",
@@ -173,8 +228,16 @@ def test_blocks_do_not_change_after_loading() -> None:
             "    corpus: mane",
             "models.mine-rnn.corpus: no corpus 'mane'; did you mean 'mine'? available: mine",
         ),
-        ("    core: rnn\n", "    core: gru\n", "sampling.mine-rnn.core: must be the model's own, 'gru', got 'rnn'"),
-        ("mine-rnn: {", "mine-run: {", "sampling.mine-run: no model 'mine-run'; did you mean 'mine-rnn'? available: "),
+        (
+            "    core: rnn\n",
+            "    core: gru\n",
+            "sampling.mine-rnn.core: must be the model's own, 'gru', got 'rnn'",
+        ),
+        (
+            "mine-rnn: {",
+            "mine-run: {",
+            "sampling.mine-run: no model 'mine-run'; did you mean 'mine-rnn'? available: ",
+        ),
         (
             "judge: unigram",
             "judge: bigram",
@@ -185,13 +248,21 @@ def test_blocks_do_not_change_after_loading() -> None:
             "judge: rnn",
             "sampling.mine-rnn.judge: must be another model than 'rnn' itself; available: unig",
         ),
-        ("amateur: unigram", "amateur: rnn", "sampling.mine-rnn.amateur: must be another model than 'rnn' itself"),
+        (
+            "amateur: unigram",
+            "amateur: rnn",
+            "sampling.mine-rnn.amateur: must be another model than 'rnn' itself",
+        ),
         (
             "amateur: unigram}",
             "amateur: unigram, strategies: [gredy]}",
             "sampling.mine-rnn.strategies: no strategy 'gredy'; did you mean 'greedy'",
         ),
-        ("size: tiny", "size: tini", "protocol: size: no size 'tini'; did you mean 'tiny'? available: tiny"),
+        (
+            "size: tiny",
+            "size: tini",
+            "protocol: size: no size 'tini'; did you mean 'tiny'? available: tiny",
+        ),
         ("size: tiny", "", "protocol.size: missing; this key must be given"),
         ("held_out: 2", "held_out: -2", "protocol.tiny.held_out: must be at least 0, got -2"),
         (
@@ -200,7 +271,11 @@ def test_blocks_do_not_change_after_loading() -> None:
             "protocol.tiny.held: unknown key; did you mean 'held_out'? available: card_trials, ch",
         ),
         ("held_out: 2", "seeds: []", "protocol.tiny.seeds: must be a list of at least 1, got []"),
-        ("held_out: 2", "seeds: [1, 1]", "protocol.tiny: seeds must differ from one another, got [1, 1]"),
+        (
+            "held_out: 2",
+            "seeds: [1, 1]",
+            "protocol.tiny: seeds must differ from one another, got [1, 1]",
+        ),
         (
             "prompts: {}",
             "prompts: {length: 9, long_length: 8}",
@@ -211,24 +286,44 @@ def test_blocks_do_not_change_after_loading() -> None:
             "prompts: {held_out: 8}",
             "corpora.mine.prompts.held_out: unknown key; available: length, long",
         ),
-        ("{pick: argmax}", "{}", "strategies.greedy: either pick (argmax or sample) or search must be given, one of t"),
-        ("pick: argmax", "pick: argmax, search: {beam: 4}", "strategies.greedy: either pick (argmax or sample) or sea"),
-        ("pick: argmax", "search: {beam: 4, width: 3}", "strategies.greedy: search must be a one-key mapping like {be"),
+        (
+            "{pick: argmax}",
+            "{}",
+            "strategies.greedy: either pick (argmax or sample) or search must be given, one of t",
+        ),
+        (
+            "pick: argmax",
+            "pick: argmax, search: {beam: 4}",
+            "strategies.greedy: either pick (argmax or sample) or sea",
+        ),
+        (
+            "pick: argmax",
+            "search: {beam: 4, width: 3}",
+            "strategies.greedy: search must be a one-key mapping like {be",
+        ),
     ],
 )
-def test_a_wrong_key_or_value_is_one_line_that_says_what_to_do(old: str, new: str, message: str) -> None:
+def test_a_wrong_key_or_value_is_one_line_that_says_what_to_do(
+    old: str, new: str, message: str
+) -> None:
     text = refused(old, new)
     assert text.startswith(f"params.yaml: {message}")
     assert "\n" not in text
 
 
 def test_a_missing_key_that_was_not_misspelt_is_named() -> None:
-    assert refused("    name: rnn\n", "") == "params.yaml: models.mine-rnn.name: missing; this key must be given"
+    assert (
+        refused("    name: rnn\n", "")
+        == "params.yaml: models.mine-rnn.name: missing; this key must be given"
+    )
 
 
 def test_every_wrong_place_is_named_at_once() -> None:
     text = refused("hidden: 8", "hiden: 8\n    layers: none")
-    assert [line.split(": ")[1] for line in text.splitlines()] == ["models.mine-rnn.layers", "models.mine-rnn.hiden"]
+    assert [line.split(": ")[1] for line in text.splitlines()] == [
+        "models.mine-rnn.layers",
+        "models.mine-rnn.hiden",
+    ]
 
 
 def test_a_key_given_twice_is_an_error() -> None:
@@ -239,16 +334,22 @@ def test_a_key_given_twice_is_an_error() -> None:
 
 
 def test_broken_yaml_is_named_with_its_line() -> None:
-    assert refused("{pick: argmax}", "{pick: [argmax}").startswith("params.yaml, line 26, column 25: not YAML as it")
+    assert refused("{pick: argmax}", "{pick: [argmax}").startswith(
+        "params.yaml, line 26, column 25: not YAML as it"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "- a list\n", "just words"])
 def test_a_file_that_is_no_mapping_is_refused(text: str) -> None:
-    with pytest.raises(RecurrenceError, match="must be a mapping with the keys corpora, models, sampling, protocol"):
+    with pytest.raises(
+        RecurrenceError, match="must be a mapping with the keys corpora, models, sampling, protocol"
+    ):
         params.parse(text)
 
 
-def test_an_unknown_model_or_corpus_is_met_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_model_or_corpus_is_met_with_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "params.yaml").write_text(SMALL, encoding="utf-8")
     monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
     with pytest.raises(RecurrenceError, match="models has no 'mine-rn'; did you mean 'mine-rnn'"):
@@ -262,7 +363,9 @@ def test_an_unknown_model_or_corpus_is_met_with_the_nearest(tmp_path: Path, monk
 def test_a_changed_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
     for hidden in (8, 16):
-        (tmp_path / "params.yaml").write_text(SMALL.replace("hidden: 8", f"hidden: {hidden}"), encoding="utf-8")
+        (tmp_path / "params.yaml").write_text(
+            SMALL.replace("hidden: 8", f"hidden: {hidden}"), encoding="utf-8"
+        )
         assert params.model("mine-rnn").hidden == hidden
 
 

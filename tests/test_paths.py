@@ -25,7 +25,9 @@ def test_the_environment_names_the_root(tmp_path: Path, monkeypatch: pytest.Monk
     assert paths.params() == tmp_path.resolve() / "params.yaml"
 
 
-def test_outside_a_project_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_project_the_error_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RecurrenceError, match=r"no params\.yaml here or above; .*RECURRENCE_ROOT"):
         paths.root()

@@ -22,7 +22,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[1]
 MIRROR = ROOT.parent / "shared/corpora"
-MODELS = ("human_numbers-lm2", "human_numbers-lm6", "human_numbers-kneser_ney", "nietzsche-rnn", "nietzsche-kneser_ney")
+MODELS = (
+    "human_numbers-lm2",
+    "human_numbers-lm6",
+    "human_numbers-kneser_ney",
+    "nietzsche-rnn",
+    "nietzsche-kneser_ney",
+)
 CORPORA = ("human_numbers", "nietzsche")
 PEERS = {  # judge and amateur; lm2 is nobody's, so that a change of it touches no other model
     "human_numbers-lm2": ("lm6", "kneser_ney"),
@@ -32,8 +38,19 @@ PEERS = {  # judge and amateur; lm2 is nobody's, so that a change of it touches 
     "nietzsche-kneser_ney": ("rnn", "rnn"),
 }
 BY_MODEL = ("train", "evaluate", "generate", "price", "detect_loops")
-BY_CORPUS = ("download", "split", "build_vocab", "numericalize", "list_strategies", "calibrate", "report", "track")
-ALL = {f"{s}@{m}" for s in BY_MODEL for m in MODELS} | {f"{s}@{c}" for s in BY_CORPUS for c in CORPORA}
+BY_CORPUS = (
+    "download",
+    "split",
+    "build_vocab",
+    "numericalize",
+    "list_strategies",
+    "calibrate",
+    "report",
+    "track",
+)
+ALL = {f"{s}@{m}" for s in BY_MODEL for m in MODELS} | {
+    f"{s}@{c}" for s in BY_CORPUS for c in CORPORA
+}
 
 
 def shrunk(tree: dict[str, Any]) -> dict[str, Any]:
@@ -42,9 +59,13 @@ def shrunk(tree: dict[str, Any]) -> dict[str, Any]:
     tree["models"] = {name: tree["models"][name] for name in MODELS}
     tree["corpora"]["nietzsche"]["sample"] = {"train_lines": 400, "valid_lines": 120}
     tree["sampling"] = {
-        key: tree["sampling"][key] | {"judge": judge, "amateur": amateur} for key, (judge, amateur) in PEERS.items()
+        key: tree["sampling"][key] | {"judge": judge, "amateur": amateur}
+        for key, (judge, amateur) in PEERS.items()
     }
-    tree["protocol"] = {"size": "tiny", "tiny": {"held_out": 2, "seeds": [0], "checkpoints": 1, "card_trials": 1}}
+    tree["protocol"] = {
+        "size": "tiny",
+        "tiny": {"held_out": 2, "seeds": [0], "checkpoints": 1, "card_trials": 1},
+    }
     for corpus in tree["corpora"].values():
         corpus["prompts"] |= {"length": 200, "long_length": 300}
     for name, model in tree["models"].items():
@@ -63,7 +84,9 @@ class Clone:
     env: dict[str, str]
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, cwd=self.root, env=self.env, capture_output=True, text=True, timeout=1100)
+        return subprocess.run(
+            command, cwd=self.root, env=self.env, capture_output=True, text=True, timeout=1100
+        )
 
     def repro(self, *targets: str, code: int = 0) -> set[str]:
         """`recurrence repro`; which stages ran."""
@@ -115,7 +138,9 @@ def test_a_report_is_left_to_read(clone: Clone, corpus: str) -> None:
     models = pd.read_csv(folder / "models.csv")
     decoding = pd.read_csv(folder / "decoding.csv")
     names = [name.removeprefix(f"{corpus}-") for name in MODELS if name.startswith(f"{corpus}-")]
-    strategies = list(yaml.safe_load((clone.root / "params.yaml").read_text(encoding="utf-8"))["strategies"])
+    strategies = list(
+        yaml.safe_load((clone.root / "params.yaml").read_text(encoding="utf-8"))["strategies"]
+    )
     assert sorted(models["model"]) == sorted(names)
     assert set(decoding["strategy"]) >= set(strategies)
     for name in names:
@@ -156,9 +181,17 @@ def runs_in(clone: Clone) -> list[tuple[Any, ...]]:
     found = []
     for experiment in client.search_experiments():
         for run in client.search_runs([experiment.experiment_id], max_results=1000):
-            tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
+            tags = {
+                name: value
+                for name, value in run.data.tags.items()
+                if not name.startswith("mlflow.")
+            }
             times = (run.info.start_time, run.info.end_time, run.info.status)
-            values = (sorted(run.data.params.items()), sorted(run.data.metrics.items()), sorted(tags.items()))
+            values = (
+                sorted(run.data.params.items()),
+                sorted(run.data.metrics.items()),
+                sorted(tags.items()),
+            )
             found.append((experiment.name, run.info.run_name, *times, *values))
     return sorted(found)
 
@@ -176,7 +209,11 @@ def test_a_corpus_that_cannot_be_had_stops_only_itself(clone: Clone) -> None:
     def with_another(tree: dict[str, Any]) -> None:
         source = {"kind": "text", "addresses": ["nowhere.txt"]}
         tree["corpora"]["lost"] = tree["corpora"]["nietzsche"] | {"source": source}
-        tree["models"]["human_numbers-unigram"] = {"corpus": "human_numbers", "name": "unigram", "core": "unigram"}
+        tree["models"]["human_numbers-unigram"] = {
+            "corpus": "human_numbers",
+            "name": "unigram",
+            "core": "unigram",
+        }
 
     clone.change_params(with_another)
     ran = clone.repro(code=255)

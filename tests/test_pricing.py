@@ -21,7 +21,9 @@ TEXTS = [Text(IDS[i : i + before], IDS[i + before : i + before + n]) for i, befo
 
 
 def net(**fields: Any) -> LanguageModel:
-    block = params.Model(corpus="c", name="m", core="lstm", layers=2, embedding=6, hidden=8, **fields)
+    block = params.Model(
+        corpus="c", name="m", core="lstm", layers=2, embedding=6, hidden=8, **fields
+    )
     torch.manual_seed(0)
     model = build_model(block, VOCAB_SIZE).eval()
     with torch.no_grad():
@@ -53,7 +55,9 @@ def one_by_one(model: Any, text: Text) -> float:
 @pytest.mark.parametrize("judge", JUDGES)
 def test_a_price_is_what_a_plain_loop_gives(judge: str) -> None:
     found = prices(JUDGES[judge], TEXTS)
-    np.testing.assert_allclose(found, [one_by_one(JUDGES[judge], text) for text in TEXTS], atol=1.1e-5)
+    np.testing.assert_allclose(
+        found, [one_by_one(JUDGES[judge], text) for text in TEXTS], atol=1.1e-5
+    )
     np.testing.assert_array_equal(found, found.round(5))
 
 
@@ -87,7 +91,9 @@ def test_what_says_nothing_has_no_price() -> None:
     """The first token of all is predicted from nothing, so a text of one token without a prompt is not priced."""
     empty = IDS[:0]
     for judge in JUDGES.values():
-        found = prices(judge, [Text(IDS[:4], empty), Text(empty, IDS[:1]), Text(empty, empty), TEXTS[0]])
+        found = prices(
+            judge, [Text(IDS[:4], empty), Text(empty, IDS[:1]), Text(empty, empty), TEXTS[0]]
+        )
         assert np.isnan(found).tolist() == [True, True, True, False]
     assert len(prices(JUDGES["lstm"], [])) == 0
 

@@ -23,7 +23,11 @@ def test_every_result_comes_with_what_it_is_of() -> None:
 
 def test_what_is_to_follow_is_done_after_what_waits() -> None:
     """4 is put off: it comes again as 40, when 1 and 2 have begun."""
-    done = list(processes.side_by_side(squared, [4, 1, 2], 1, lambda given, result: 40 if given == 4 else None))
+    done = list(
+        processes.side_by_side(
+            squared, [4, 1, 2], 1, lambda given, result: 40 if given == 4 else None
+        )
+    )
     assert done == [(4, 16), (1, 1), (2, 4), (40, 1600)]
 
 
@@ -61,10 +65,17 @@ list(processes.side_by_side(work, [sys.argv[1]] * 2, 2))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_no_process_outlives_the_one_that_started_it(tmp_path: Path, number: signal.Signals) -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stderr=subprocess.DEVNULL)
+def test_no_process_outlives_the_one_that_started_it(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path)], stderr=subprocess.DEVNULL
+    )
     with parent:
-        children = [int(path.name) for path in within(30, lambda: len(list(tmp_path.iterdir())) == 2, tmp_path)]
+        children = [
+            int(path.name)
+            for path in within(30, lambda: len(list(tmp_path.iterdir())) == 2, tmp_path)
+        ]
         parent.send_signal(number)
         parent.wait(timeout=10)
     within(10, lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), tmp_path)

@@ -24,7 +24,9 @@ IDS = np.random.default_rng(0).integers(0, VOCAB_SIZE, 500).astype(np.uint8)
 
 def small(**fields: Any) -> LanguageModel:
     """An LSTM with weights large enough to remember for long."""
-    block = params.Model(corpus="c", name="m", core="lstm", layers=2, embedding=6, hidden=8, **fields)
+    block = params.Model(
+        corpus="c", name="m", core="lstm", layers=2, embedding=6, hidden=8, **fields
+    )
     torch.manual_seed(0)
     model = build_model(block, VOCAB_SIZE).eval()
     with torch.no_grad():
@@ -54,7 +56,9 @@ class Adder(torch.nn.Module):
     def initial_state(self, lanes: int) -> tuple[Tensor, ...]:
         return (torch.zeros(1, lanes, 1),)
 
-    def forward(self, ids_BT: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, ids_BT: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         sums_BT = state[0][0] + ids_BT.cumsum(1)
         favourite_BT = sums_BT.long() % VOCAB_SIZE
         logits_BTV = 3.0 * torch.nn.functional.one_hot(favourite_BT, VOCAB_SIZE).float()
@@ -70,7 +74,9 @@ def test_carried_state_gives_the_single_pass_whatever_the_lanes(
     scores, (log_probs, predicted) = token_scores(model, IDS, lanes=lanes), one_by_one(model, IDS)
     np.testing.assert_allclose(scores.log_probs, log_probs, atol=2e-6)
     assert scores.predicted.tolist() == predicted
-    assert scores.hits.tolist() == [a == b for a, b in zip(predicted, IDS[1:].tolist(), strict=True)]
+    assert scores.hits.tolist() == [
+        a == b for a, b in zip(predicted, IDS[1:].tolist(), strict=True)
+    ]
 
 
 def test_lanes_that_agree_already_are_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +127,9 @@ def test_memory_bounds_change_nothing(context: int | None, monkeypatch: pytest.M
 @pytest.mark.parametrize("context", [None, 3])
 def test_the_shortest_streams(context: int | None, length: int) -> None:
     model = small(context=context)
-    assert exact(model, IDS[:length]).total_nats == pytest.approx(-one_by_one(model, IDS[:length])[0].sum(), abs=1e-5)
+    assert exact(model, IDS[:length]).total_nats == pytest.approx(
+        -one_by_one(model, IDS[:length])[0].sum(), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("kind", [unigram.Counted, kneser_ney.Counted])
@@ -136,7 +144,9 @@ def test_counted_models_score_as_their_logits_say(kind: Any) -> None:
 
 def test_of_equal_logits_the_lowest_id_is_the_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Adder().eval()
-    monkeypatch.setattr(model, "forward", lambda ids, state: (torch.zeros(*ids.shape, VOCAB_SIZE), state))
+    monkeypatch.setattr(
+        model, "forward", lambda ids, state: (torch.zeros(*ids.shape, VOCAB_SIZE), state)
+    )
     score = exact(model, np.array([5, 0, 1, 0, 2]))  # type: ignore[arg-type]
     assert (score.correct, score.targets) == (2, 4)
     assert score.nats == pytest.approx(math.log(VOCAB_SIZE))
@@ -145,7 +155,13 @@ def test_of_equal_logits_the_lowest_id_is_the_prediction(monkeypatch: pytest.Mon
 def test_figures_by_hand() -> None:
     # 8 tokens at probability 1/4 are 16 bits; they stand for 10 characters
     score = Score(total_nats=8 * math.log(4), targets=8, correct=6)
-    expected = {"nats": math.log(4), "bits_per_char": 1.6, "perplexity": 4.0, "accuracy": 0.75, "tokens": 8}
+    expected = {
+        "nats": math.log(4),
+        "bits_per_char": 1.6,
+        "perplexity": 4.0,
+        "accuracy": 0.75,
+        "tokens": 8,
+    }
     assert score.figures(10) == pytest.approx(expected)
 
 
@@ -157,7 +173,12 @@ def test_what_cannot_be_scored_is_named() -> None:
 
 
 def history() -> pd.DataFrame:
-    rows = [(0, "ordered", 1.9, 0.4), (0, "ordered", 1.5, 0.5), (1, "ordered", 1.7, 0.45), (1, "as_notebook", 1.2, 0.6)]
+    rows = [
+        (0, "ordered", 1.9, 0.4),
+        (0, "ordered", 1.5, 0.5),
+        (1, "ordered", 1.7, 0.45),
+        (1, "as_notebook", 1.2, 0.6),
+    ]
     return pd.DataFrame(rows, columns=["seed", "protocol", "valid_nats", "valid_accuracy"])
 
 
@@ -168,15 +189,27 @@ def test_as_notebook_is_the_last_row_of_the_notebooks_own_split_if_there_is_one(
 
 
 def test_mean_and_spread_over_seeds_by_hand() -> None:
-    one, two = {"nats": 1.0, "accuracy": 0.5, "tokens": 9}, {"nats": 3.0, "accuracy": 0.5, "tokens": 9}
-    expected = {"nats": 2.0, "nats_sd": math.sqrt(2), "accuracy": 0.5, "accuracy_sd": 0.0, "tokens": 9}
+    one, two = (
+        {"nats": 1.0, "accuracy": 0.5, "tokens": 9},
+        {"nats": 3.0, "accuracy": 0.5, "tokens": 9},
+    )
+    expected = {
+        "nats": 2.0,
+        "nats_sd": math.sqrt(2),
+        "accuracy": 0.5,
+        "accuracy_sd": 0.0,
+        "tokens": 9,
+    }
     assert scoring.mean([one, two]) == pytest.approx(expected)
     assert scoring.mean([one])["nats_sd"] is None
 
 
 def test_delta_is_ours_minus_the_notebooks() -> None:
     ours = {"nats": 1.5, "accuracy": 0.5}
-    assert scoring.delta(ours, {"nats": 1.25, "accuracy": 0.75}) == {"nats": 0.25, "accuracy": -0.25}
+    assert scoring.delta(ours, {"nats": 1.25, "accuracy": 0.75}) == {
+        "nats": 0.25,
+        "accuracy": -0.25,
+    }
     assert scoring.delta(ours, {"nats": 1.25, "accuracy": None}) == {"nats": 0.25, "accuracy": None}
     assert scoring.delta(None, ours) is scoring.delta(ours, None) is None
 

@@ -22,7 +22,16 @@ def test_characters_without_newlines_in_lower_case_with_one_eos() -> None:
 def test_only_the_newline_ends_a_line() -> None:
     """str.splitlines would also cut at these, and give more <eos> than lines."""
     rule = Tokens(unit="char", newlines="drop", eos="line")
-    assert tokenize("a\u2028b\x0cc\x85d\n", rule) == ["a", "\u2028", "b", "\x0c", "c", "\x85", "d", "<eos>"]
+    assert tokenize("a\u2028b\x0cc\x85d\n", rule) == [
+        "a",
+        "\u2028",
+        "b",
+        "\x0c",
+        "c",
+        "\x85",
+        "d",
+        "<eos>",
+    ]
 
 
 def test_words_with_an_eos_after_every_line_also_an_empty_one() -> None:
@@ -36,7 +45,12 @@ def test_words_with_an_eos_after_every_line_also_an_empty_one() -> None:
 
 
 def test_words_at_spaces_take_newlines_for_spaces() -> None:
-    assert tokenize("one two\nthree,\tfour", Tokens(unit="word")) == ["one", "two", "three,", "four"]
+    assert tokenize("one two\nthree,\tfour", Tokens(unit="word")) == [
+        "one",
+        "two",
+        "three,",
+        "four",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +75,12 @@ def test_words_of_prose(text: str, expected: str) -> None:
     assert tokenize(text, PROSE) == expected.split(" ")
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]) | st.sampled_from("n'’tsaA. -<>unk1,"), max_size=60))
+@given(
+    st.text(
+        alphabet=st.characters(exclude_categories=["Cs"]) | st.sampled_from("n'’tsaA. -<>unk1,"),
+        max_size=60,
+    )
+)
 @example("don'tn't")
 @example("1,2,x")
 @example("a.b.cn't")
@@ -92,7 +111,9 @@ def test_specials_are_shown_as_they_are_written() -> None:
     assert detokenize(["a", "<eos>", "b"], "word") == "a <eos> b"
 
 
-@pytest.mark.parametrize(("text", "lines"), [("a", 1), ("a\n", 1), ("a\n\nb", 3), ("a\u2028b\n", 1)])
+@pytest.mark.parametrize(
+    ("text", "lines"), [("a", 1), ("a\n", 1), ("a\n\nb", 3), ("a\u2028b\n", 1)]
+)
 def test_line_count(text: str, lines: int) -> None:
     assert line_count(text) == lines
     assert len(tokenize(text, Tokens(unit="word", eos="line"))) - len(text.split()) == lines

@@ -24,10 +24,21 @@ KEY, MODEL = "mine-rnn", ("mine", "rnn")
 
 def torchrun(root: Path, **env: str) -> subprocess.Popen[str]:
     """Two ranks that train the model of `root`."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    there = os.environ | {"RECURRENCE_ROOT": str(root), "RECURRENCE_DEVICE": "cpu", "OMP_NUM_THREADS": "1"} | env
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+    ]
+    there = (
+        os.environ
+        | {"RECURRENCE_ROOT": str(root), "RECURRENCE_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
+        | env
+    )
     return subprocess.Popen(
-        [*command, "-m", "recurrence.stages.train", KEY], cwd=root, env=there, text=True,
+        [*command, "-m", "recurrence.stages", "train", KEY], cwd=root, env=there, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 

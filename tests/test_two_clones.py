@@ -47,7 +47,9 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     (source.root / "dvc.lock").unlink(missing_ok=True)  # it tells of other params
     (source.root / "params.yaml").write_text(PARAMS, encoding="utf-8")
     (source.root / "mine.txt").write_text(TEXT, encoding="utf-8")
-    source.change_params(lambda tree: tree["models"].update({"mine-gru": as_gru(tree["models"]["mine-rnn"])}))
+    source.change_params(
+        lambda tree: tree["models"].update({"mine-gru": as_gru(tree["models"]["mine-rnn"])})
+    )
     commit(source)
     yield Machines(source)
     shutil.rmtree(source.root.parent)
@@ -75,12 +77,16 @@ def dvc(clone: Clone, *words: str) -> set[str]:
 
 
 def models(clone: Clone) -> dict[str, bytes]:
-    return {name: content for name, content in clone.outputs().items() if name.startswith("data/models")}
+    return {
+        name: content for name, content in clone.outputs().items() if name.startswith("data/models")
+    }
 
 
 def wall(clone: Clone) -> dict[str, bytes]:
     """When, where and how fast each model was trained: two trainings never agree in this."""
-    return {name: content for name, content in clone.outputs().items() if name.startswith("data/wall")}
+    return {
+        name: content for name, content in clone.outputs().items() if name.startswith("data/wall")
+    }
 
 
 def recorded(clone: Clone) -> dict[str, str]:
@@ -112,7 +118,10 @@ def test_a_third_collects_without_training(machines: Machines) -> None:
 
 
 def test_its_results_are_those_of_one_machine_alone(machines: Machines) -> None:
-    alone, third = machines.new("alone"), Clone(machines.source.root.parent / "third", machines.source.env)
+    alone, third = (
+        machines.new("alone"),
+        Clone(machines.source.root.parent / "third", machines.source.env),
+    )
     assert alone.repro("evaluate") == UPSTREAM | TRAINED | SCORED
     assert recorded(alone) == recorded(third)
     assert models(alone) == models(third)

@@ -35,7 +35,9 @@ def test_min_count_drops_the_rare() -> None:
     assert vocab.encode(["c", "b"]).tolist() == [0, 3]
 
 
-@pytest.mark.parametrize(("order", "expected"), [("count", "c b"), ("first_use", "b c"), ("sorted", "b c")])
+@pytest.mark.parametrize(
+    ("order", "expected"), [("count", "c b"), ("first_use", "b c"), ("sorted", "b c")]
+)
 def test_max_size_keeps_the_most_frequent_in_every_order(order: str, expected: str) -> None:
     vocab = build("a b b c c c d", order=order, max_size=2, specials=["<unk>"])
     assert vocab.tokens == ("<unk>", *expected.split())
@@ -61,12 +63,16 @@ def test_special_ids() -> None:
 def test_without_unk_an_unknown_token_is_named() -> None:
     vocab = build("one two", specials=[])
     assert vocab.unk is None
-    with pytest.raises(RecurrenceError, match="'zebra' is not among the 2 .* add <unk> to the specials"):
+    with pytest.raises(
+        RecurrenceError, match="'zebra' is not among the 2 .* add <unk> to the specials"
+    ):
         vocab.encode(["one", "zebra"])
 
 
 def test_nothing_but_specials_is_an_error() -> None:
-    with pytest.raises(RecurrenceError, match="min_count: must leave some tokens, but none occurs 3 times"):
+    with pytest.raises(
+        RecurrenceError, match="min_count: must leave some tokens, but none occurs 3 times"
+    ):
         build("a b", min_count=3)
 
 
@@ -85,7 +91,9 @@ def test_decoding_gives_the_text_back() -> None:
 
 
 def test_a_file_is_enough_to_encode(tmp_path: Path) -> None:
-    vocab = Vocab.build("ab\n\u2028ä", VocabRule(specials=("\0", "<unk>")), Tokens(unit="char", lower=True))
+    vocab = Vocab.build(
+        "ab\n\u2028ä", VocabRule(specials=("\0", "<unk>")), Tokens(unit="char", lower=True)
+    )
     vocab.save(tmp_path / "v.json")
     loaded = Vocab.load(tmp_path / "v.json")
     assert loaded == vocab
@@ -93,7 +101,9 @@ def test_a_file_is_enough_to_encode(tmp_path: Path) -> None:
     assert loaded.encode_text("BÄ\n").tolist() == vocab.encode(["b", "ä", "\n"]).tolist()
 
 
-@pytest.mark.parametrize("content", ["[]", '{"tokens": ["a"]}', '{"tokens": [], "specials": [], "rule": {"unit": 1}}'])
+@pytest.mark.parametrize(
+    "content", ["[]", '{"tokens": ["a"]}', '{"tokens": [], "specials": [], "rule": {"unit": 1}}']
+)
 def test_a_foreign_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "v.json").write_text(content)
     with pytest.raises(RecurrenceError, match=r"v\.json: not a vocabulary"):
@@ -109,13 +119,17 @@ def test_counts_of_characters_leave_out_eos() -> None:
 
 
 def test_counts_of_words_are_those_of_the_joined_text() -> None:
-    vocab = Vocab.build(["one", "two", "<eos>"], VocabRule(specials=()), Tokens(unit="word", eos="line"))
+    vocab = Vocab.build(
+        ["one", "two", "<eos>"], VocabRule(specials=()), Tokens(unit="word", eos="line")
+    )
     ids, counts = vocab.encode_part("one  two\n\n")
     assert vocab.decode(ids) == "one two <eos> <eos>"
     assert counts == {"tokens": 4, "characters": 19, "unk": 0, "unk_rate": 0.0, "lines": 2}
 
 
-@pytest.mark.parametrize(("size", "kind"), [(256, np.uint8), (257, np.uint16), (65_536, np.uint16), (65_537, np.int32)])
+@pytest.mark.parametrize(
+    ("size", "kind"), [(256, np.uint8), (257, np.uint16), (65_536, np.uint16), (65_537, np.int32)]
+)
 def test_ids_take_the_smallest_type_that_holds_the_vocabulary(size: int, kind: type) -> None:
     tokens = tuple(map(str, range(size)))
     ids, _ = Vocab(tokens, (), WORDS).encode_part(f"0 {size - 1}")

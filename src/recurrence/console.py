@@ -14,7 +14,15 @@ from datetime import timedelta
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 QUIET_S = 10.0
@@ -46,7 +54,9 @@ def progress(title: str, total: float | None, unit: str = "") -> Iterator[Advanc
         with _bar() as bar:
             yield _on_bar(bar, bar.add_task(title, total=total, unit=unit, note=""))
     else:
-        lines = Watched(title, total, unit) if os.environ.get(WATCHED) else Lines(title, total, unit)
+        lines = (
+            Watched(title, total, unit) if os.environ.get(WATCHED) else Lines(title, total, unit)
+        )
         yield lines.advance
         lines.close()
 
@@ -80,7 +90,9 @@ class Lines:
 
     def close(self) -> None:
         """Write the closing line."""
-        self.write(self._line(f"{_amount(self.done, self.unit)} in {_clock(self.clock() - self.started)}"))
+        self.write(
+            self._line(f"{_amount(self.done, self.unit)} in {_clock(self.clock() - self.started)}")
+        )
 
     def _progress(self, state: str) -> str:
         return self._line(state)

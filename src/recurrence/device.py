@@ -63,7 +63,11 @@ def training(where: torch.device, compute: Compute) -> Iterator[None]:
         _make_repeatable(True)
     try:
         # Without autocast's cache: it would keep the weights as they were when the block began.
-        low = torch.autocast(where.type, torch.bfloat16, cache_enabled=False) if bf16 else nullcontext()
+        low = (
+            torch.autocast(where.type, torch.bfloat16, cache_enabled=False)
+            if bf16
+            else nullcontext()
+        )
         with low, warnings.catch_warnings():
             warnings.filterwarnings("ignore", COPIED)
             yield
@@ -77,7 +81,9 @@ def _check_precision(where: torch.device, compute: Compute) -> None:
     if where.type == "cuda" or compute.precision == "float32":
         return
     if compute.precision == "tf32":
-        raise RecurrenceError("compute.precision: tf32 is a GPU's; on a CPU it must be float32 or bf16")
+        raise RecurrenceError(
+            "compute.precision: tf32 is a GPU's; on a CPU it must be float32 or bf16"
+        )
     if not torch.cpu._is_amx_tile_supported():
         raise RecurrenceError(
             "compute.precision: bf16 on a CPU needs AMX, which this one has not: there it would be slower; use float32"
@@ -101,7 +107,11 @@ def _make_repeatable(on: bool) -> None:
 def spare_cores(device: torch.device, compute: Compute) -> int:
     """How many small nets can train side by side, each in a process with one thread; 0 where that is no gain."""
     cores = compute.threads or os.cpu_count() or 1
-    return cores if device.type == "cpu" and torch.get_num_threads() == 1 < cores and hasattr(os, "fork") else 0
+    return (
+        cores
+        if device.type == "cpu" and torch.get_num_threads() == 1 < cores and hasattr(os, "fork")
+        else 0
+    )
 
 
 def describe(device: torch.device, compute: Compute | None = None) -> str:

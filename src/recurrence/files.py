@@ -57,8 +57,12 @@ def atomic_path(target: Path) -> Iterator[Path]:
 def _claim(target: Path) -> tuple[Path, int]:
     """A new folder beside the target, and the open handle whose lock says that its writer is alive."""
     while True:
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
-        with suppress(FileNotFoundError, BlockingIOError):  # someone who sweeps took it for a dead writer's
+        scratch = Path(
+            tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+        )
+        with suppress(
+            FileNotFoundError, BlockingIOError
+        ):  # someone who sweeps took it for a dead writer's
             held = os.open(scratch, os.O_RDONLY)
             fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
             if scratch.exists():
@@ -137,7 +141,9 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise RecurrenceError(f"{path}: no such file; run the stage that writes it (`dvc repro`)") from error
+        raise RecurrenceError(
+            f"{path}: no such file; run the stage that writes it (`dvc repro`)"
+        ) from error
 
 
 def read_json(path: Path) -> Any:
@@ -145,4 +151,6 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(read_text(path))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise RecurrenceError(f"{path}: not JSON ({error}); delete it and run `dvc repro`") from error
+        raise RecurrenceError(
+            f"{path}: not JSON ({error}); delete it and run `dvc repro`"
+        ) from error

@@ -36,7 +36,9 @@ class CudaGraph:
     """A Graph by torch.cuda.CUDAGraph. torch moves the random states on at each replay as the work itself would: its
     own, and those of `generators`."""
 
-    def __init__(self, pool: Any, stream: torch.cuda.Stream, generators: Sequence[torch.Generator] = ()) -> None:
+    def __init__(
+        self, pool: Any, stream: torch.cuda.Stream, generators: Sequence[torch.Generator] = ()
+    ) -> None:
         self.pool, self.stream, self.generators = pool, stream, generators
         self.graph = torch.cuda.CUDAGraph()
         for generator in generators:
@@ -55,11 +57,16 @@ class CudaGraph:
         drawn_from = [torch.cuda.default_generators[here.device_index], *self.generators]
         before = [generator.clone_state() for generator in drawn_from]
         try:  # the outer context comes back to this stream even where ending the capture raises
-            with torch.cuda.stream(here), torch.cuda.graph(self.graph, pool=self.pool, stream=self.stream):
+            with (
+                torch.cuda.stream(here),
+                torch.cuda.graph(self.graph, pool=self.pool, stream=self.stream),
+            ):
                 return work()
         except RuntimeError:
             for generator, state in zip(drawn_from, before, strict=True):
-                generator.graphsafe_set_state(state)  # a capture that was broken off leaves the old one unusable
+                generator.graphsafe_set_state(
+                    state
+                )  # a capture that was broken off leaves the old one unusable
             raise
 
     def replay(self) -> None:
@@ -112,7 +119,9 @@ class Repeated(Generic[Result]):
                 self.results[key] = self.graphs[key].capture(work)
             except RuntimeError as error:
                 self.make = None
-                say(f"{self.name} cannot be captured as a CUDA graph and goes on without: {str(error).splitlines()[0]}")
+                say(
+                    f"{self.name} cannot be captured as a CUDA graph and goes on without: {str(error).splitlines()[0]}"
+                )
                 return work()
         self.graphs[key].replay()
         return self.results[key]

@@ -26,8 +26,13 @@ FOLDER = ".dir"
 def report(root: Path) -> list[str]:
     """A line for each damaged file, and at the end what to do; empty where all is well."""
     objects, outputs = list(damaged_objects(cache(root))), list(changed_outputs(root))
-    lines = [f"{path}: damaged: its content has another digest than its name says" for path in objects]
-    lines += [f"{path}: not what dvc.lock says of {stage}: damaged, or made by hand" for stage, path in outputs]
+    lines = [
+        f"{path}: damaged: its content has another digest than its name says" for path in objects
+    ]
+    lines += [
+        f"{path}: not what dvc.lock says of {stage}: damaged, or made by hand"
+        for stage, path in outputs
+    ]
     if lines:
         names = " ".join(str(path) for path in [*objects, *(path for _, path in outputs)])
         lines.append(f"To have dvc fetch or compute them anew: rm -rf {names} && recurrence repro")
@@ -36,7 +41,9 @@ def report(root: Path) -> list[str]:
 
 def damaged_objects(folder: Path) -> Iterator[Path]:
     """Objects of a cache whose content has another digest than their name says."""
-    for path in sorted(folder.glob("[0-9a-f][0-9a-f]/[!.]*")):  # hidden ones are copies that dvc did not end
+    for path in sorted(
+        folder.glob("[0-9a-f][0-9a-f]/[!.]*")
+    ):  # hidden ones are copies that dvc did not end
         if path.is_file() and path.parent.name + path.name.removesuffix(FOLDER) != md5(path):
             yield path
 
@@ -54,7 +61,9 @@ def digest(path: Path) -> str:
     """The digest that dvc gives a file or a folder."""
     if not path.is_dir():
         return md5(path)
-    files = {file.relative_to(path).as_posix(): md5(file) for file in path.rglob("*") if file.is_file()}
+    files = {
+        file.relative_to(path).as_posix(): md5(file) for file in path.rglob("*") if file.is_file()
+    }
     listed = [{"md5": files[name], "relpath": name} for name in sorted(files)]
     return hashlib.md5(json.dumps(listed).encode(), usedforsecurity=False).hexdigest() + FOLDER
 
@@ -73,13 +82,19 @@ def mend(root: Path) -> list[str]:
     if not _is_json(rwlock):
         rwlock.unlink()
         said.append(f"{rwlock}: half written by a dvc that was killed; removed")
-    if lock.exists() and not (kept.exists() and filecmp.cmp(lock, kept, shallow=False)) and not _is_lock(lock):
+    if (
+        lock.exists()
+        and not (kept.exists() and filecmp.cmp(lock, kept, shallow=False))
+        and not _is_lock(lock)
+    ):
         lock.replace(root / ".dvc/tmp/dvc.lock.half")
         there = kept.exists()
         if there:
             _copy(kept, lock)
         instead = "the one before it is back" if there else "removed"
-        said.append(f"{lock}: half written by a dvc that was killed; {instead}, and what ran since is in dvc's cache")
+        said.append(
+            f"{lock}: half written by a dvc that was killed; {instead}, and what ran since is in dvc's cache"
+        )
     keep(root)
     return said
 

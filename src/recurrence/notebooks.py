@@ -35,7 +35,12 @@ class Printed(Block):
 
     def figures(self) -> dict[str, float | str | None]:
         """What a model's scores repeat of it."""
-        return {"nats": self.nats, "accuracy": self.accuracy, "source": self.source, "note": self.note}
+        return {
+            "nats": self.nats,
+            "accuracy": self.accuracy,
+            "source": self.source,
+            "note": self.note,
+        }
 
 
 @cache
@@ -48,5 +53,7 @@ def load() -> dict[str, Printed]:
 def printed(name: str) -> Printed:
     """The table with that id (`notebook:` of a model's block); an unknown id is met with the nearest."""
     if name not in load():
-        raise RecurrenceError(f"params.yaml: notebook: no printed figures {name!r}; {nearest(name, load())}")
+        raise RecurrenceError(
+            f"params.yaml: notebook: no printed figures {name!r}; {nearest(name, load())}"
+        )
     return load()[name]

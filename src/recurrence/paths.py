@@ -14,7 +14,9 @@ def root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "params.yaml").is_file():
             return folder
-    raise RecurrenceError(f"{here}: no params.yaml here or above; run inside the project, or set RECURRENCE_ROOT")
+    raise RecurrenceError(
+        f"{here}: no params.yaml here or above; run inside the project, or set RECURRENCE_ROOT"
+    )
 
 
 def params() -> Path:

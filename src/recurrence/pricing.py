@@ -56,15 +56,24 @@ def prices(
     """
     largest = max((int(text.whole.max()) for text in texts if len(text.whole)), default=0)
     if largest >= model.vocab_size:
-        raise RecurrenceError(f"token ids must be below the judge's vocabulary of {model.vocab_size}, got {largest}")
+        raise RecurrenceError(
+            f"token ids must be below the judge's vocabulary of {model.vocab_size}, got {largest}"
+        )
     found = np.full(len(texts), np.nan)
     if model.context is not None:
         for i, text in enumerate(texts):
             if text.targets > 0:
-                found[i] = -token_scores(model, text.whole, device=device).log_probs[-text.targets :].mean()
+                found[i] = (
+                    -token_scores(model, text.whole, device=device)
+                    .log_probs[-text.targets :]
+                    .mean()
+                )
             tell(len(text.whole))
     else:
-        order = sorted((i for i, text in enumerate(texts) if text.targets > 0), key=lambda i: len(texts[i].whole))
+        order = sorted(
+            (i for i, text in enumerate(texts) if text.targets > 0),
+            key=lambda i: len(texts[i].whole),
+        )
         for start in range(0, len(order), ROWS):
             places = order[start : start + ROWS]
             found[places] = _side_by_side(model, [texts[i] for i in places], device)
@@ -73,13 +82,18 @@ def prices(
 
 
 @torch.inference_mode()
-def _side_by_side(model: LanguageModel, texts: Sequence[Text], device: torch.device | str) -> NDArray[np.float64]:
+def _side_by_side(
+    model: LanguageModel, texts: Sequence[Text], device: torch.device | str
+) -> NDArray[np.float64]:
     """The same of texts read from a common start; what stands after the end of a shorter one is not counted."""
     wholes = [torch.from_numpy(text.whole) for text in texts]
     ids_BT = torch.nn.utils.rnn.pad_sequence(wholes, batch_first=True).to(device)
     end_B = torch.tensor([len(whole) for whole in wholes], device=device)
     targets_B = torch.tensor([text.targets for text in texts], device=device)
-    total_B, state = torch.zeros(len(texts), dtype=torch.float64, device=device), model.initial_state(len(texts))
+    total_B, state = (
+        torch.zeros(len(texts), dtype=torch.float64, device=device),
+        model.initial_state(len(texts)),
+    )
     steps = max(1, min(STEPS, MOST_LOGITS // (len(texts) * model.vocab_size)))
     for start in range(0, ids_BT.shape[1] - 1, steps):
         x_BT, y_BT = ids_BT[:, start : start + steps], ids_BT[:, start + 1 : start + 1 + steps]
@@ -91,4 +105,6 @@ def _side_by_side(model: LanguageModel, texts: Sequence[Text], device: torch.dev
 
 
 def _nats(logits_BTV: Tensor, y_BT: Tensor) -> Tensor:
-    return F.cross_entropy(logits_BTV.flatten(0, -2), y_BT.flatten(), reduction="none").view_as(y_BT)
+    return F.cross_entropy(logits_BTV.flatten(0, -2), y_BT.flatten(), reduction="none").view_as(
+        y_BT
+    )

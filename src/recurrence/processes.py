@@ -43,7 +43,9 @@ def side_by_side(
         futures = {pool.submit(work, one): one for one in given}
         while futures:
             ended, _ = wait(futures, return_when=FIRST_COMPLETED)
-            for future in [each for each in futures if each in ended]:  # of several that have ended, the first begun
+            for future in [
+                each for each in futures if each in ended
+            ]:  # of several that have ended, the first begun
                 one, result = futures.pop(future), future.result()
                 if (more := then(one, result)) is not None:
                     futures[pool.submit(work, more)] = more
@@ -53,14 +55,18 @@ def side_by_side(
             if process not in others:
                 process.kill()
         if isinstance(error, BrokenProcessPool):
-            raise RecurrenceError("a process was killed (is there enough memory?); run the same again") from error
+            raise RecurrenceError(
+                "a process was killed (is there enough memory?); run the same again"
+            ) from error
         raise
     finally:
         pool.shutdown()
 
 
 def _begin(parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides, and then all end
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all; the parent decides, and then all end
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)  # the parent's
     die_with_parent(parent)

@@ -74,12 +74,20 @@ class Score:
 
     def figures(self, characters: int) -> dict[str, float]:
         """What is written down of one seed."""
-        figures = {"nats": self.nats, "bits_per_char": self.bits_per_char(characters), "perplexity": self.perplexity}
+        figures = {
+            "nats": self.nats,
+            "bits_per_char": self.bits_per_char(characters),
+            "perplexity": self.perplexity,
+        }
         return figures | {"accuracy": self.accuracy, "tokens": self.targets}
 
 
 def exact(
-    model: LanguageModel | CountedModel, ids: Ids, *, lanes: int = 64, device: torch.device | str = "cpu"
+    model: LanguageModel | CountedModel,
+    ids: Ids,
+    *,
+    lanes: int = 64,
+    device: torch.device | str = "cpu",
 ) -> Score:
     """Score a stream of at least 2 ids with a model on `device`, in eval mode.
 
@@ -90,27 +98,40 @@ def exact(
 
 
 def token_scores(
-    model: LanguageModel | CountedModel, ids: Ids, *, lanes: int = 64, device: torch.device | str = "cpu"
+    model: LanguageModel | CountedModel,
+    ids: Ids,
+    *,
+    lanes: int = 64,
+    device: torch.device | str = "cpu",
 ) -> TokenScores:
     """The same, token by token (N - 1 of them)."""
     assert not model.training, "dropout would be scored"
     if len(ids) < 2:
         raise RecurrenceError(f"there must be at least 2 tokens to score, got {len(ids)}")
     if int(ids.max()) >= model.vocab_size:
-        raise RecurrenceError(f"token ids must be below the model's vocabulary of {model.vocab_size}, got {ids.max()}")
+        raise RecurrenceError(
+            f"token ids must be below the model's vocabulary of {model.vocab_size}, got {ids.max()}"
+        )
     if isinstance(model, CountedModel):
         likeliest = model.likeliest(ids)
         return TokenScores(model.token_log_probs(ids), likeliest, likeliest == ids[1:])
     stream = torch.from_numpy(ids.astype(np.int64)).to(device)
     with torch.inference_mode():
-        pieces = _by_lanes(model, stream, lanes) if model.context is None else _by_windows(model, stream, model.context)
+        pieces = (
+            _by_lanes(model, stream, lanes)
+            if model.context is None
+            else _by_windows(model, stream, model.context)
+        )
     predicted = pieces[1].numpy()
     return TokenScores(pieces[0].double().numpy(), predicted, predicted == ids[1:])
 
 
 def _by_windows(model: LanguageModel, ids: Tensor, context: int) -> tuple[Tensor, Tensor]:
     """Targets 1 to context - 1 have fewer tokens before them; from there on windows slide by one."""
-    pieces = [_judge(model(ids[None, :t], ())[0], ids[t : t + 1]) for t in range(1, min(context, len(ids)))]
+    pieces = [
+        _judge(model(ids[None, :t], ())[0], ids[t : t + 1])
+        for t in range(1, min(context, len(ids)))
+    ]
     at_once = max(1, min(MOST_WINDOWS, MOST_LOGITS // model.vocab_size))
     for start in range(context, len(ids), at_once):
         targets = ids[start : start + at_once]
@@ -130,7 +151,10 @@ def _by_lanes(model: LanguageModel, ids: Tensor, lanes: int) -> tuple[Tensor, Te
     length = (len(ids) - 1) // lanes
     x_BT, y_BT = (ids[shift : shift + lanes * length].view(lanes, length) for shift in (0, 1))
     spans = _spans(length)
-    log_probs_BT, predicted_BT = torch.empty(lanes, length), torch.empty(lanes, length, dtype=torch.int64)
+    log_probs_BT, predicted_BT = (
+        torch.empty(lanes, length),
+        torch.empty(lanes, length, dtype=torch.int64),
+    )
     state, active = model.initial_state(lanes), torch.arange(lanes)
     after = [tuple(torch.full_like(leaf, math.nan) for leaf in state) for _ in spans]
     while len(active):
@@ -157,7 +181,9 @@ def _spans(length: int) -> list[slice]:
     return [slice(start, min(start + leg, length)) for start in range(0, length, leg)]
 
 
-def _run(model: LanguageModel, x_BT: Tensor, y_BT: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+def _run(
+    model: LanguageModel, x_BT: Tensor, y_BT: Tensor, state: State
+) -> tuple[Tensor, Tensor, State]:
     """ln p of y, the likeliest tokens, on the CPU, and the state after; as many steps at a time as memory allows."""
     steps = max(1, min(MOST_STEPS, MOST_LOGITS // (len(x_BT) * model.vocab_size)))
     pieces = []
@@ -210,13 +236,22 @@ def mean(seeds: Sequence[dict[str, float]]) -> dict[str, float | None]:
     return means
 
 
-def delta(ours: Mapping[str, Any] | None, theirs: Mapping[str, Any] | None) -> dict[str, float | None] | None:
+def delta(
+    ours: Mapping[str, Any] | None, theirs: Mapping[str, Any] | None
+) -> dict[str, float | None] | None:
     """Ours minus theirs, None where either is missing."""
     if not ours or not theirs:
         return None
-    return {name: None if theirs[name] is None else ours[name] - theirs[name] for name in ("nats", "accuracy")}
+    return {
+        name: None if theirs[name] is None else ours[name] - theirs[name]
+        for name in ("nats", "accuracy")
+    }
 
 
 def size(model: LanguageModel | CountedModel) -> int:
     """Parameters of a trained model, counts of a counted one."""
-    return model.stored_counts if isinstance(model, CountedModel) else sum(p.numel() for p in model.parameters())
+    return (
+        model.stored_counts
+        if isinstance(model, CountedModel)
+        else sum(p.numel() for p in model.parameters())
+    )

@@ -37,7 +37,9 @@ class Vocab:
         counts = Counter(tokens)
         kept = [t for t, n in counts.items() if n >= rule.min_count and t not in rule.specials]
         if not kept:
-            raise RecurrenceError(f"vocab.min_count: must leave some tokens, but none occurs {rule.min_count} times")
+            raise RecurrenceError(
+                f"vocab.min_count: must leave some tokens, but none occurs {rule.min_count} times"
+            )
         entries = sorted(kept, key=lambda t: (-counts[t], t))[: rule.max_size]
         if rule.order == "sorted":
             entries.sort()
@@ -67,7 +69,10 @@ class Vocab:
     def encode(self, tokens: Sequence[str]) -> NDArray[np.int32]:
         """Ids (int32) of tokens; unknown ones become <unk>, or raise RecurrenceError where there is no <unk>."""
         index = self.index
-        if self.unk is None and (unknown := next((t for t in tokens if t not in index), None)) is not None:
+        if (
+            self.unk is None
+            and (unknown := next((t for t in tokens if t not in index), None)) is not None
+        ):
             raise RecurrenceError(
                 f"token {unknown!r} is not among the {len(self)} of the vocabulary, which has no <unk>; "
                 "use text of the corpus, or add <unk> to the specials of its vocab block"
@@ -78,7 +83,9 @@ class Vocab:
         """Ids of a text (a prompt), tokenized as the corpus was, without adding <eos>."""
         return self.encode(tokenize(text, self.rule.model_copy(update={"eos": "none"})))
 
-    def encode_part(self, text: str) -> tuple[NDArray[np.unsignedinteger | np.int32], dict[str, float]]:
+    def encode_part(
+        self, text: str
+    ) -> tuple[NDArray[np.unsignedinteger | np.int32], dict[str, float]]:
         """Ids of a whole part in the smallest type that holds the vocabulary, and what was counted on the way.
 
         Counts: tokens, characters (of the text that the tokens spell, so without <eos> where the unit is char), unk,
@@ -87,12 +94,19 @@ class Vocab:
         pieces, characters = [np.zeros(0, self.id_type)], 0
         for tokens in token_lines(text, self.rule):
             pieces.append(self.encode(tokens).astype(self.id_type))
-            characters += sum(map(len, tokens)) - (len(EOS) * tokens.count(EOS) if self.unit == "char" else 0)
+            characters += sum(map(len, tokens)) - (
+                len(EOS) * tokens.count(EOS) if self.unit == "char" else 0
+            )
         part = np.concatenate(pieces)
         if self.unit == "word":
             characters += max(len(part) - 1, 0)
         unk = 0 if self.unk is None else int(np.count_nonzero(part == self.unk))
-        counts = {"tokens": len(part), "characters": characters, "unk": unk, "unk_rate": unk / len(part)}
+        counts = {
+            "tokens": len(part),
+            "characters": characters,
+            "unk": unk,
+            "unk_rate": unk / len(part),
+        }
         return part, counts | {"lines": line_count(text)}
 
     @property
@@ -110,13 +124,19 @@ class Vocab:
 
     def save(self, path: Path) -> None:
         """Write as JSON: {tokens, specials, rule}."""
-        files.write_json(path, {"tokens": self.tokens, "specials": self.specials, "rule": self.rule.model_dump()})
+        files.write_json(
+            path, {"tokens": self.tokens, "specials": self.specials, "rule": self.rule.model_dump()}
+        )
 
     @classmethod
     def load(cls, path: Path) -> "Vocab":
         """Read what `save` wrote; anything else is a RecurrenceError."""
         tree = files.read_json(path)
         try:
-            return cls(tuple(tree["tokens"]), tuple(tree["specials"]), Tokens.model_validate(tree["rule"]))
+            return cls(
+                tuple(tree["tokens"]), tuple(tree["specials"]), Tokens.model_validate(tree["rule"])
+            )
         except (KeyError, TypeError, ValidationError) as error:
-            raise RecurrenceError(f"{path}: not a vocabulary ({error}); delete it and run `dvc repro`") from error
+            raise RecurrenceError(
+                f"{path}: not a vocabulary ({error}); delete it and run `dvc repro`"
+            ) from error

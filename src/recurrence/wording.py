@@ -42,12 +42,19 @@ def worded(error: ValidationError, where: str, tree: Any, schema: type[BaseModel
     items = [(_place(item["loc"], tree), dict(item)) for item in error.errors()]
     places = {place for place, _ in items}
     unknown = {place for place, item in items if item["type"] == "extra_forbidden"}
-    meant = {(*place[:-1], nearest_name(str(place[-1]), _keys_at(place[:-1], schema))) for place in unknown}
-    rules: dict[tuple[Place, str], list[str]] = {}  # the arms of a union are wrong at one place together
+    meant = {
+        (*place[:-1], nearest_name(str(place[-1]), _keys_at(place[:-1], schema)))
+        for place in unknown
+    }
+    rules: dict[
+        tuple[Place, str], list[str]
+    ] = {}  # the arms of a union are wrong at one place together
     for place, item in items:
         if item["type"] == "missing" and place in meant:  # the misspelt key beside it is the cause
             continue
-        if item["type"] == "too_short" and any(place == other[: len(place)] != other for other in places):
+        if item["type"] == "too_short" and any(
+            place == other[: len(place)] != other for other in places
+        ):
             continue  # a list is short of the items that are themselves wrong
         rule, got = _rule(place, item, schema)
         rules.setdefault((place, got), []).append(rule)
@@ -89,7 +96,11 @@ def _keys_at(place: Place, schema: type[BaseModel]) -> Iterable[str]:
     for part in place:
         if _is_block(kind):
             field = kind.model_fields.get(str(part))
-            kind = _bare(field.annotation if field else get_args(get_type_hints(kind)["__pydantic_extra__"])[-1])
+            kind = _bare(
+                field.annotation
+                if field
+                else get_args(get_type_hints(kind)["__pydantic_extra__"])[-1]
+            )
         else:  # dict[..., value] or tuple[value, ...]
             inner = get_args(kind)
             kind = _bare(inner[0] if inner[-1] is Ellipsis else inner[-1])

@@ -39,7 +39,9 @@ def edit(project: Path, **sections: Any) -> None:
 
 def said(recurrence: Cli, *words: str) -> tuple[str, str]:
     """What follows the prompt, and stderr, of a call that ends well."""
-    code, out, err = recurrence("generate", "mine/rnn", "--prompt", PROMPT, "--length", "150", *words)
+    code, out, err = recurrence(
+        "generate", "mine/rnn", "--prompt", PROMPT, "--length", "150", *words
+    )
     assert (code, out[: len(PROMPT)], out[-1]) == (0, PROMPT, "\n")
     return out[len(PROMPT) : -1], err
 
@@ -61,12 +63,17 @@ def test_stop_on_loop_ends_with_the_token_that_proves_it(recurrence: Cli, strate
     run = find_run([ord(letter) for letter in text], 40)
     assert run is not None and run.end == len(text)
     assert find_run([ord(letter) for letter in text[:-1]], 40) is None
-    assert err == f"stopped after {len(text)} tokens: a loop of period {run.period} since token {run.start + 1}\n"
+    assert (
+        err
+        == f"stopped after {len(text)} tokens: a loop of period {run.period} since token {run.start + 1}\n"
+    )
 
 
 @pytest.mark.usefixtures("project")
 def test_a_text_that_does_not_loop_is_not_stopped(recurrence: Cli) -> None:
-    assert said(recurrence, "--strategy", "even", "--stop-on-loop") == said(recurrence, "--strategy", "even")
+    assert said(recurrence, "--strategy", "even", "--stop-on-loop") == said(
+        recurrence, "--strategy", "even"
+    )
 
 
 def test_the_floor_is_the_detector_cards_or_that_of_params(recurrence: Cli, project: Path) -> None:
@@ -93,7 +100,10 @@ def test_stop_at_eos_ends_with_it(recurrence: Cli, project: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--prompt", "the", "--strategy", "greedi"], "strategies has no 'greedi'; did you mean 'greedy'? available: "),
+        (
+            ["--prompt", "the", "--strategy", "greedi"],
+            "strategies has no 'greedi'; did you mean 'greedy'? available: ",
+        ),
         (
             ["--prompt", "the", "--strategy", "wrong"],
             "strategies.wrong.filters: no filter 'top_kk'; did you mean 'top_k",
@@ -111,7 +121,9 @@ def test_bad_calls_are_named(recurrence: Cli, words: list[str], message: str) ->
 
 def test_a_strategy_that_needs_what_is_missing_says_so(recurrence: Cli, project: Path) -> None:
     edit(project, sampling={})
-    code, _, err = recurrence("generate", "mine/rnn", "--prompt", "the", "--strategy", "contrastive")
+    code, _, err = recurrence(
+        "generate", "mine/rnn", "--prompt", "the", "--strategy", "contrastive"
+    )
     assert (code, "contrastive_decoding needs a second, weaker model" in err) == (2, True)
     code, _, err = recurrence("generate", "mine/rnn", "--prompt", "the", "--strategy", "mirostat")
     assert (code, "needs the model's validation bits" in err) == (2, True)

@@ -71,7 +71,10 @@ def change(project: Path, **compute: object) -> None:
     tree = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
     tree["models"]["mine-rnn"]["hidden"] = 512
     tree["models"]["mine-small"] = tree["models"]["mine-rnn"] | {"name": "small", "hidden": 16}
-    tree["sampling"]["mine-small"] = tree["sampling"]["mine-rnn"] | {"name": "small", "judge": "rnn"}
+    tree["sampling"]["mine-small"] = tree["sampling"]["mine-rnn"] | {
+        "name": "small",
+        "judge": "rnn",
+    }
     tree["compute"] = compute
     (project / "params.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
 
@@ -84,21 +87,37 @@ def test_what_computes_with_all_cores_stands_for_all_jobs(empty_project: Path) -
     """Two such stages at a time would only wait for each other's threads."""
     change(empty_project, device="cpu")
     assert cores("train@mine-rnn", "evaluate@mine-rnn", "generate@mine-rnn") == [8, 8, 8]
-    assert cores("train@mine-small", "train@mine-unigram", "split@mine", "make@anything") == [1, 1, 1, 1]
+    assert cores("train@mine-small", "train@mine-unigram", "split@mine", "make@anything") == [
+        1,
+        1,
+        1,
+        1,
+    ]
     assert cores("price@mine-rnn", "price@mine-small") == [1, 8]  # the judge computes
     change(empty_project, device="cpu", threads=2)
     assert cores("train@mine-rnn", "train@mine-small") == [2, 1]
 
 
-def test_a_gpu_is_shared_by_several_stages(empty_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_is_shared_by_several_stages(
+    empty_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     change(empty_project, device="auto")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    assert cores("train@mine-rnn", "train@mine-small", "split@mine") == [1, 1, 1]  # 2 GPUs for 4 stages each
+    assert cores("train@mine-rnn", "train@mine-small", "split@mine") == [
+        1,
+        1,
+        1,
+    ]  # 2 GPUs for 4 stages each
     assert reproduction.cores("train@mine-rnn", jobs=32) == 4
-    assert (reproduction.gpus_for("train@mine-rnn"), reproduction.gpus_for("split@mine")) == (["0", "1"], [])
+    assert (reproduction.gpus_for("train@mine-rnn"), reproduction.gpus_for("split@mine")) == (
+        ["0", "1"],
+        [],
+    )
 
 
-def test_only_the_gpus_that_one_is_given_are_used(empty_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_gpus_that_one_is_given_are_used(
+    empty_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     change(empty_project, device="auto")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")

@@ -37,7 +37,9 @@ def test_forward_gives_log_probabilities_for_contexts_of_every_length(model: Cou
 def test_a_stream_is_scored_as_its_windows_one_by_one(model: CountedModel) -> None:
     for t in range(1, len(OTHER)):
         p_V = model.distributions(OTHER[None, max(0, t - model.context) : t])[0]
-        assert model.token_log_probs(OTHER)[t - 1] == pytest.approx(np.log(p_V[OTHER[t]]), rel=1e-12)
+        assert model.token_log_probs(OTHER)[t - 1] == pytest.approx(
+            np.log(p_V[OTHER[t]]), rel=1e-12
+        )
         assert model.likeliest(OTHER)[t - 1] == p_V.argmax()
 
 
@@ -74,7 +76,11 @@ def test_uniform_by_hand() -> None:
 
 
 def test_unigram_by_hand() -> None:
-    model = unigram.Counted.count(np.array([2, 2, 1]), 4)  # counts 0 1 2 0, one added to each: 1 2 3 1 of 7
-    np.testing.assert_allclose(model.distributions(np.array([[0], [3]])), [[1 / 7, 2 / 7, 3 / 7, 1 / 7]] * 2)
+    model = unigram.Counted.count(
+        np.array([2, 2, 1]), 4
+    )  # counts 0 1 2 0, one added to each: 1 2 3 1 of 7
+    np.testing.assert_allclose(
+        model.distributions(np.array([[0], [3]])), [[1 / 7, 2 / 7, 3 / 7, 1 / 7]] * 2
+    )
     np.testing.assert_allclose(np.exp(model.token_log_probs(np.array([0, 3, 2]))), [1 / 7, 3 / 7])
     assert model.stored_counts == 4

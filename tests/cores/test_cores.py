@@ -122,7 +122,9 @@ def test_weight_drop_changes_outputs_and_gradients() -> None:
     assert not torch.allclose(first[:, 1:], second[:, 1:])
     first.sum().backward()
     gradient = core.layers[0].lstm.weight_hh_l0.grad
-    assert gradient is not None and 0.3 < (gradient == 0).float().mean() < 0.7  # a dropped weight has no gradient
+    assert (
+        gradient is not None and 0.3 < (gradient == 0).float().mean() < 0.7
+    )  # a dropped weight has no gradient
 
 
 def test_weight_drop_is_off_in_evaluation_and_equals_plain_lstm_layers() -> None:
@@ -142,7 +144,9 @@ def test_weight_drop_of_zero_is_the_same_in_training() -> None:
     torch.testing.assert_close(core(x_BTE, state), core.eval()(x_BTE, state))
 
 
-@pytest.mark.parametrize("core", [n for n in RECURRENT if n in ("rnn_cell", "gru_cell", "elman", "elman_concat")])
+@pytest.mark.parametrize(
+    "core", [n for n in RECURRENT if n in ("rnn_cell", "gru_cell", "elman", "elman_concat")]
+)
 def test_by_hand_means_one_layer(core: str) -> None:
     with pytest.raises(RecurrenceError, match="layers must be 1"):
         make(core, layers=2)

@@ -25,7 +25,10 @@ class Definition:
 
     def __init__(self, ids: list[int], vocab_size: int, order: int) -> None:
         self.vocab_size, self.order = vocab_size, order
-        self.counts = {k: Counter(tuple(ids[i : i + k]) for i in range(len(ids) - k + 1)) for k in range(1, order + 1)}
+        self.counts = {
+            k: Counter(tuple(ids[i : i + k]) for i in range(len(ids) - k + 1))
+            for k in range(1, order + 1)
+        }
         for k in range(1, order):
             self.counts[k] = Counter(longer[1:] for longer in self.counts[k + 1])
 
@@ -55,7 +58,9 @@ def test_bigrams_by_hand() -> None:
     # Before a come b and c, before b and c comes a: continuation counts 2 1 1, n1 = 2, n2 = 1, every D is 1/2.
     # p1 = (1.5, .5, .5)/4 + 1.5/4/3 = .5 .25 .25; after a, g = 1.2/3, p(b) = 1.4/3 + .4*.25, p(c) = .4/3 + .4*.25.
     model = Counted.count(np.array([0, 1, 0, 2, 0, 1]), 3, order=2)
-    np.testing.assert_allclose(model.distributions(np.array([[0]]))[0], [0.2, 1.7 / 3, 0.7 / 3], rtol=1e-12)
+    np.testing.assert_allclose(
+        model.distributions(np.array([[0]]))[0], [0.2, 1.7 / 3, 0.7 / 3], rtol=1e-12
+    )
 
 
 def test_discounts_by_hand() -> None:
@@ -73,14 +78,22 @@ def test_discounts_that_cannot_be_estimated_take_the_one_before() -> None:
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_equals_the_definition(order: int) -> None:
     ids, vocab_size = stream(order, 120, 6), 7
-    model, definition = Counted.count(ids, vocab_size, order=order), Definition(ids.tolist(), vocab_size, order)
+    model, definition = (
+        Counted.count(ids, vocab_size, order=order),
+        Definition(ids.tolist(), vocab_size, order),
+    )
     other = stream(order + 9, 60, 7)
     expected = [
-        [definition.p(tuple(other[max(0, t - order + 1) : t].tolist()), token) for token in range(vocab_size)]
+        [
+            definition.p(tuple(other[max(0, t - order + 1) : t].tolist()), token)
+            for token in range(vocab_size)
+        ]
         for t in range(1, len(other))
     ]
     at = np.arange(len(other) - 1)
-    np.testing.assert_allclose(np.exp(model.token_log_probs(other)), np.array(expected)[at, other[1:]], rtol=1e-12)
+    np.testing.assert_allclose(
+        np.exp(model.token_log_probs(other)), np.array(expected)[at, other[1:]], rtol=1e-12
+    )
     for t in range(1, len(other)):
         context = other[None, max(0, t - model.context) : t]
         np.testing.assert_allclose(model.distributions(context)[0], expected[t - 1], rtol=1e-12)
@@ -112,7 +125,11 @@ def test_keys_do_not_overflow_at_a_high_order_and_a_wide_vocabulary() -> None:
 
 def test_a_stream_shorter_than_the_context_is_scored() -> None:
     model = Counted.count(stream(0, 100, 4), 4, order=5)
-    assert model.token_log_probs(np.array([0, 1])).shape == model.likeliest(np.array([0, 1])).shape == (1,)
+    assert (
+        model.token_log_probs(np.array([0, 1])).shape
+        == model.likeliest(np.array([0, 1])).shape
+        == (1,)
+    )
 
 
 def test_stored_counts_are_the_ngrams() -> None:

@@ -20,7 +20,9 @@ def packed(folder: Path, files: dict[str, str | bytes]) -> Path:
 
 
 def source(members: dict[str, str], **fields: object) -> Source:
-    return Source.model_validate({"kind": "archive", "addresses": ["texts.zip"], "members": members, **fields})
+    return Source.model_validate(
+        {"kind": "archive", "addresses": ["texts.zip"], "members": members, **fields}
+    )
 
 
 def sha256(content: bytes) -> str:
@@ -35,38 +37,64 @@ def test_a_plain_name_is_a_file_as_it_is(tmp_path: Path) -> None:
 
 def test_a_pattern_gives_a_line_per_document_by_number_then_folder(tmp_path: Path) -> None:
     names = ["pos/10_9", "pos/2_7", "neg/2_1", "neg/0_3", "pos/0_8", "unsup/2_0", "pos/x"]
-    packed(tmp_path, {f"r/train/{name}.txt": name for name in names} | {"r/test/pos/0_1.txt": "held", "r/README": "no"})
+    packed(
+        tmp_path,
+        {f"r/train/{name}.txt": name for name in names}
+        | {"r/test/pos/0_1.txt": "held", "r/README": "no"},
+    )
     parts = archive.read(source({"train": "r/train/*/*.txt", "valid": "r/test/*/*.txt"}), tmp_path)
-    assert parts["train"].splitlines() == ["pos/x", "neg/0_3", "pos/0_8", "neg/2_1", "pos/2_7", "unsup/2_0", "pos/10_9"]
+    assert parts["train"].splitlines() == [
+        "pos/x",
+        "neg/0_3",
+        "pos/0_8",
+        "neg/2_1",
+        "pos/2_7",
+        "unsup/2_0",
+        "pos/10_9",
+    ]
     assert parts["valid"] == "held\n"
 
 
 def test_a_document_stays_on_its_line(tmp_path: Path) -> None:
-    packed(tmp_path, {"a/1.txt": "one<br /><br />two\r\nthree\n", "a/2.txt": b"", "a/3.txt": "four"})
-    assert archive.read(source({"train": "a/*.txt"}), tmp_path) == {"train": "one  two three\n\nfour\n"}
+    packed(
+        tmp_path, {"a/1.txt": "one<br /><br />two\r\nthree\n", "a/2.txt": b"", "a/3.txt": "four"}
+    )
+    assert archive.read(source({"train": "a/*.txt"}), tmp_path) == {
+        "train": "one  two three\n\nfour\n"
+    }
 
 
 def test_a_pattern_without_a_match_is_named(tmp_path: Path) -> None:
     packed(tmp_path, {"a.txt": "x"})
-    with pytest.raises(RecurrenceError, match=r"source.members.valid: no member of texts.zip matches 'b\*'"):
+    with pytest.raises(
+        RecurrenceError, match=r"source.members.valid: no member of texts.zip matches 'b\*'"
+    ):
         archive.read(source({"train": "a.txt", "valid": "b*"}), tmp_path)
 
 
 def test_no_text_is_in_both_parts(tmp_path: Path) -> None:
     packed(tmp_path, {"a.txt": "x"})
-    with pytest.raises(RecurrenceError, match="'a.txt' must belong to one part, but train and valid match"):
+    with pytest.raises(
+        RecurrenceError, match="'a.txt' must belong to one part, but train and valid match"
+    ):
         archive.read(source({"train": "*.txt", "valid": "a.txt"}), tmp_path)
 
 
 def test_a_member_that_is_no_text_is_named(tmp_path: Path) -> None:
     packed(tmp_path, {"a/1.txt": "x", "a/2.txt": b"caf\xe9!"})
-    with pytest.raises(RecurrenceError, match=r"^texts.zip: a/2.txt: must be utf-8 text, but byte 3 \(0xe9\)"):
+    with pytest.raises(
+        RecurrenceError, match=r"^texts.zip: a/2.txt: must be utf-8 text, but byte 3 \(0xe9\)"
+    ):
         archive.read(source({"train": "a/*.txt"}), tmp_path)
 
 
 def obtained(tmp_path: Path, digests: dict[str, str]) -> list[str]:
     (tmp_path / "raw").mkdir()
-    archive.obtain(source({"train": "a.txt"}, member_digests=digests), tmp_path / "raw", Fetcher(tmp_path, tmp_path))
+    archive.obtain(
+        source({"train": "a.txt"}, member_digests=digests),
+        tmp_path / "raw",
+        Fetcher(tmp_path, tmp_path),
+    )
     return [path.name for path in (tmp_path / "raw").iterdir()]
 
 

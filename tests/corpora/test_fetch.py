@@ -21,7 +21,9 @@ def anything(path: Path, where: str) -> None:
 
 
 def only(content: bytes) -> Callable[[Path, str], None]:
-    return lambda path, where: check_file(path, [f"sha256:{hashlib.sha256(content).hexdigest()}"], where)
+    return lambda path, where: check_file(
+        path, [f"sha256:{hashlib.sha256(content).hexdigest()}"], where
+    )
 
 
 @pytest.fixture
@@ -45,9 +47,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def test_the_public_address_is_used_where_there_is_no_mirror(web: dict[str, bytes], folder: Path) -> None:
+def test_the_public_address_is_used_where_there_is_no_mirror(
+    web: dict[str, bytes], folder: Path
+) -> None:
     web[PUBLIC] = b"public"
-    assert Fetcher(folder.parent, folder.parent).get([PUBLIC, SECOND], folder, anything) == folder / "book.txt"
+    assert (
+        Fetcher(folder.parent, folder.parent).get([PUBLIC, SECOND], folder, anything)
+        == folder / "book.txt"
+    )
     assert (folder / "book.txt").read_bytes() == b"public"
 
 
@@ -73,9 +80,12 @@ def test_a_mirror_without_the_file_is_passed_over(web: dict[str, bytes], folder:
     assert (folder / "book.txt").read_bytes() == b"public"
 
 
-def test_a_mirror_of_another_kind_is_named_and_passed_over(web: dict[str, bytes], folder: Path) -> None:
+def test_a_mirror_of_another_kind_is_named_and_passed_over(
+    web: dict[str, bytes], folder: Path
+) -> None:
     with pytest.raises(
-        RecurrenceError, match="\n  ftp://m/book.txt: must be a path, or an address with http:.*\n  https"
+        RecurrenceError,
+        match="\n  ftp://m/book.txt: must be a path, or an address with http:.*\n  https",
     ):
         Fetcher(folder.parent, folder.parent, "ftp://m/").get([PUBLIC], folder, anything)
 
@@ -90,22 +100,30 @@ def test_the_mirror_is_not_asked_for_a_file_of_ones_own(folder: Path) -> None:
     assert (folder / "book.txt").read_text() == "mine"
 
 
-def test_further_addresses_follow_in_order_under_the_first_name(web: dict[str, bytes], folder: Path) -> None:
+def test_further_addresses_follow_in_order_under_the_first_name(
+    web: dict[str, bytes], folder: Path
+) -> None:
     web[SECOND] = b"second"
     Fetcher(folder.parent, folder.parent).get([PUBLIC, SECOND], folder, anything)
     assert [p.name for p in folder.iterdir()] == ["book.txt"]
 
 
-def test_a_file_with_a_wrong_digest_gives_way_to_the_next(web: dict[str, bytes], folder: Path) -> None:
+def test_a_file_with_a_wrong_digest_gives_way_to_the_next(
+    web: dict[str, bytes], folder: Path
+) -> None:
     web |= {PUBLIC: b"bad", SECOND: b"good"}
     Fetcher(folder.parent, folder.parent).get([PUBLIC, SECOND], folder, only(b"good"))
     assert (folder / "book.txt").read_bytes() == b"good"
 
 
-def test_in_the_end_all_that_was_tried_is_told_and_nothing_is_left(web: dict[str, bytes], folder: Path) -> None:
+def test_in_the_end_all_that_was_tried_is_told_and_nothing_is_left(
+    web: dict[str, bytes], folder: Path
+) -> None:
     web[PUBLIC] = b"bad"
     with pytest.raises(RecurrenceError) as caught:
-        Fetcher(folder.parent, folder.parent, "/nowhere").get([PUBLIC, SECOND], folder, only(b"good"))
+        Fetcher(folder.parent, folder.parent, "/nowhere").get(
+            [PUBLIC, SECOND], folder, only(b"good")
+        )
     assert str(caught.value).split("\n") == [
         "no place gives a good book.txt:",
         "  /nowhere/book.txt: No such file or directory",
@@ -141,14 +159,18 @@ def test_file_name(address: str, name: str) -> None:
     assert file_name(address) == name
 
 
-@pytest.mark.parametrize("address", ["https://example.org/", "https://example.org", "https://e.org/a/..%5Cb", "a/.."])
+@pytest.mark.parametrize(
+    "address", ["https://example.org/", "https://example.org", "https://e.org/a/..%5Cb", "a/.."]
+)
 def test_an_address_must_end_in_a_file_name(address: str) -> None:
     with pytest.raises(RecurrenceError, match="must end in the name of a file"):
         file_name(address)
 
 
 def test_other_schemes_are_refused() -> None:
-    with pytest.raises(RecurrenceError, match="s3://bucket/book.txt: must be a path, or an address with http:"):
+    with pytest.raises(
+        RecurrenceError, match="s3://bucket/book.txt: must be a path, or an address with http:"
+    ):
         local_path("s3://bucket/book.txt")
 
 

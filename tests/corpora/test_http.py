@@ -47,7 +47,9 @@ class Handler(BaseHTTPRequestHandler):
         if wanted and site.ranges and self.headers.get("If-Range") == site.version:
             start = int(wanted.removeprefix("bytes=").removesuffix("-")) + site.lie
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{len(site.content) - 1}/{len(site.content)}")
+            self.send_header(
+                "Content-Range", f"bytes {start}-{len(site.content) - 1}/{len(site.content)}"
+            )
         else:
             self.send_response(200)
         if site.version:
@@ -80,7 +82,9 @@ def get(site: Site, folder: Path) -> bytes:
     return download(site.address, "book.txt", folder).read_bytes()
 
 
-def test_a_file_comes_whole_and_is_announced(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_comes_whole_and_is_announced(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert get(site, tmp_path / "new") == CONTENT
     assert capsys.readouterr().err == "download book.txt: 0.01024 MB in 0:00:00\n"
 
@@ -176,7 +180,9 @@ def test_silence_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch, tmp_pat
             download(address, "book.txt", tmp_path)
 
 
-def test_a_full_disk_is_no_fault_of_the_server(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_no_fault_of_the_server(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -186,7 +192,9 @@ def test_a_full_disk_is_no_fault_of_the_server(site: Site, tmp_path: Path, monke
     assert len(site.asked) == 1
 
 
-def test_each_further_pause_is_twice_as_long(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_further_pause_is_twice_as_long(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(http, "PAUSE_S", 0.5)
     monkeypatch.setattr(http.time, "sleep", pauses.append)

@@ -58,9 +58,15 @@ def test_both_files_become_one_stream(tmp_path: Path) -> None:
 
 def test_another_digest_than_the_published_one_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecurrenceError, match="^valid.txt: wrong digest"):
-        human_numbers.obtain(source({"valid.txt": DIGESTS["train.txt"]}), tmp_path, Fetcher(tmp_path, tmp_path))
+        human_numbers.obtain(
+            source({"valid.txt": DIGESTS["train.txt"]}), tmp_path, Fetcher(tmp_path, tmp_path)
+        )
 
 
 def test_a_digest_of_no_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RecurrenceError, match="no file 'trian.txt' is written; did you mean 'train.txt'"):
-        human_numbers.obtain(source({"trian.txt": DIGESTS["train.txt"]}), tmp_path, Fetcher(tmp_path, tmp_path))
+    with pytest.raises(
+        RecurrenceError, match="no file 'trian.txt' is written; did you mean 'train.txt'"
+    ):
+        human_numbers.obtain(
+            source({"trian.txt": DIGESTS["train.txt"]}), tmp_path, Fetcher(tmp_path, tmp_path)
+        )

@@ -28,7 +28,11 @@ def tar(path: Path, files: dict[str, bytes], *odd: tarfile.TarInfo) -> Path:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-    pack: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+    pack: dict[str, Callable[[bytes], bytes]] = {
+        ".gz": gzip.compress,
+        ".bz2": bz2.compress,
+        ".xz": lzma.compress,
+    }
     path.write_bytes(pack.get(path.suffix, bytes)(buffer.getvalue()))
     return path
 
@@ -78,14 +82,20 @@ def test_members_that_nobody_asks_for_are_passed_over(tmp_path: Path) -> None:
     assert [content() for name, content in members(path) if name == "b.txt"] == [b"two"]
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../up.txt", "a/../../up.txt", "..\\up.txt", "C:\\up.txt", "\\up.txt"])
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../up.txt", "a/../../up.txt", "..\\up.txt", "C:\\up.txt", "\\up.txt"]
+)
 def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
     for path in (tar(tmp_path / "x.tar", {name: b"x"}), zipped(tmp_path / "x.zip", {name: b"x"})):
-        with pytest.raises(RecurrenceError, match=rf"^{path.name}: refused, because .* leads out of its folder"):
+        with pytest.raises(
+            RecurrenceError, match=rf"^{path.name}: refused, because .* leads out of its folder"
+        ):
             contents(path)
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
+)
 def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path, kind: bytes) -> None:
     path = tar(tmp_path / "x.tar.gz", FILES, odd("a/link.txt", kind, "b.txt"))
     with pytest.raises(RecurrenceError, match="'a/link.txt' is a link, a device or sparse"):
@@ -107,11 +117,15 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
         contents(path)
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "FREE_BYTES", 0)
     bomb = {"a.txt": bytes(4_000_000)}
     for path in (tar(tmp_path / "x.tar.gz", bomb), zipped(tmp_path / "x.zip", bomb)):
-        with pytest.raises(RecurrenceError, match=r"refused, because it unpacks to more than [\d,]+ bytes"):
+        with pytest.raises(
+            RecurrenceError, match=r"refused, because it unpacks to more than [\d,]+ bytes"
+        ):
             next(members(path))
 
 
@@ -125,7 +139,9 @@ def test_a_bomb_in_the_padding_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_small_archive_may_pack_very_well(tmp_path: Path) -> None:
-    assert contents(tar(tmp_path / "x.tar.xz", {"a.txt": b"a" * 500_000})) == {"a.txt": b"a" * 500_000}
+    assert contents(tar(tmp_path / "x.tar.xz", {"a.txt": b"a" * 500_000})) == {
+        "a.txt": b"a" * 500_000
+    }
 
 
 def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,12 +152,16 @@ def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("name", ["x.tar", "x.tar.gz", "x.tar.bz2", "x.tar.xz", "x.zip"])
 @pytest.mark.parametrize("kept", [0.2, 0.5, 0.9])
-def test_a_truncated_archive_is_refused_even_if_nothing_is_read(tmp_path: Path, name: str, kept: float) -> None:
+def test_a_truncated_archive_is_refused_even_if_nothing_is_read(
+    tmp_path: Path, name: str, kept: float
+) -> None:
     files = {f"{i}.txt": f"{i}".encode() * 400 for i in range(40)}
     path = zipped(tmp_path / name, files) if name.endswith("zip") else tar(tmp_path / name, files)
     raw = path.read_bytes()
     path.write_bytes(raw[: int(len(raw) * kept)])
-    with pytest.raises(RecurrenceError, match=rf"^{name}: not a whole archive \(.+\); fetch it again"):
+    with pytest.raises(
+        RecurrenceError, match=rf"^{name}: not a whole archive \(.+\); fetch it again"
+    ):
         list(members(path))
 
 
@@ -160,7 +180,9 @@ def test_damage_in_the_middle_is_refused(tmp_path: Path, name: str) -> None:
     path = zipped(tmp_path / name, files) if name.endswith("zip") else tar(tmp_path / name, files)
     raw = path.read_bytes()
     path.write_bytes(raw[:200] + b"\xff" * 40 + raw[240:])
-    with pytest.raises(RecurrenceError, match=rf"^{name}: not a whole archive \(.+\); fetch it again"):
+    with pytest.raises(
+        RecurrenceError, match=rf"^{name}: not a whole archive \(.+\); fetch it again"
+    ):
         contents(path)
 
 
@@ -173,7 +195,9 @@ def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
         contents(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"just a text, and no archive at all\n" * 40, b"PK\x03\x04 not really"])
+@pytest.mark.parametrize(
+    "content", [b"", b"just a text, and no archive at all\n" * 40, b"PK\x03\x04 not really"]
+)
 def test_what_is_no_archive_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.tar").write_bytes(content)
     with pytest.raises(RecurrenceError, match=r"x\.tar: not a whole archive"):

@@ -32,8 +32,12 @@ def test_a_wrong_digest_stops_it(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     write(tmp_path / "mine", b"x")
     (tmp_path / "raw").mkdir()
-    with pytest.raises(RecurrenceError, match="mine/my.txt: wrong digest: expected md5:0+, got md5:9dd4e461"):
-        text.obtain(source(digests=[f"md5:{'0' * 32}"]), tmp_path / "raw", Fetcher(tmp_path, tmp_path))
+    with pytest.raises(
+        RecurrenceError, match="mine/my.txt: wrong digest: expected md5:0+, got md5:9dd4e461"
+    ):
+        text.obtain(
+            source(digests=[f"md5:{'0' * 32}"]), tmp_path / "raw", Fetcher(tmp_path, tmp_path)
+        )
     assert list((tmp_path / "raw").iterdir()) == []
 
 
@@ -52,17 +56,24 @@ def test_decoding(content: bytes, encoding: str, expected: str) -> None:
 
 
 def test_bytes_in_another_encoding_are_placed() -> None:
-    with pytest.raises(RecurrenceError, match=r"^my.txt: must be utf-8 text, but byte 1,203 \(0xe9\) is not; convert"):
+    with pytest.raises(
+        RecurrenceError,
+        match=r"^my.txt: must be utf-8 text, but byte 1,203 \(0xe9\) is not; convert",
+    ):
         decode(b"a" * 1203 + b"\xe9t\xe9", "utf-8", "my.txt")
 
 
 def test_a_binary_file_is_called_binary() -> None:
-    with pytest.raises(RecurrenceError, match="my.txt: must be text, but character 3 is NUL, so it is binary"):
+    with pytest.raises(
+        RecurrenceError, match="my.txt: must be text, but character 3 is NUL, so it is binary"
+    ):
         decode(b"abc\0def", "utf-8", "my.txt")
 
 
 def test_an_unknown_encoding_is_named() -> None:
-    with pytest.raises(RecurrenceError, match="source.encoding must be one that Python knows, got 'utf-9'"):
+    with pytest.raises(
+        RecurrenceError, match="source.encoding must be one that Python knows, got 'utf-9'"
+    ):
         decode(b"abc", "utf-9", "my.txt")
 
 

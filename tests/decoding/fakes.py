@@ -37,7 +37,9 @@ class Cyclic(Fixed):
         super().__init__([0.0] * size)
 
     def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
-        return 9.0 * nn.functional.one_hot((ids_BT + 1) % self.vocab_size, self.vocab_size).double(), state
+        return 9.0 * nn.functional.one_hot(
+            (ids_BT + 1) % self.vocab_size, self.vocab_size
+        ).double(), state
 
 
 class Fading(nn.Module):
@@ -74,7 +76,10 @@ def naive(
     """One sample, a token at a time: ids, ln p, rescues. No state but where the window is fed again."""
     uniform_TF = torch.rand(length, 1 + len(sampler.feedbacks), dtype=torch.float64, generator=rng)
     feedbacks = iter(uniform_TF[:, 1:].T)
-    chain = [each.start(next(feedbacks)[None]) if hasattr(each, "start") else each for each in sampler.filters]
+    chain = [
+        each.start(next(feedbacks)[None]) if hasattr(each, "start") else each
+        for each in sampler.filters
+    ]
     text, logprob, rescued = list(prompt), 0.0, 0
     state, feed = model.initial_state(1), list(prompt)
     for uniform in uniform_TF[:, 0]:
@@ -88,7 +93,9 @@ def naive(
             rescued += 1
             left_V = allowed_V
         if all(z == -inf for z in left_V):
-            left_V = torch.tensor([-inf if i in sampler.banned else 0.0 for i in range(len(left_V))])
+            left_V = torch.tensor(
+                [-inf if i in sampler.banned else 0.0 for i in range(len(left_V))]
+            )
         cdf = left_V.softmax(-1).cumsum(-1)
         drawn = next(i for i, total in enumerate(cdf) if total > uniform)
         chosen = left_V.tolist().index(left_V.max()) if sampler.deterministic else drawn

@@ -21,7 +21,9 @@ def vocab(size: int) -> Vocab:
     return Vocab(tuple(chr(ord("a") + i) for i in range(size)), (), params.Tokens(unit="char"))
 
 
-def start(name: str, value: Any, uniform_BS: Tensor | None = None, setting: Setting | None = None) -> Running:
+def start(
+    name: str, value: Any, uniform_BS: Tensor | None = None, setting: Setting | None = None
+) -> Running:
     uniform_BS = torch.zeros(1, 9, dtype=torch.float64) if uniform_BS is None else uniform_BS
     return FILTERS[name](value, setting or Setting(vocab(4))).start(uniform_BS)
 
@@ -53,7 +55,9 @@ def choose(running: Running, token: int) -> None:
     ],
 )
 def test_xtc_agrees_with_published_vectors(threshold: float, expected: list[float]) -> None:
-    running = start("xtc", {"probability": 0.99, "threshold": threshold}, torch.full((1, 1), 0.98).double())
+    running = start(
+        "xtc", {"probability": 0.99, "threshold": threshold}, torch.full((1, 1), 0.98).double()
+    )
     assert left(running, 0.4, 0.3, 0.2, 0.1) == pytest.approx(expected)
 
 
@@ -82,8 +86,12 @@ def zipf(exponent: float, size: int) -> Tensor:
     return (-exponent * torch.arange(1, size + 1, dtype=torch.float64).log()).log_softmax(-1)[None]
 
 
-@pytest.mark.parametrize(("exponent", "size", "tau"), [(1.4, 200, 2.0), (0.8, 50, 1.0), (1.0, 60, 1.5), (0.0, 9, 1.0)])
-def test_mirostat_v1_finds_the_k_of_a_zipf_distribution(exponent: float, size: int, tau: float) -> None:
+@pytest.mark.parametrize(
+    ("exponent", "size", "tau"), [(1.4, 200, 2.0), (0.8, 50, 1.0), (1.0, 60, 1.5), (0.0, 9, 1.0)]
+)
+def test_mirostat_v1_finds_the_k_of_a_zipf_distribution(
+    exponent: float, size: int, tau: float
+) -> None:
     """Such a distribution gives back its own exponent, so that k is the formula's."""
     running = start("mirostat_v1", tau, setting=Setting(vocab(size)))
     left_V = running(zipf(exponent, size), NO_HISTORY)[0]
@@ -96,18 +104,28 @@ def test_mirostat_v1_finds_the_k_of_a_zipf_distribution(exponent: float, size: i
 
 def test_mirostat_v2_keeps_what_surprises_by_at_most_mu_and_steers_it() -> None:
     running = start("mirostat_v2", {"tau": 1, "eta": 0.5})
-    assert left(running, 0.5, 0.25, 0.125, 0.125) == pytest.approx([2 / 3, 1 / 3, 0, 0])  # mu = 2 bits
+    assert left(running, 0.5, 0.25, 0.125, 0.125) == pytest.approx(
+        [2 / 3, 1 / 3, 0, 0]
+    )  # mu = 2 bits
     choose(running, 0)  # S = 1 bit, as intended
     assert left(running, 0.5, 0.25, 0.125, 0.125) == pytest.approx([2 / 3, 1 / 3, 0, 0])
     choose(running, 1)  # S = 2 bits, so mu = 1.5
     assert left(running, 0.5, 0.25, 0.125, 0.125) == [1, 0, 0, 0]
-    assert left(running, 0.3, 0.3, 0.3, 0.1) == [1, 0, 0, 0]  # nothing within mu: the likeliest, the lowest id
+    assert left(running, 0.3, 0.3, 0.3, 0.1) == [
+        1,
+        0,
+        0,
+        0,
+    ]  # nothing within mu: the likeliest, the lowest id
     choose(running, 0)  # S = 1.737 bits of 0.3
     assert left(running, 0.5, 0.5, 0.0, 0.0) == pytest.approx([0.5, 0.5, 0, 0])
 
 
 @pytest.mark.parametrize(
-    ("surprise", "mu"),  # 2.4 less what 0.2, or the 2/9 that it became, surprises by beyond 1.2 bits
+    (
+        "surprise",
+        "mu",
+    ),  # 2.4 less what 0.2, or the 2/9 that it became, surprises by beyond 1.2 bits
     [("full", 3.6 + log2(0.2)), ("kept", 3.6 + log2(2 / 9))],
 )
 def test_mirostat_measures_the_surprise_before_or_after_its_cut(surprise: str, mu: float) -> None:
@@ -154,7 +172,9 @@ def test_mirostat_steers_the_surprise_to_tau(name: str, surprise: str, tau: floa
 def test_tau_as_a_share_of_the_models_bits() -> None:
     fifth = start("mirostat_v2", {"tau": {"of_bits": 0.5}}, setting=Setting(vocab(4), bits=2.0))
     assert left(fifth, 0.5, 0.25, 0.125, 0.125) == pytest.approx([2 / 3, 1 / 3, 0, 0])
-    with pytest.raises(ValueError, match=r"mirostat_v2\.tau\.of_bits needs the model's validation bits per token"):
+    with pytest.raises(
+        ValueError, match=r"mirostat_v2\.tau\.of_bits needs the model's validation bits per token"
+    ):
         FILTERS["mirostat_v2"]({"tau": {"of_bits": 0.5}}, Setting(vocab(4)))
 
 
@@ -164,7 +184,9 @@ def test_tau_as_a_share_of_the_models_bits() -> None:
 def test_adaptive_p_prefers_what_is_as_likely_as_its_goal() -> None:
     running = start("adaptive_p", 0.5)
     first = running(logits(0.5, 0.3, 0.2), NO_HISTORY)[0].tolist()
-    assert first == pytest.approx([5, 5 - 10 * (4 / 9) / (5 / 3), 0])  # distances 0, 2/3 and 1 in units of 0.3
+    assert first == pytest.approx(
+        [5, 5 - 10 * (4 / 9) / (5 / 3), 0]
+    )  # distances 0, 2/3 and 1 in units of 0.3
     choose(running, 2)  # p = 0.2: the mean is 0.9 * 0.5 + 0.1 * 0.2 = 0.47, so the goal 0.53
     second = running(logits(0.83, 0.17, 0.0), NO_HISTORY)[0].tolist()
     assert second == pytest.approx([0, 5 - 10 * 1.44 / 2.2, -inf])
@@ -194,7 +216,14 @@ def test_adaptive_p_steers_the_probability_of_what_is_chosen() -> None:
 def test_look_back_samples_where_the_distribution_came_before() -> None:
     running = start("look_back", {"tau": 0.1, "k": 2})
     seen = []
-    for p in [(0.7, 0.2, 0.1), (0.1, 0.2, 0.7), (0.7, 0.2, 0.1), (0.69, 0.21, 0.1), (0.0, 1.0, 0.0), (0.4, 0.2, 0.4)]:
+    for p in [
+        (0.7, 0.2, 0.1),
+        (0.1, 0.2, 0.7),
+        (0.7, 0.2, 0.1),
+        (0.69, 0.21, 0.1),
+        (0.0, 1.0, 0.0),
+        (0.4, 0.2, 0.4),
+    ]:
         seen.append([x > 0 for x in left(running, *p)])
         choose(running, 0)
     greedy = [[True, False, False], [False, False, True], [False, True, False]]
@@ -215,7 +244,14 @@ def test_look_back_measures_the_divergence_of_now_from_then() -> None:
 def test_look_back_forgets_what_is_outside_its_window() -> None:
     running = start("look_back", {"tau": 0.1, "k": 2, "window": 2})
     kept = []
-    for p in [(0.7, 0.2, 0.1), (0.1, 0.2, 0.7), (0.7, 0.2, 0.1), (0.1, 0.7, 0.2), (0.2, 0.1, 0.7), (0.7, 0.2, 0.1)]:
+    for p in [
+        (0.7, 0.2, 0.1),
+        (0.1, 0.2, 0.7),
+        (0.7, 0.2, 0.1),
+        (0.1, 0.7, 0.2),
+        (0.2, 0.1, 0.7),
+        (0.7, 0.2, 0.1),
+    ]:
         kept.append(sum(x > 0 for x in left(running, *p)))
         choose(running, 0)
     assert kept == [1, 1, 2, 1, 1, 1]
@@ -231,13 +267,20 @@ class Rememberer(nn.Module):
         super().__init__()
         gen = torch.Generator().manual_seed(5)
         self.vocab_size, self.context = size, context
-        self.register_buffer("table_VV", torch.randn(size, size, generator=gen, dtype=torch.float64))
+        self.register_buffer(
+            "table_VV", torch.randn(size, size, generator=gen, dtype=torch.float64)
+        )
 
     def initial_state(self, lanes: int) -> tuple[Tensor, ...]:
         return (self.table_VV.new_zeros(1, lanes, self.vocab_size),)
 
-    def forward(self, ids_BT: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        sums, fading_BV = [], (state if self.context is None else self.initial_state(len(ids_BT)))[0][0]
+    def forward(
+        self, ids_BT: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        sums, fading_BV = (
+            [],
+            (state if self.context is None else self.initial_state(len(ids_BT)))[0][0],
+        )
         for ids_B in ids_BT.unbind(1):
             fading_BV = 0.5 * fading_BV + self.table_VV[ids_B]
             sums.append(fading_BV)
@@ -262,7 +305,10 @@ def test_contrastive_decoding_subtracts_what_the_amateur_says(context: int | Non
         out_BV = running(raw_BV, text_BT[:, :end])
         read_BT = text_BT[:, max(0, end - (context or end)) : end]
         weak_BV = amateur(read_BT, amateur.initial_state(rows))[0].reshape(rows, -1, size)[:, -1]
-        p_BV, ratio_BV = raw_BV.softmax(-1), raw_BV.log_softmax(-1) - (weak_BV / 0.5).log_softmax(-1)
+        p_BV, ratio_BV = (
+            raw_BV.softmax(-1),
+            raw_BV.log_softmax(-1) - (weak_BV / 0.5).log_softmax(-1),
+        )
         likely_BV = p_BV >= 0.2 * p_BV.amax(-1, keepdim=True)
         assert torch.equal(out_BV.isfinite(), likely_BV)
         assert torch.allclose(out_BV[likely_BV], ratio_BV[likely_BV])
@@ -272,14 +318,21 @@ def test_contrastive_decoding_subtracts_what_the_amateur_says(context: int | Non
 def test_contrastive_decoding_needs_an_amateur_of_the_same_vocabulary() -> None:
     with pytest.raises(ValueError, match=r"contrastive_decoding needs a second, weaker model"):
         FILTERS["contrastive_decoding"](0.1, Setting(vocab(4)))
-    with pytest.raises(ValueError, match=r"must have the model's vocabulary, got one of 5 tokens and not 4"):
+    with pytest.raises(
+        ValueError, match=r"must have the model's vocabulary, got one of 5 tokens and not 4"
+    ):
         FILTERS["contrastive_decoding"](0.1, Setting(vocab(4), amateur=Rememberer(5)))  # type: ignore[arg-type]
 
 
 def test_every_start_is_fresh() -> None:
     """Two batches of one strategy do not hear of each other."""
     uniform_BS = torch.zeros(1, 3, dtype=torch.float64)
-    for name, value in [("mirostat_v2", {"tau": 1, "eta": 1}), ("adaptive_p", 0.5), ("look_back", 1), ("xtc", 0.5)]:
+    for name, value in [
+        ("mirostat_v2", {"tau": 1, "eta": 1}),
+        ("adaptive_p", 0.5),
+        ("look_back", 1),
+        ("xtc", 0.5),
+    ]:
         found = FILTERS[name](value, Setting(vocab(4)))
         first, second = found.start(uniform_BS), found.start(uniform_BS)
         before = left(first, 0.4, 0.3, 0.2, 0.1)
@@ -289,5 +342,7 @@ def test_every_start_is_fresh() -> None:
 
 
 def test_bits_are_bits() -> None:
-    assert left(start("mirostat_v2", log2(3) / 2 + 1e-9), 1 / 3, 1 / 3, 1 / 3) == pytest.approx([1 / 3, 1 / 3, 1 / 3])
+    assert left(start("mirostat_v2", log2(3) / 2 + 1e-9), 1 / 3, 1 / 3, 1 / 3) == pytest.approx(
+        [1 / 3, 1 / 3, 1 / 3]
+    )
     assert left(start("mirostat_v2", log2(3) / 2 - 1e-9), 1 / 3, 1 / 3, 1 / 3) == [1, 0, 0]

@@ -71,7 +71,11 @@ SIZES: dict[str, Any] = {"corpus": "toy", "name": "toy", "embedding": 8, "hidden
 
 def net(core: str = "lstm", **changes: Any) -> LanguageModel:
     torch.manual_seed(5)
-    made = build_model(params.Model.model_validate(SIZES | {"core": core} | changes), 11).double().eval()
+    made = (
+        build_model(params.Model.model_validate(SIZES | {"core": core} | changes), 11)
+        .double()
+        .eval()
+    )
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, std=0.8)
     return made
@@ -110,12 +114,16 @@ class TestCaptured:
             (net("elman", context=3), None),
         ],
     )
-    def test_equals_eager(self, model: LanguageModel, window: int | None, request: pytest.FixtureRequest) -> None:
+    def test_equals_eager(
+        self, model: LanguageModel, window: int | None, request: pytest.FixtureRequest
+    ) -> None:
         eager = self.logits(model, window)
         request.getfixturevalue("on_a_gpu")
         captured = self.logits(model, window)
         assert all(map(torch.equal, eager, captured)) and len(eager) == len(captured)
-        assert sum(tape.replays for tape in Tape.made) >= 4  # one rehearsal for each number of rows and tokens
+        assert (
+            sum(tape.replays for tape in Tape.made) >= 4
+        )  # one rehearsal for each number of rows and tokens
 
     def test_logits_stay_as_they_are_when_the_next_step_is_made(self, on_a_gpu: None) -> None:
         _, feed = read(net(), [(1, 2)], None)

@@ -30,7 +30,11 @@ VALUES: dict[str, list[Any]] = {
     "p_less": [True],
     "consistent_top_k": [1, 3],
     "consistent_top_p": [0.5, 1],
-    "repetition_penalty": [1.2, {"penalty": 1.2, "window": 4}, {"penalty": 0.9, "normalised": True}],
+    "repetition_penalty": [
+        1.2,
+        {"penalty": 1.2, "window": 4},
+        {"penalty": 0.9, "normalised": True},
+    ],
     "frequency_penalty": [0.2, {"value": -0.5, "window": 3}],
     "presence_penalty": [0.5, {"value": 1, "window": 3}],
     "no_repeat_ngram": [1, 2, 4],
@@ -39,7 +43,11 @@ VALUES: dict[str, list[Any]] = {
         {"multiplier": 1, "base": 1, "allowed": 1},
         {"multiplier": 2, "window": 6, "breakers": ["b", "<eos>"]},
     ],
-    "lz_penalty": [0.15, {"strength": 2, "window": None}, {"strength": 1, "window": 8, "buffer": 2}],
+    "lz_penalty": [
+        0.15,
+        {"strength": 2, "window": None},
+        {"strength": 1, "window": 8, "buffer": 2},
+    ],
     "fsd": [{"k": 2, "alpha": 0.6}, {"k": 60, "alpha": 0.3, "n": 1}],
     "xtc": [0.5, {"probability": 1, "threshold": 0.2}],
     "mirostat_v1": [2, {"tau": {"of_bits": 0.5}, "eta": 1, "surprise": "kept"}],
@@ -67,16 +75,22 @@ class Table(nn.Module):
     def initial_state(self, lanes: int) -> tuple[Tensor, ...]:
         return ()
 
-    def forward(self, ids_BT: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, ids_BT: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         return self.table_VV[ids_BT], state
 
 
 def vocab(size: int) -> Vocab:
-    return Vocab(("<eos>", *(chr(ord("a") + i) for i in range(size - 1))), (), params.Tokens(unit="char"))
+    return Vocab(
+        ("<eos>", *(chr(ord("a") + i) for i in range(size - 1))), (), params.Tokens(unit="char")
+    )
 
 
 def setting(size: int = 5) -> Setting:
-    table_VV = torch.randn(size, size, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    table_VV = torch.randn(
+        size, size, generator=torch.Generator().manual_seed(9), dtype=torch.float64
+    )
     return Setting(vocab(size), bits=2.0, amateur=Table(table_VV))  # type: ignore[arg-type]
 
 
@@ -102,12 +116,16 @@ def hostile_logits(size: int, seed: int = 0) -> Tensor:
 
 def histories(rows: int, size: int, length: int, seed: int = 0) -> Tensor:
     """Texts of few different tokens, so that much repeats; the first is one token over and over."""
-    text_BT = torch.randint(min(size, 3), (rows, length), generator=torch.Generator().manual_seed(seed))
+    text_BT = torch.randint(
+        min(size, 3), (rows, length), generator=torch.Generator().manual_seed(seed)
+    )
     text_BT[0] = 1
     return text_BT
 
 
-def run(name: str, value: Any, logits_SBV: Tensor, history_BT: Tensor, uniform_BS: Tensor) -> Tensor:
+def run(
+    name: str, value: Any, logits_SBV: Tensor, history_BT: Tensor, uniform_BS: Tensor
+) -> Tensor:
     """What a filter makes of the logits of some steps, in which every row chooses the likeliest token that is left."""
     found: Any = ALL[name](value, setting(logits_SBV.shape[2]))
     narrow = found.start(uniform_BS) if hasattr(found, "start") else found
@@ -140,7 +158,11 @@ def test_every_filter_is_tested() -> None:
 class TestContract:
     def test_leaves_its_arguments_alone(self, name: str, value: Any, size: int) -> None:
         found: Any = ALL[name](value, setting(size))
-        uniform_BS, logits_BV, history_BT = uniform(12, 3), hostile_logits(size), histories(12, size, 9)
+        uniform_BS, logits_BV, history_BT = (
+            uniform(12, 3),
+            hostile_logits(size),
+            histories(12, size, 9),
+        )
         before = uniform_BS.clone(), logits_BV.clone(), history_BT.clone()
         narrow = found.start(uniform_BS) if hasattr(found, "start") else found
         for _ in range(2):
@@ -156,7 +178,9 @@ class TestContract:
         logits_SBV, history_BT, uniform_BS = steps_of(size), histories(12, size, 9), uniform(12, 3)
         together = run(name, value, logits_SBV, history_BT, uniform_BS)
         rows = [slice(b, b + 1) for b in range(12)]
-        alone = torch.cat([run(name, value, logits_SBV[:, b], history_BT[b], uniform_BS[b]) for b in rows], 1)
+        alone = torch.cat(
+            [run(name, value, logits_SBV[:, b], history_BT[b], uniform_BS[b]) for b in rows], 1
+        )
         assert torch.equal(together, alone)
 
     def test_leaves_something_to_choose_and_no_nan(self, name: str, value: Any, size: int) -> None:
@@ -183,7 +207,13 @@ def test_a_prompt_of_one_token_will_do(name: str, value: Any) -> None:
 
 WRONG: dict[str, list[Any]] = {
     "temperature": [0, -1, nan, inf, "warm", None, True],
-    "dynamic_temperature": [-0.1, 1, {"temperature": 0.5, "range": 0.5}, {"temperature": 2}, {"rnage": 1}],
+    "dynamic_temperature": [
+        -0.1,
+        1,
+        {"temperature": 0.5, "range": 0.5},
+        {"temperature": 2},
+        {"rnage": 1},
+    ],
     "top_k": [0, -3, 2.5, "5", None, True],
     "top_p": [0, 1.01, -0.2, nan, "0.9", [0.9], True],
     "min_p": [-0.1, 1.1, None],
@@ -195,7 +225,13 @@ WRONG: dict[str, list[Any]] = {
     "p_less": [None, 0.5, False],
     "consistent_top_k": [0],
     "consistent_top_p": [0],
-    "repetition_penalty": [0, None, {"penalty": 1.2, "window": 0}, {"penalty": 1.2, "normalised": 1}, {"window": 3}],
+    "repetition_penalty": [
+        0,
+        None,
+        {"penalty": 1.2, "window": 0},
+        {"penalty": 1.2, "normalised": 1},
+        {"window": 3},
+    ],
     "frequency_penalty": [nan, None, {"value": 1, "window": -2}, {"window": 2}],
     "presence_penalty": ["much", {"value": 1, "window": 1.5}],
     "no_repeat_ngram": [0, 2.0, None, True],
@@ -209,7 +245,14 @@ WRONG: dict[str, list[Any]] = {
     "lz_penalty": [-1, None, {"window": 0}, {"buffer": 0}],
     "fsd": [{"k": 0}, {"alpha": 1.1}, {"n": 0}, {"beta": -0.1}, {"gamma": 1}],
     "xtc": [1.5, None, {"threshold": 0}],
-    "mirostat_v1": [0, None, {"eta": 1}, {"tau": 2, "eta": 0}, {"tau": {"of_bits": -1}}, {"tau": {"bits": 1}}],
+    "mirostat_v1": [
+        0,
+        None,
+        {"eta": 1},
+        {"tau": 2, "eta": 0},
+        {"tau": {"of_bits": -1}},
+        {"tau": {"bits": 1}},
+    ],
     "mirostat_v2": [0, None, {"tau": 2, "surprise": "half"}, {"tau": 2, "surprise": ["full"]}],
     "adaptive_p": [1.5, None, {"target": 0.5, "decay": 1}],
     "look_back": [0, None, {"tau": 1, "k": 0}, {"tau": 1, "window": 0}],
@@ -217,7 +260,9 @@ WRONG: dict[str, list[Any]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name in ALL for value in WRONG[name]])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name in ALL for value in WRONG[name]]
+)
 def test_refuses_wrong_values(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"^{name}[.\w]* (must be|has no setting)"):
         ALL[name](value, setting())
@@ -226,7 +271,11 @@ def test_refuses_wrong_values(name: str, value: object) -> None:
 def test_says_the_rule_the_value_and_the_nearest_name() -> None:
     for name, value, message in [
         ("top_p", 1.5, r"top_p must be a number in \(0, 1\], got 1\.5"),
-        ("temperature", 0, r"temperature must be a number greater than 0 \(pick: argmax is the limit at 0\), got 0"),
+        (
+            "temperature",
+            0,
+            r"temperature must be a number greater than 0 \(pick: argmax is the limit at 0\), got 0",
+        ),
         ("min_p", 2, r"min_p must be a number in \[0, 1\], got 2"),
         ("adaptive_p", 2, r"adaptive_p\.target must be a number of at most 1, got 2"),
         ("top_k", 0, "top_k must be a whole number of at least 1, got 0"),
@@ -263,7 +312,9 @@ def test_temperature_divides() -> None:
 
 
 def test_temperature_near_zero_is_greedy() -> None:
-    out_BV = build("temperature", 1e-300)(torch.tensor([[1.0, 3.0, 2.999, -inf]]).double(), NO_HISTORY)
+    out_BV = build("temperature", 1e-300)(
+        torch.tensor([[1.0, 3.0, 2.999, -inf]]).double(), NO_HISTORY
+    )
     assert out_BV.softmax(-1).tolist() == [[0, 1, 0, 0]]
 
 
@@ -317,7 +368,11 @@ def test_top_p_reaches_its_mass_with_nothing_to_spare() -> None:
 
 
 def test_typical_prefers_the_expected_surprise() -> None:
-    assert kept_of("typical", 0.5, [0.4, 0.2, 0.2, 0.2]) == [1, 2, 3]  # H = 1.33 nats, -ln 0.2 = 1.61, -ln 0.4 = 0.92
+    assert kept_of("typical", 0.5, [0.4, 0.2, 0.2, 0.2]) == [
+        1,
+        2,
+        3,
+    ]  # H = 1.33 nats, -ln 0.2 = 1.61, -ln 0.4 = 0.92
     assert kept_of("typical", 0.3, [0.4, 0.2, 0.2, 0.2]) == [1, 2]  # ties go to the lowest id
 
 
@@ -328,11 +383,15 @@ def test_epsilon_and_eta_cut_at_their_bar() -> None:
     assert kept_of("eta", 0.05, p) == [0, 1, 2]  # sqrt(0.05) e^-H = 0.0852 is above 0.05
     assert kept_of("eta", 0.5, p) == [0, 1]  # sqrt(0.5) e^-H = 0.2695
     assert kept_of("eta", 0.05, [0.04] * 25) == list(range(25))  # sqrt(0.05) / 25 = 0.0089
-    assert kept_of("epsilon", 0.05, [0.04] * 25) == list(range(25))  # none reaches it, all are the likeliest
+    assert kept_of("epsilon", 0.05, [0.04] * 25) == list(
+        range(25)
+    )  # none reaches it, all are the likeliest
 
 
 def test_top_n_sigma_measures_the_logits_that_are_left() -> None:
-    assert kept(build("top_n_sigma", 1), [3.0, 1.0, -1.0, -inf]) == [0]  # sigma 1.63, -inf does not count
+    assert kept(build("top_n_sigma", 1), [3.0, 1.0, -1.0, -inf]) == [
+        0
+    ]  # sigma 1.63, -inf does not count
     assert kept(build("top_n_sigma", 1.3), [3.0, 1.0, -1.0, -inf]) == [0, 1]
     assert kept(build("top_n_sigma", 1), [2.0, 2.0, 2.0]) == [0, 1, 2]
 
@@ -383,7 +442,12 @@ FOUR = [0.1, 0.2, 0.3, 0.4]
         ("min_p", 0.74, FOUR, [0.4 / 0.7, 0.3 / 0.7]),
         ("min_p", 0.76, FOUR, [1.0]),
         ("min_p", 1, FOUR, [1.0]),
-        ("typical", 0.5, [0.97, 0.01, 0.01, 0.01], [1.0]),  # theirs says 0.97, as it renormalises later
+        (
+            "typical",
+            0.5,
+            [0.97, 0.01, 0.01, 0.01],
+            [1.0],
+        ),  # theirs says 0.97, as it renormalises later
         ("typical", 0.5, [0.4, 0.2, 0.2, 0.2], [1 / 3, 1 / 3, 1 / 3]),
         ("top_n_sigma", 1, FOUR, [0.571429, 0.428571]),
         ("top_n_sigma", 0, FOUR, [0.4, 0.3, 0.2, 0.1]),
@@ -391,8 +455,12 @@ FOUR = [0.1, 0.2, 0.3, 0.4]
         ("p_less", True, [0.1, 0.15, 0.2, 0.25, 0.3], [0.5455, 0.4545]),
     ],
 )
-def test_agrees_with_published_vectors(name: str, value: Any, p: list[float], left: list[float]) -> None:
-    assert probabilities(build(name, value), p) == pytest.approx(left, abs=5e-5 if name == "p_less" else 1e-5)
+def test_agrees_with_published_vectors(
+    name: str, value: Any, p: list[float], left: list[float]
+) -> None:
+    assert probabilities(build(name, value), p) == pytest.approx(
+        left, abs=5e-5 if name == "p_less" else 1e-5
+    )
 
 
 @pytest.fixture(scope="module")
@@ -422,7 +490,9 @@ class TestAgainstTransformers:
         for logits_BV in HOSTILE:
             ours_BV = build("top_k", value)(logits_BV, NO_HISTORY)
             theirs_BV = warpers.TopKLogitsWarper(value)(None, logits_BV.clone())
-            assert torch.equal(ours_BV.isfinite().sum(-1), logits_BV.isfinite().sum(-1).clamp(max=value))
+            assert torch.equal(
+                ours_BV.isfinite().sum(-1), logits_BV.isfinite().sum(-1).clamp(max=value)
+            )
             edge_B1 = ours_BV.masked_fill(ours_BV == -inf, inf).amin(-1, keepdim=True)
             extra_BV = theirs_BV.isfinite() & ~ours_BV.isfinite()
             assert torch.equal(theirs_BV.masked_fill(extra_BV, -inf), ours_BV)
@@ -449,7 +519,9 @@ class TestAgainstTransformers:
         for logits_BV in [*HOSTILE, hostile_logits(150)]:
             theirs_BV = getattr(warpers, warper)(value)(None, logits_BV.clone()).softmax(-1)
             ours_BV = build(name, value)(logits_BV, NO_HISTORY).softmax(-1)
-            assert torch.allclose(ours_BV.sort(-1).values, theirs_BV.sort(-1).values, rtol=1e-12, atol=0)
+            assert torch.allclose(
+                ours_BV.sort(-1).values, theirs_BV.sort(-1).values, rtol=1e-12, atol=0
+            )
 
     @pytest.mark.parametrize(
         ("name", "warper", "value"),

@@ -38,7 +38,9 @@ def test_a_cell_per_strategy_prompt_and_seed_in_this_order() -> None:
 def test_only_what_the_state_decides_can_be_certified() -> None:
     rolling = Sampler("rolling", deterministic=True, window=4)
     penalised = Sampler("penalised", deterministic=True, uses_history=True)
-    certifiable = [Cell(each, 0, 0, 9).certifiable for each in (GREEDY, BEAM, PURE, rolling, penalised)]
+    certifiable = [
+        Cell(each, 0, 0, 9).certifiable for each in (GREEDY, BEAM, PURE, rolling, penalised)
+    ]
     assert certifiable == [True, True, False, False, False]
 
 
@@ -50,7 +52,9 @@ def test_each_sample_is_at_its_cell_whatever_else_is_made() -> None:
     for cell, each in zip(cells, together, strict=True):
         [alone] = made([cell])
         assert alone.ids_T.tolist() == each.ids_T.tolist()
-    assert [each.ids_T.tolist() for each in made(cells[::-1])] == [each.ids_T.tolist() for each in together[::-1]]
+    assert [each.ids_T.tolist() for each in made(cells[::-1])] == [
+        each.ids_T.tolist() for each in together[::-1]
+    ]
 
 
 def test_random_numbers_are_those_of_purpose_strategy_prompt_and_seed() -> None:
@@ -62,7 +66,9 @@ def test_random_numbers_are_those_of_purpose_strategy_prompt_and_seed() -> None:
 
 LETTERS = Vocab(("<unk>", *"abcdefghijk"), ("<unk>",), params.Tokens(unit="char"))
 LOOK_FOR_MATCHES = [
-    name for name in params.strategies() if any(part in name for part in ("no_repeat", "dry", "lz", "fsd"))
+    name
+    for name in params.strategies()
+    if any(part in name for part in ("no_repeat", "dry", "lz", "fsd"))
 ]
 """How many there are only the device knows."""
 CORES: dict[str, dict[str, object]] = {"lstm": {}, "elman": {"context": 3}}
@@ -73,22 +79,35 @@ OF_WINDOWS = [(name, "elman") for name in FEEDING]
 
 def net(core: str, seed: int) -> LanguageModel:
     torch.manual_seed(seed)
-    block = {"corpus": "toy", "name": "toy", "core": core, "embedding": 6, "hidden": 6} | CORES[core]
+    block = {"corpus": "toy", "name": "toy", "core": core, "embedding": 6, "hidden": 6} | CORES[
+        core
+    ]
     return build_model(params.Model.model_validate(block), len(LETTERS)).double().eval()
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize(("name", "core"), [*((name, "lstm") for name in params.strategies()), *OF_WINDOWS])
+@pytest.mark.parametrize(
+    ("name", "core"), [*((name, "lstm") for name in params.strategies()), *OF_WINDOWS]
+)
 def test_a_gpu_makes_the_same_samples_and_is_not_waited_for(name: str, core: str) -> None:
     def made(where: torch.device, length: int) -> list[Made]:
         judge, amateur = net(core, 0).to(where), net(core, 1).to(where)
         strategy = build_strategy(name, params.strategies()[name], Setting(LETTERS, 2.0, amateur))
         prompts = [(1, 2, 3, 4, 5, 1, 2, 3), (4, 5, 4, 5)]
-        return make(judge, grid([strategy], 2, (0, 1), length, length), prompts, ("gpu",), lambda tokens: None)
+        return make(
+            judge,
+            grid([strategy], 2, (0, 1), length, length),
+            prompts,
+            ("gpu",),
+            lambda tokens: None,
+        )
 
     Tape.made.clear()
     waits = []
-    with PretendedGpu() as gpu, patch.object(graphs, "maker", lambda device: GpuTape if device == GPU else None):
+    with (
+        PretendedGpu() as gpu,
+        patch.object(graphs, "maker", lambda device: GpuTape if device == GPU else None),
+    ):
         for length in (7, 14):
             before = gpu.waits
             found = made(GPU, length)
@@ -98,4 +117,6 @@ def test_a_gpu_makes_the_same_samples_and_is_not_waited_for(name: str, core: str
                 assert one.logprob_nats == pytest.approx(other.logprob_nats, rel=1e-9)
                 assert (one.rescued, one.witness is None) == (other.rescued, other.witness is None)
     assert waits[0] == waits[1] or name in LOOK_FOR_MATCHES
-    assert any(tape.replays for tape in Tape.made) or name.endswith("_rolling")  # its windows still grow
+    assert any(tape.replays for tape in Tape.made) or name.endswith(
+        "_rolling"
+    )  # its windows still grow

@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 
 from recurrence.decoding.history import counts, last_places, matches, recent
 
-texts = st.integers(1, 4).flatmap(lambda size: st.lists(st.integers(0, size - 1), min_size=1, max_size=24))
+texts = st.integers(1, 4).flatmap(
+    lambda size: st.lists(st.integers(0, size - 1), min_size=1, max_size=24)
+)
 
 
 def test_places_and_counts() -> None:
@@ -16,7 +18,9 @@ def test_places_and_counts() -> None:
 @given(texts, st.integers(1, 9))
 def test_matches_are_all_there_are(text: list[int], most: int) -> None:
     found = matches(torch.tensor([text]), most, 4)
-    ours = list(zip(found.place_M.tolist(), found.next_M.tolist(), found.length_M.tolist(), strict=True))
+    ours = list(
+        zip(found.place_M.tolist(), found.next_M.tolist(), found.length_M.tolist(), strict=True)
+    )
     expected = []
     for place in range(1, len(text)):
         agree = [text[place - n : place] == text[-n:] for n in range(1, min(place, most) + 1)]
@@ -28,7 +32,11 @@ def test_matches_are_all_there_are(text: list[int], most: int) -> None:
 
 def test_recent_is_the_end_or_all() -> None:
     text_BT = torch.tensor([[1, 2, 3]])
-    assert [recent(text_BT, last).tolist() for last in (None, 2, 9)] == [[[1, 2, 3]], [[2, 3]], [[1, 2, 3]]]
+    assert [recent(text_BT, last).tolist() for last in (None, 2, 9)] == [
+        [[1, 2, 3]],
+        [[2, 3]],
+        [[1, 2, 3]],
+    ]
 
 
 def test_a_text_of_one_token_has_no_matches() -> None:

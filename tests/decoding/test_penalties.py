@@ -28,7 +28,10 @@ def build(name: str, value: Any, setting: Setting = SETTING) -> Filter:
 
 
 def after(name: str, value: Any, history: Sequence[int], logits: Sequence[float]) -> list[float]:
-    logits_BV, history_BT = torch.tensor([logits], dtype=torch.float64), torch.tensor([history], dtype=torch.int64)
+    logits_BV, history_BT = (
+        torch.tensor([logits], dtype=torch.float64),
+        torch.tensor([history], dtype=torch.int64),
+    )
     return build(name, value)(logits_BV, history_BT)[0].tolist()
 
 
@@ -45,7 +48,9 @@ def probabilities(history: list[int], size: int, *chain: tuple[str, Any]) -> lis
     return torch.tensor(logits, dtype=torch.float64).softmax(-1).tolist()
 
 
-texts = st.integers(1, 4).flatmap(lambda size: st.lists(st.integers(0, size - 1), min_size=1, max_size=24))
+texts = st.integers(1, 4).flatmap(
+    lambda size: st.lists(st.integers(0, size - 1), min_size=1, max_size=24)
+)
 
 
 # ---- which tokens occurred
@@ -53,13 +58,17 @@ texts = st.integers(1, 4).flatmap(lambda size: st.lists(st.integers(0, size - 1)
 
 def test_repetition_penalty_depends_on_the_sign() -> None:
     assert after("repetition_penalty", 2, [0, 1, 1], [3.0, -1.0, 2.0]) == [1.5, -2.0, 2.0]
-    assert after("repetition_penalty", {"penalty": 2, "window": 2}, [0, 1, 1], [3.0, -1.0, 2.0]) == [3.0, -2.0, 2.0]
+    assert after(
+        "repetition_penalty", {"penalty": 2, "window": 2}, [0, 1, 1], [3.0, -1.0, 2.0]
+    ) == [3.0, -2.0, 2.0]
 
 
 def test_a_normalised_repetition_penalty_does_not_care_where_zero_is() -> None:
     value = {"penalty": 2, "normalised": True}
     ours = torch.tensor(after("repetition_penalty", value, [0], [log(0.5), log(0.3), log(0.2)]))
-    shifted = torch.tensor(after("repetition_penalty", value, [0], [log(0.5) + 7, log(0.3) + 7, log(0.2) + 7]))
+    shifted = torch.tensor(
+        after("repetition_penalty", value, [0], [log(0.5) + 7, log(0.3) + 7, log(0.2) + 7])
+    )
     assert torch.allclose(ours, torch.tensor([2 * log(0.5), log(0.3), log(0.2)]))
     assert torch.allclose(ours, shifted)
 
@@ -86,16 +95,26 @@ def test_all_seen_a_repetition_penalty_keeps_the_order() -> None:
 def test_penalties_agree_with_published_vectors(
     history: list[int], penalty: float, both: float, left: list[float]
 ) -> None:
-    chain = [("repetition_penalty", penalty), ("frequency_penalty", both), ("presence_penalty", both)]
+    chain = [
+        ("repetition_penalty", penalty),
+        ("frequency_penalty", both),
+        ("presence_penalty", both),
+    ]
     assert probabilities(history, 5, *chain) == pytest.approx(left, abs=1e-5)
 
 
 @given(texts, st.floats(-2, 2), st.none() | st.integers(1, 8))
-def test_frequency_and_presence_by_definition(text: list[int], strength: float, window: int | None) -> None:
+def test_frequency_and_presence_by_definition(
+    text: list[int], strength: float, window: int | None
+) -> None:
     seen = Counter(text if window is None else text[-window:])
     value = {"value": strength, "window": window}
-    assert after("frequency_penalty", value, text, [1.0] * 5) == [1.0 - strength * seen[i] for i in range(5)]
-    assert after("presence_penalty", value, text, [1.0] * 5) == [1.0 - strength * (seen[i] > 0) for i in range(5)]
+    assert after("frequency_penalty", value, text, [1.0] * 5) == [
+        1.0 - strength * seen[i] for i in range(5)
+    ]
+    assert after("presence_penalty", value, text, [1.0] * 5) == [
+        1.0 - strength * (seen[i] > 0) for i in range(5)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -120,15 +139,25 @@ class TestAgainstTransformers:
     @pytest.mark.parametrize("value", [0.7, 1.0, 1.2, 50.0])
     def test_repetition_penalty(self, processors: ModuleType, value: float) -> None:
         for size, length, gen in self.cases:
-            logits_BV, history_BT = self.logits(size, gen), torch.randint(size, (6, length), generator=gen)
-            theirs_BV = processors.RepetitionPenaltyLogitsProcessor(value)(history_BT, logits_BV.clone())
+            logits_BV, history_BT = (
+                self.logits(size, gen),
+                torch.randint(size, (6, length), generator=gen),
+            )
+            theirs_BV = processors.RepetitionPenaltyLogitsProcessor(value)(
+                history_BT, logits_BV.clone()
+            )
             assert torch.equal(build("repetition_penalty", value)(logits_BV, history_BT), theirs_BV)
 
     @pytest.mark.parametrize("value", [1, 2, 3, 4])
     def test_no_repeat_ngram(self, processors: ModuleType, value: int) -> None:
         for size, length, gen in self.cases:
-            logits_BV, history_BT = self.logits(size, gen), torch.randint(min(size, 4), (6, length), generator=gen)
-            theirs_BV = processors.NoRepeatNGramLogitsProcessor(value)(history_BT, logits_BV.clone())
+            logits_BV, history_BT = (
+                self.logits(size, gen),
+                torch.randint(min(size, 4), (6, length), generator=gen),
+            )
+            theirs_BV = processors.NoRepeatNGramLogitsProcessor(value)(
+                history_BT, logits_BV.clone()
+            )
             assert torch.equal(build("no_repeat_ngram", value)(logits_BV, history_BT), theirs_BV)
 
 
@@ -136,7 +165,12 @@ class TestAgainstTransformers:
 
 
 def dry_reference(
-    text: list[int], multiplier: float, base: float, allowed: int, window: int | None, breakers: set[int]
+    text: list[int],
+    multiplier: float,
+    base: float,
+    allowed: int,
+    window: int | None,
+    breakers: set[int],
 ) -> dict[int, float]:
     """From the definition, for one text: try every length at every place."""
     text = text if window is None else text[-window:]
@@ -144,7 +178,9 @@ def dry_reference(
     longest: dict[int, int] = {}
     for place in range(1, len(text)):
         for length in range(1, place + 1):
-            if text[place - length : place] == text[-length:] and not breakers & set(text[-length:]):
+            if text[place - length : place] == text[-length:] and not breakers & set(
+                text[-length:]
+            ):
                 longest[text[place]] = max(longest.get(text[place], 0), length)
     return {
         token: multiplier * base ** min(length - allowed, largest)
@@ -153,7 +189,9 @@ def dry_reference(
     }
 
 
-def dry(text: list[int], multiplier: float = 1, breakers: Sequence[int] = (), **value: Any) -> dict[int, float]:
+def dry(
+    text: list[int], multiplier: float = 1, breakers: Sequence[int] = (), **value: Any
+) -> dict[int, float]:
     letters = [LETTERS[i] for i in breakers]
     return taken("dry", {"multiplier": multiplier, "breakers": letters, **value}, text)
 
@@ -168,7 +206,9 @@ def dry(text: list[int], multiplier: float = 1, breakers: Sequence[int] = (), **
         ([4] * 400, {"base": 1, "allowed": 2}, {4: 1}),
     ],
 )
-def test_dry_agrees_with_vllm(text: list[int], value: dict[str, Any], expected: dict[int, float]) -> None:
+def test_dry_agrees_with_vllm(
+    text: list[int], value: dict[str, Any], expected: dict[int, float]
+) -> None:
     assert dry(text, **value) == pytest.approx(expected)
 
 
@@ -185,7 +225,12 @@ def test_dry_agrees_with_vllm(text: list[int], value: dict[str, Any], expected: 
 def test_dry_agrees_with_llama_cpp(
     text: list[int], multiplier: float, allowed: int, breakers: list[int], left: list[float]
 ) -> None:
-    value = {"multiplier": multiplier, "base": 1.1, "allowed": allowed, "breakers": [LETTERS[i] for i in breakers]}
+    value = {
+        "multiplier": multiplier,
+        "base": 1.1,
+        "allowed": allowed,
+        "breakers": [LETTERS[i] for i in breakers],
+    }
     assert probabilities(text, len(left), ("dry", value)) == pytest.approx(left, abs=1e-5)
 
 
@@ -196,7 +241,9 @@ def test_dry_agrees_with_llama_cpp(
     window=st.none() | st.integers(1, 20),
     breakers=st.sets(st.integers(0, 4), max_size=2),
 )
-def test_dry_by_definition(text: list[int], base: float, allowed: int, window: int | None, breakers: set[int]) -> None:
+def test_dry_by_definition(
+    text: list[int], base: float, allowed: int, window: int | None, breakers: set[int]
+) -> None:
     ours = dry(text, 0.8, sorted(breakers), base=base, allowed=allowed, window=window)
     assert ours == pytest.approx(dry_reference(text, 0.8, base, allowed, window, breakers))
 
@@ -258,13 +305,19 @@ def test_lz_penalty_by_definition(text: list[int], buffer: int, window: int | No
 # ---- FSD
 
 
-def fsd_reference(text: list[int], p: list[float], k: int, alpha: float, n: int, beta: float) -> list[float]:
+def fsd_reference(
+    text: list[int], p: list[float], k: int, alpha: float, n: int, beta: float
+) -> list[float]:
     """From the definition, token by token."""
     scores = [-inf] * len(p)
     for token in sorted(range(len(p)), key=lambda i: -p[i])[:k]:
         q, share = 0.0, 1.0
         for context in range(n - 1, 0, -1):
-            followers = [text[i] for i in range(context, len(text)) if text[i - context : i] == text[-context:]]
+            followers = [
+                text[i]
+                for i in range(context, len(text))
+                if text[i - context : i] == text[-context:]
+            ]
             if token in followers:
                 q += share * beta * followers.count(token) / (len(followers) + 1)
                 share *= 1 - beta
@@ -332,7 +385,10 @@ def test_what_bans_a_loop_ends_it(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("dry", {"multiplier": 0.8, "window": 12}),  # a window below the period does not see the loop
+        (
+            "dry",
+            {"multiplier": 0.8, "window": 12},
+        ),  # a window below the period does not see the loop
         ("repetition_penalty", 1.2),
         ("repetition_penalty", {"penalty": 1.2, "normalised": True}),
         ("presence_penalty", 0.5),

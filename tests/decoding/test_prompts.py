@@ -8,12 +8,21 @@ from recurrence.decoding.prompts import corpus_prompts, encode_prompt, prompts_d
 from recurrence.errors import RecurrenceError
 from recurrence.vocab import Vocab
 
-CHARS = Vocab(("<unk>", "<pad>", *"abc "), ("<unk>", "<pad>"), params.Tokens(unit="char", lower=True, newlines="drop"))
+CHARS = Vocab(
+    ("<unk>", "<pad>", *"abc "),
+    ("<unk>", "<pad>"),
+    params.Tokens(unit="char", lower=True, newlines="drop"),
+)
 WORDS = Vocab(("one", "two"), (), params.Tokens(unit="word"))
 
 
 def test_windows_are_evenly_spaced() -> None:
-    assert windows(np.arange(103, dtype=np.uint8), 4, 3) == [(0, 1, 2), (25, 26, 27), (50, 51, 52), (75, 76, 77)]
+    assert windows(np.arange(103, dtype=np.uint8), 4, 3) == [
+        (0, 1, 2),
+        (25, 26, 27),
+        (50, 51, 52),
+        (75, 76, 77),
+    ]
 
 
 def test_windows_of_nothing_is_nothing() -> None:
@@ -39,12 +48,16 @@ def test_a_partly_unknown_prompt_is_read() -> None:
 
 @pytest.mark.parametrize(("text", "vocab"), [("", CHARS), ("\n", CHARS), ("  \n ", WORDS)])
 def test_an_empty_prompt_is_refused(text: str, vocab: Vocab) -> None:
-    with pytest.raises(RecurrenceError, match="is empty; give at least one (char|word) to continue"):
+    with pytest.raises(
+        RecurrenceError, match="is empty; give at least one (char|word) to continue"
+    ):
         encode_prompt(text, vocab)
 
 
 def test_a_wholly_unknown_prompt_is_refused() -> None:
-    with pytest.raises(RecurrenceError, match="'xyz' is wholly unknown; use chars of the corpus, such as 'a', 'b'"):
+    with pytest.raises(
+        RecurrenceError, match="'xyz' is wholly unknown; use chars of the corpus, such as 'a', 'b'"
+    ):
         encode_prompt("xyz", CHARS)
     with pytest.raises(RecurrenceError, match="'three'"):
         encode_prompt("three", WORDS)

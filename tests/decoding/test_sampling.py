@@ -48,7 +48,9 @@ def mixed_rows() -> list[Row]:
 class TestDraw:
     def test_inverts_the_cumulative_distribution(self) -> None:
         logits_V = torch.tensor([0.1, 0.2, 0.3, 0.4]).log()
-        uniform_B = torch.tensor([0.0, 0.09, 0.11, 0.29, 0.31, 0.59, 0.61, 0.99], dtype=torch.float64)
+        uniform_B = torch.tensor(
+            [0.0, 0.09, 0.11, 0.29, 0.31, 0.59, 0.61, 0.99], dtype=torch.float64
+        )
         assert draw(logits_V.expand(8, 4), uniform_B).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
     def test_frequencies_are_the_probabilities(self) -> None:
@@ -59,14 +61,21 @@ class TestDraw:
 
     @pytest.mark.parametrize("uniform", [0.0, 1 - 2**-53])
     def test_never_takes_what_is_ruled_out(self, uniform: float) -> None:
-        logits_BV = torch.tensor([[-inf, 0.1, 0.2, -inf, 0.3, -inf], [-inf, -inf, -inf, 5.0, -inf, -inf]])
+        logits_BV = torch.tensor(
+            [[-inf, 0.1, 0.2, -inf, 0.3, -inf], [-inf, -inf, -inf, 5.0, -inf, -inf]]
+        )
         ids_B = draw(logits_BV, torch.full((2,), uniform, dtype=torch.float64))
         assert ids_B.tolist() == [1 if uniform == 0 else 4, 3]
 
     def test_the_largest_uniform_stays_within_any_total(self) -> None:
-        logits_BV = torch.randn(2000, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        logits_BV = torch.randn(
+            2000, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+        )
         logits_BV[:, -1] = -inf
-        assert draw(logits_BV, torch.full((2000,), 1 - 2**-53, dtype=torch.float64)).tolist() == [7] * 2000
+        assert (
+            draw(logits_BV, torch.full((2000,), 1 - 2**-53, dtype=torch.float64)).tolist()
+            == [7] * 2000
+        )
 
     def test_rare_tokens_keep_their_share(self) -> None:
         logits_BV = torch.tensor([[0.0, log(1e-12)]], dtype=torch.float64)
@@ -75,11 +84,20 @@ class TestDraw:
 
 
 def test_likeliest_is_the_lowest_of_equals() -> None:
-    logits_BV = torch.tensor([[1.0, 3.0, 3.0], [0.0, 0.0, 0.0], [-inf, -inf, -5.0], [nan, 1.0, 2.0]])
-    assert likeliest(logits_BV).tolist() == [1, 0, 2, 2]  # where nothing is a number, some id: `sample` refuses it
+    logits_BV = torch.tensor(
+        [[1.0, 3.0, 3.0], [0.0, 0.0, 0.0], [-inf, -inf, -5.0], [nan, 1.0, 2.0]]
+    )
+    assert likeliest(logits_BV).tolist() == [
+        1,
+        0,
+        2,
+        2,
+    ]  # where nothing is a number, some id: `sample` refuses it
 
 
-def made(model: torch.nn.Module, rows: list[Row], length: int) -> tuple[list[list[int]], list[float]]:
+def made(
+    model: torch.nn.Module, rows: list[Row], length: int
+) -> tuple[list[list[int]], list[float]]:
     found = sample(model, rows, length)
     assert found.length_B.tolist() == [length] * len(rows)
     assert not found.rescued_B.any()
@@ -100,7 +118,9 @@ class TestKnownModels:
 
     def test_samples_of_a_spiky_model_have_its_frequencies(self) -> None:
         logits = [log(0.7), log(0.2), log(0.1), -inf]
-        ids, _ = made(Fixed(logits), [Row((0,), PURE, generator("spiky", i)) for i in range(40)], 250)
+        ids, _ = made(
+            Fixed(logits), [Row((0,), PURE, generator("spiky", i)) for i in range(40)], 250
+        )
         counts = torch.tensor(ids).flatten().bincount(minlength=4).double()
         expected = torch.tensor([7000.0, 2000.0, 1000.0])
         # Chi-square with 2 degrees of freedom exceeds 13.8 once in a thousand; the seeds are fixed.
@@ -109,11 +129,15 @@ class TestKnownModels:
 
     def test_what_is_banned_never_comes(self) -> None:
         skip = Sampler("skip", banned=(0,))
-        ids, _ = made(Fixed([9.0, 0.0, 0.0]), [Row((0, 0), skip, generator(i)) for i in range(20)], 50)
+        ids, _ = made(
+            Fixed([9.0, 0.0, 0.0]), [Row((0, 0), skip, generator(i)) for i in range(20)], 50
+        )
         assert {i for row in ids for i in row} == {1, 2}
 
     def test_bans_hold_for_the_rows_of_their_sampler_alone(self) -> None:
-        rows = [Row((0,), Sampler(str(i), banned=(i,), deterministic=True), generator()) for i in (2, 1)]
+        rows = [
+            Row((0,), Sampler(str(i), banned=(i,), deterministic=True), generator()) for i in (2, 1)
+        ]
         assert made(Fixed([0.0, 1.0, 2.0]), rows, 2)[0] == [[1, 1], [2, 2]]
 
 
@@ -249,7 +273,9 @@ class TestAgainstNaiveLoops:
         for row, ids, logprob in zip(mixed_rows(), together, logprobs, strict=True):
             assert made(model, [row], 20) == ([ids], [pytest.approx(logprob, rel=1e-9)])
 
-    def test_memory_limits_change_nothing(self, context: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_memory_limits_change_nothing(
+        self, context: int | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         model = Fading(context=context)
         whole = sample(model, mixed_rows(), 12)
         monkeypatch.setattr(feeding, "READ_TOKENS", 2)
@@ -271,7 +297,12 @@ class TestAgainstNaiveLoops:
 class TestFeeding:
     def test_every_distinct_prompt_is_read_once_and_then_one_token_per_step(self) -> None:
         model = Fading()
-        rows = [Row(p, s, generator(i)) for p in ((1, 2), (3, 4), (5, 6, 7)) for s in (GREEDY, PURE) for i in range(3)]
+        rows = [
+            Row(p, s, generator(i))
+            for p in ((1, 2), (3, 4), (5, 6, 7))
+            for s in (GREEDY, PURE)
+            for i in range(3)
+        ]
         sample(model, rows, 5)
         assert [tuple(ids_BT.shape) for ids_BT in model.fed] == [(2, 2), (1, 3)] + [(18, 1)] * 4
 
@@ -280,17 +311,29 @@ class TestFeeding:
         prompt: Prompt = (1, 2, 3, 4, 5)
         ids, _ = made(model, [Row(prompt, Sampler("r", window=3), generator())], 4)
         text = [*prompt, *ids[0]]
-        assert [ids_BT[0].tolist() for ids_BT in model.fed] == [text[:5], text[3:6], text[4:7], text[5:8]]
+        assert [ids_BT[0].tolist() for ids_BT in model.fed] == [
+            text[:5],
+            text[3:6],
+            text[4:7],
+            text[5:8],
+        ]
 
     def test_a_window_model_sees_its_context_whatever_the_feeding(self) -> None:
         for sampler in (PURE, Sampler("rolling", window=8)):
             model = Fading(context=3)
             ids, _ = made(model, [Row((1, 2), sampler, generator())], 4)
             text = [1, 2, *ids[0]]
-            assert [ids_BT[0].tolist() for ids_BT in model.fed] == [text[:2], text[:3], text[1:4], text[2:5]]
+            assert [ids_BT[0].tolist() for ids_BT in model.fed] == [
+                text[:2],
+                text[:3],
+                text[1:4],
+                text[2:5],
+            ]
 
     @pytest.mark.parametrize("uses_history", [True, False])
-    def test_filters_see_prompt_and_text_so_far_of_their_rows_alone(self, uses_history: bool) -> None:
+    def test_filters_see_prompt_and_text_so_far_of_their_rows_alone(
+        self, uses_history: bool
+    ) -> None:
         seen: list[list[list[int]]] = []
 
         def spy(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
@@ -298,10 +341,17 @@ class TestFeeding:
             return logits_BV.clone()
 
         watching = Sampler("spy", (spy,), uses_history=uses_history)
-        rows = [Row(p, watching, generator(p)) for p in ((1, 2), (3, 4), (5,))] + [Row((6,), PURE, generator())]
+        rows = [Row(p, watching, generator(p)) for p in ((1, 2), (3, 4), (5,))] + [
+            Row((6,), PURE, generator())
+        ]
         first = [ids[0] for ids in made(Fading(), rows, 2)[0]]
         if uses_history:
-            assert seen == [[[5]], [[1, 2], [3, 4]], [[5, first[2]]], [[1, 2, first[0]], [3, 4, first[1]]]]
+            assert seen == [
+                [[5]],
+                [[1, 2], [3, 4]],
+                [[5, first[2]]],
+                [[1, 2, first[0]], [3, 4, first[1]]],
+            ]
         else:  # at once, and cut to what all have
             assert seen == [[[5], [2], [4]], [[5, first[2]], [2, first[0]], [4, first[1]]]]
 
@@ -347,15 +397,30 @@ def test_graphs_change_nothing(block: str, monkeypatch: pytest.MonkeyPatch) -> N
     small = params.model(block).model_copy(update={"embedding": 12, "hidden": 12})
     model, amateur = (build_model(small, 11).eval().double() for _ in range(2))
     setting = Setting(SETTING.vocab, 2.0, amateur)
-    names = ["greedy", "multinomial_rolling", "top_p_0_9", "contrastive_decoding", "beam_4", "contrastive_search"]
-    cells = grid([build_strategy(name, params.strategies()[name], setting) for name in names], 5, (0, 1), 12, 25)
+    names = [
+        "greedy",
+        "multinomial_rolling",
+        "top_p_0_9",
+        "contrastive_decoding",
+        "beam_4",
+        "contrastive_search",
+    ]
+    cells = grid(
+        [build_strategy(name, params.strategies()[name], setting) for name in names],
+        5,
+        (0, 1),
+        12,
+        25,
+    )
     eager = make(model, cells, PROMPTS, ("graphs",), lambda tokens: None)
     monkeypatch.setattr(graphs, "maker", lambda device: Tape)
     Tape.made.clear()
     captured = make(model, cells, PROMPTS, ("graphs",), lambda tokens: None)
     for one, other in zip(eager, captured, strict=True):
         assert torch.equal(one.ids_T, other.ids_T)
-        assert one.logprob_nats == pytest.approx(other.logprob_nats, rel=1e-12)  # memory lies elsewhere
+        assert one.logprob_nats == pytest.approx(
+            other.logprob_nats, rel=1e-12
+        )  # memory lies elsewhere
     assert sum(tape.replays for tape in Tape.made) > 100
 
 
@@ -402,7 +467,9 @@ class Coin:
 
         def __call__(self, logits_BV: Tensor, history_BT: Tensor) -> Tensor:
             heads_B1 = self.uniform_BT[:, self.step, None] < 0.5
-            return logits_BV.masked_fill(heads_B1 & (logits_BV < logits_BV.amax(1, keepdim=True)), -inf)
+            return logits_BV.masked_fill(
+                heads_B1 & (logits_BV < logits_BV.amax(1, keepdim=True)), -inf
+            )
 
         def chosen(self, ids_B: Tensor) -> None:
             self.coin.told.append(ids_B.tolist())
@@ -415,7 +482,10 @@ class TestFeedback:
         sampler = Sampler("coin", (coin,), uses_history=True)
         rows = [Row(p, sampler, generator(p)) for p in ((1, 2), (3,), (4, 5))]
         ids, _ = made(Fading(), [*rows, Row((1, 2), PURE, generator())], 4)
-        assert [tuple(uniform_BT.shape) for uniform_BT in coin.started] == [(1, 4), (2, 4)]  # shorter prompts first
+        assert [tuple(uniform_BT.shape) for uniform_BT in coin.started] == [
+            (1, 4),
+            (2, 4),
+        ]  # shorter prompts first
         assert coin.told[::2] == [[each] for each in ids[1]]
         assert coin.told[1::2] == [list(pair) for pair in zip(ids[0], ids[2], strict=True)]
 
@@ -458,14 +528,24 @@ class TestRescue:
 
     def test_is_counted_per_sample(self) -> None:
         strict = Sampler("strict", (nothing_after(2),), deterministic=True, uses_history=True)
-        rows = [Row((0,), strict, generator()), Row((1,), strict, generator()), Row((0,), GREEDY, generator())]
+        rows = [
+            Row((0,), strict, generator()),
+            Row((1,), strict, generator()),
+            Row((0,), GREEDY, generator()),
+        ]
         found = sample(Cyclic(3), rows, 4)
-        assert found.ids_BT.tolist() == [[1, 2, 0, 1], [2, 0, 1, 2], [1, 2, 0, 1]]  # the model's own choice after 2
+        assert found.ids_BT.tolist() == [
+            [1, 2, 0, 1],
+            [2, 0, 1, 2],
+            [1, 2, 0, 1],
+        ]  # the model's own choice after 2
         assert found.rescued_B.tolist() == [1, 1, 0]
 
     def test_a_model_that_knows_only_what_is_banned_gives_every_other_id_a_chance(self) -> None:
         skip = Sampler("skip", banned=(0,))
-        found = sample(Fixed([0.0, -inf, -inf]), [Row((0,), skip, generator(i)) for i in range(9)], 50)
+        found = sample(
+            Fixed([0.0, -inf, -inf]), [Row((0,), skip, generator(i)) for i in range(9)], 50
+        )
         counts_V = found.ids_BT.flatten().bincount(minlength=3)
         assert counts_V[0] == 0 and counts_V[1:].min() > 150
         assert found.rescued_B.tolist() == [50] * 9
@@ -481,13 +561,22 @@ class TestStopping:
         assert [ids_T.tolist() for ids_T in found.rows()] == [[2, 3, 4], [0, 1, 2, 3, 4]]
         assert found.ids_BT.tolist() == [[2, 3, 4, 0, 0, 0, 0], [0, 1, 2, 3, 4, 0, 0]]
         assert len(told) == 5
-        assert found.logprob_B.tolist() == [pytest.approx(n * (9 - log(exp(9) + 4))) for n in (3, 5)]
+        assert found.logprob_B.tolist() == [
+            pytest.approx(n * (9 - log(exp(9) + 4))) for n in (3, 5)
+        ]
 
     def test_what_never_ends_has_its_length(self) -> None:
-        found = sample(Cyclic(5), [Row((1,), GREEDY, generator())], 2, stop=lambda count: lambda ids_B: ids_B == 9)
+        found = sample(
+            Cyclic(5),
+            [Row((1,), GREEDY, generator())],
+            2,
+            stop=lambda count: lambda ids_B: ids_B == 9,
+        )
         assert (found.length_B.tolist(), found.ids_BT.tolist()) == ([2], [[2, 3]])
 
-    def test_each_part_that_is_taken_in_turn_is_stopped_by_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_each_part_that_is_taken_in_turn_is_stopped_by_itself(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(sampling, "CHUNK_CELLS", 2 * 5 * 64)
         counts: list[int] = []
 
@@ -495,6 +584,8 @@ class TestStopping:
             counts.append(count)
             return lambda ids_B: ids_B == 4
 
-        found = sample(Cyclic(5), [Row((i,), GREEDY, generator()) for i in (0, 1, 2)], 7, stop=start)
+        found = sample(
+            Cyclic(5), [Row((i,), GREEDY, generator()) for i in (0, 1, 2)], 7, stop=start
+        )
         assert counts == [2, 1]
         assert found.length_B.tolist() == [4, 3, 2]

@@ -16,12 +16,27 @@ from torch import Tensor, nn
 from recurrence import params
 from recurrence.cores import kneser_ney, unigram
 from recurrence.decoding import beams, searching
-from recurrence.decoding.beams import Diverse, Growth, Hypotheses, Stochastic, Through, conditioned, first, noise
+from recurrence.decoding.beams import (
+    Diverse,
+    Growth,
+    Hypotheses,
+    Stochastic,
+    Through,
+    conditioned,
+    first,
+    noise,
+)
 from recurrence.decoding.feeding import Prompt
 from recurrence.decoding.filters import Setting
 from recurrence.decoding.sampling import Sampler
 from recurrence.decoding.search import SEARCHES, SearchSetting
-from recurrence.decoding.searching import Beam, ContrastiveSearch, DiverseBeam, Search, StochasticBeam
+from recurrence.decoding.searching import (
+    Beam,
+    ContrastiveSearch,
+    DiverseBeam,
+    Search,
+    StochasticBeam,
+)
 from recurrence.errors import RecurrenceError
 from recurrence.model import build_model
 from recurrence.params import Tokens
@@ -41,9 +56,16 @@ class Table(nn.Module):
     With a context the hash is of the last tokens alone. Whole numbers for logits make many exact ties.
     """
 
-    def __init__(self, seed: int, size: int = 3, context: int | None = None, whole: bool = False) -> None:
+    def __init__(
+        self, seed: int, size: int = 3, context: int | None = None, whole: bool = False
+    ) -> None:
         super().__init__()
-        table = torch.randn(997, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 2
+        table = (
+            torch.randn(
+                997, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+            )
+            * 2
+        )
         self.table = table.round() if whole else table
         self.vocab_size, self.context = size, context
 
@@ -111,11 +133,19 @@ def slow_beam(
         taken: list[int] = []
         for g in range(groups):
             found = [
-                (score + grains(each) - penalty * 2**32 * taken.count(v), -i, -v, score + grains(each), (*text, v))
+                (
+                    score + grains(each) - penalty * 2**32 * taken.count(v),
+                    -i,
+                    -v,
+                    score + grains(each),
+                    (*text, v),
+                )
                 for i, (score, text) in enumerate(live[g])
                 for v, each in enumerate(after(text))
             ]
-            live[g] = [(score, text) for *_, score, text in sorted(found, reverse=True)[: width // groups]]
+            live[g] = [
+                (score, text) for *_, score, text in sorted(found, reverse=True)[: width // groups]
+            ]
             taken += [text[-1] for _, text in live[g]]
     together = [hypothesis for group in live for hypothesis in group]
     return sorted(together, key=lambda each: -each[0]), live
@@ -132,7 +162,9 @@ def slow_stop(after: LnP, width: int, length: int, eos: int, alpha: float) -> Te
             for v, each in enumerate(after(text))
         ]
         found.sort(reverse=True)
-        ended += [(score / steps**alpha, text) for score, *_, text in found[:width] if text[-1] == eos]
+        ended += [
+            (score / steps**alpha, text) for score, *_, text in found[:width] if text[-1] == eos
+        ]
         ended = sorted(ended, key=lambda each: -each[0])[:width]
         live = [(score, text) for score, *_, text in found if text[-1] != eos][:width]
         if len(ended) == width and live[0][0] / steps**alpha <= ended[-1][0]:
@@ -149,8 +181,12 @@ class TestFirst:
 
     @given(st.integers(0, 10**6), st.integers(1, 12))
     def test_is_a_stable_sort(self, seed: int, count: int) -> None:
-        score_PC = torch.randint(0, 4, (5, 12), generator=torch.Generator().manual_seed(seed)).double()
-        assert first(score_PC, count).equal(score_PC.sort(dim=1, descending=True, stable=True).indices[:, :count])
+        score_PC = torch.randint(
+            0, 4, (5, 12), generator=torch.Generator().manual_seed(seed)
+        ).double()
+        assert first(score_PC, count).equal(
+            score_PC.sort(dim=1, descending=True, stable=True).indices[:, :count]
+        )
 
 
 class TestBeam:
@@ -159,10 +195,15 @@ class TestBeam:
     def test_wide_enough_it_finds_the_best_of_all_texts(self, seed: int, length: int) -> None:
         model = Table(seed)
         after = ln_p(model, (0, 2))
-        best = max(product(range(3), repeat=length), key=lambda x: sum(after(x[:t])[x[t]] for t in range(length)))
+        best = max(
+            product(range(3), repeat=length),
+            key=lambda x: sum(after(x[:t])[x[t]] for t in range(length)),
+        )
         made = Beam("beam", width=3**length).find(model, [(0, 2)], length, rngs(1))
         assert tuple(made.ids_BT[0].tolist()) == best
-        assert made.logprob_B.item() == pytest.approx(sum(after(best[:t])[best[t]] for t in range(length)))
+        assert made.logprob_B.item() == pytest.approx(
+            sum(after(best[:t])[best[t]] for t in range(length))
+        )
 
     @given(st.integers(0, 10**6), st.integers(1, 5), st.booleans(), st.sampled_from([None, 2]))
     @settings(max_examples=60, deadline=None)
@@ -198,11 +239,26 @@ class TestBeam:
         after = [[0.02] * 5 for _ in range(5)]
         for i in range(5):
             after[i][(i + 1) % 5] = 0.92
-        assert text_of(Beam("beam", width=4), Chain(after), (3,), 12) == (4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0)
+        assert text_of(Beam("beam", width=4), Chain(after), (3,), 12) == (
+            4,
+            0,
+            1,
+            2,
+            3,
+            4,
+            0,
+            1,
+            2,
+            3,
+            4,
+            0,
+        )
 
     def test_the_best_text_leaves_its_loop_at_the_end(self) -> None:
         """0 again costs ln .6; 1 2 3 costs ln .4 and then nothing, until 3 goes anywhere: three tokens for one."""
-        chain = Chain([[0.6, 0.4, *[0] * 6], [0, 0, 1, *[0] * 5], [0, 0, 0, 1, *[0] * 4], *[[0.125] * 8] * 5])
+        chain = Chain(
+            [[0.6, 0.4, *[0] * 6], [0, 0, 1, *[0] * 5], [0, 0, 0, 1, *[0] * 4], *[[0.125] * 8] * 5]
+        )
         assert text_of(Beam("beam", width=4), chain, (0,), 50) == (0,) * 47 + (1, 2, 3)
         assert text_of(Beam("beam", width=1), chain, (0,), 50) == (0,) * 50
 
@@ -223,10 +279,14 @@ class TestBeam:
             raw_V = torch.tensor(after(text), dtype=torch.float64)
             return raw_V.index_fill(0, torch.tensor([0, 2, 4]), -inf).log_softmax(0).tolist()
 
-        best = max(product((1, 3), repeat=5), key=lambda x: sum(narrowed(x[:t])[x[t]] for t in range(5)))
+        best = max(
+            product((1, 3), repeat=5), key=lambda x: sum(narrowed(x[:t])[x[t]] for t in range(5))
+        )
         made = Beam("beam", (without_four,), (0, 2), width=32).find(model, [(0,)], 5, rngs(1))
         assert tuple(made.ids_BT[0].tolist()) == best
-        assert made.logprob_B.item() == pytest.approx(sum(after(best[:t])[best[t]] for t in range(5)))
+        assert made.logprob_B.item() == pytest.approx(
+            sum(after(best[:t])[best[t]] for t in range(5))
+        )
         assert made.rescued_B.tolist() == [0]
 
     @pytest.mark.parametrize("uses_history", [True, False])
@@ -240,12 +300,16 @@ class TestBeam:
 
         model = Table(8, size=6)
         after = ln_p(model, (5,))
-        made = text_of(Beam("beam", (unseen,), uses_history=uses_history, width=200), model, (5,), 5)
+        made = text_of(
+            Beam("beam", (unseen,), uses_history=uses_history, width=200), model, (5,), 5
+        )
         assert shown == ([1, 2, 3, 4, 5] if uses_history else [1] * 5)
         if uses_history:
 
             def narrowed(text: Text) -> list[float]:
-                left_V = torch.tensor(after(text)).double().index_fill(0, torch.tensor([5, *text]), -inf)
+                left_V = (
+                    torch.tensor(after(text)).double().index_fill(0, torch.tensor([5, *text]), -inf)
+                )
                 return left_V.log_softmax(0).tolist()
 
             orders = permutations(range(5))
@@ -277,7 +341,9 @@ class TestBeam:
     def test_says_where_the_model_yields_no_numbers(self) -> None:
         class Overflowing(Chain):
             def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
-                return super().forward(ids_BT, state)[0] + torch.where(ids_BT == 1, nan, 0.0)[..., None], state
+                return super().forward(ids_BT, state)[0] + torch.where(ids_BT == 1, nan, 0.0)[
+                    ..., None
+                ], state
 
         model = Overflowing([[0, 1.0], [1.0, 0]])
         with pytest.raises(RecurrenceError, match="probabilities are not numbers"):
@@ -289,11 +355,18 @@ class TestBeam:
 
 
 class TestStop:
-    @given(st.integers(0, 10**6), st.integers(1, 4), st.sampled_from([0.0, 0.6, 1.0, 2.0]), st.booleans())
+    @given(
+        st.integers(0, 10**6),
+        st.integers(1, 4),
+        st.sampled_from([0.0, 0.6, 1.0, 2.0]),
+        st.booleans(),
+    )
     @settings(max_examples=60, deadline=None)
     def test_is_the_slow_reference(self, seed: int, width: int, alpha: float, whole: bool) -> None:
         model = Table(seed, whole=whole)
-        made = Beam("beam", width=width, length_penalty=alpha, eos=2).find(model, [(0, 1)], 7, rngs(1))
+        made = Beam("beam", width=width, length_penalty=alpha, eos=2).find(
+            model, [(0, 1)], 7, rngs(1)
+        )
         expected = slow_stop(ln_p(model, (0, 1)), width, 7, 2, alpha)
         assert made.ids_BT[0].tolist() == [*expected, *[0] * (7 - len(expected))]
         assert made.length_B.tolist() == [len(expected)]
@@ -301,7 +374,10 @@ class TestStop:
     def test_a_length_penalty_prefers_longer_texts(self) -> None:
         """0 0 0 … at .9 each, or <eos> at .1: p alone ends at once where it can, per token it never does."""
         chain = Chain([[0.9, 0.1], [0.5, 0.5]])
-        lengths = [len(text_of(Beam("b", width=2, length_penalty=a, eos=1), chain, (0,), 40)) for a in (0, 1)]
+        lengths = [
+            len(text_of(Beam("b", width=2, length_penalty=a, eos=1), chain, (0,), 40))
+            for a in (0, 1)
+        ]
         assert lengths == [1, 40]
 
     def test_through_goes_on_after_eos(self) -> None:
@@ -312,7 +388,9 @@ class TestStop:
         assert stopped.length_B.tolist() == [1, 3]
         assert stopped.logprob_B.tolist() == [0, 0]
 
-    @pytest.mark.parametrize(("width", "alpha"), [(1, 1.0), (2, 1.0), (4, 0.0), (4, 1.0), (5, 2.0), (3, -1.0)])
+    @pytest.mark.parametrize(
+        ("width", "alpha"), [(1, 1.0), (2, 1.0), (4, 0.0), (4, 1.0), (5, 2.0), (3, -1.0)]
+    )
     @pytest.mark.parametrize("eos", [None, 6])
     def test_is_transformers_beam_search(self, width: int, alpha: float, eos: int | None) -> None:
         transformers = pytest.importorskip("transformers")
@@ -355,19 +433,30 @@ class Window(nn.Module):
 
 
 class TestDiverseBeam:
-    @given(st.integers(0, 10**6), st.sampled_from([(1, 1), (2, 2), (4, 2), (6, 3), (4, 4)]), st.booleans())
+    @given(
+        st.integers(0, 10**6),
+        st.sampled_from([(1, 1), (2, 2), (4, 2), (6, 3), (4, 4)]),
+        st.booleans(),
+    )
     @settings(max_examples=60, deadline=None)
     def test_is_the_slow_reference(self, seed: int, shape: tuple[int, int], whole: bool) -> None:
         width, groups = shape
         model = Table(seed, whole=whole)
         (_, text), *_ = slow_beam(ln_p(model, (1,)), width, 5, groups, penalty=0.5)[0]
-        assert text_of(DiverseBeam("d", width=width, groups=groups, penalty=0.5), model, (1,), 5) == text
+        assert (
+            text_of(DiverseBeam("d", width=width, groups=groups, penalty=0.5), model, (1,), 5)
+            == text
+        )
 
     def test_without_a_penalty_every_group_is_a_plain_beam(self) -> None:
-        total_PWV = torch.randn(3, 6, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        total_PWV = torch.randn(
+            3, 6, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+        )
         places = Diverse(3, 0.0)(total_PWV)
         for g in range(3):
-            assert (places[:, 2 * g : 2 * g + 2] - 14 * g).equal(beams.best(total_PWV[:, 2 * g : 2 * g + 2]))
+            assert (places[:, 2 * g : 2 * g + 2] - 14 * g).equal(
+                beams.best(total_PWV[:, 2 * g : 2 * g + 2])
+            )
 
     def test_without_a_penalty_it_finds_what_a_beam_of_a_groups_width_finds(self) -> None:
         model = lstm()
@@ -427,7 +516,9 @@ class TestStochasticBeam:
             growth = Growth(running, running.score[..., None] + own_PWV, own_PWV, running.rescued)
             running = through.step(growth)
             last = running.token
-            texts = torch.cat([texts.gather(1, running.parent[..., None].expand_as(texts)), last[..., None]], 2)
+            texts = torch.cat(
+                [texts.gather(1, running.parent[..., None].expand_as(texts)), last[..., None]], 2
+            )
         found: dict[tuple[Text, ...], int] = {}
         for row in texts.tolist():
             key = tuple(map(tuple, row))
@@ -449,7 +540,9 @@ class TestStochasticBeam:
         for draws, chance in without_replacement(p, 2).items():
             winner = max(draws, key=p.__getitem__)
             expected[winner] = expected.get(winner, 0) + chance
-        made = StochasticBeam("s", width=2).find(RANDOM_CHAIN, [(0,)] * count, 3, rngs(count, "best"))
+        made = StochasticBeam("s", width=2).find(
+            RANDOM_CHAIN, [(0,)] * count, 3, rngs(count, "best")
+        )
         found = list(map(tuple, made.ids_BT.tolist()))
         # texts of one probability share a place: .5 * .3 * .8 and the like
         for level in {round(p[x], 12) for x in expected}:
@@ -461,13 +554,17 @@ class TestStochasticBeam:
 
     def test_width_one_is_a_plain_sample(self) -> None:
         count = 4000
-        made = StochasticBeam("s", width=1).find(RANDOM_CHAIN, [(0,)] * count, 2, rngs(count, "one"))
+        made = StochasticBeam("s", width=1).find(
+            RANDOM_CHAIN, [(0,)] * count, 2, rngs(count, "one")
+        )
         found = list(map(tuple, made.ids_BT.tolist()))
         for x, p in every_text(RANDOM_CHAIN, 0, 2).items():
             assert abs(found.count(x) - count * p) <= 4 * (count * p * (1 - p)) ** 0.5
 
     def test_conditioned_gumbels_keep_their_order_below_the_top(self) -> None:
-        gumbel = torch.tensor([[[1.0, 3.0, 2.0, -inf], [-700.0, -701.0, -900.0, -700.5]]], dtype=torch.float64)
+        gumbel = torch.tensor(
+            [[[1.0, 3.0, 2.0, -inf], [-700.0, -701.0, -900.0, -700.5]]], dtype=torch.float64
+        )
         moved = conditioned(gumbel, torch.tensor([[-5.0, -20.0]], dtype=torch.float64))
         # -ln(e^5 - e^-3 + e^-g), by hand
         for g, m in zip(gumbel[0, 0, :3].tolist(), moved[0, 0, :3].tolist(), strict=True):
@@ -477,7 +574,9 @@ class TestStochasticBeam:
         assert moved[0, 1, 0].item() == -20
         assert moved.isfinite().sum().item() == 7
 
-    def test_does_not_depend_on_how_far_ahead_noise_is_drawn(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_does_not_depend_on_how_far_ahead_noise_is_drawn(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         model, found = lstm(), StochasticBeam("s", width=3)
         far = found.generate(model, [(1, 2)] * 3, 30, rngs(3))
         monkeypatch.setattr(beams, "NOISE_CELLS", 1)
@@ -509,7 +608,9 @@ class Placed(nn.Module):
         return self.ln_p_V.expand(*features.shape[:-1], -1)
 
 
-def slow_contrastive(model: nn.Module, prompt: Prompt, length: int, k: int, alpha: float) -> list[int]:
+def slow_contrastive(
+    model: nn.Module, prompt: Prompt, length: int, k: int, alpha: float
+) -> list[int]:
     """From the definition, reading everything again for every feature."""
 
     @cache
@@ -523,7 +624,8 @@ def slow_contrastive(model: nn.Module, prompt: Prompt, length: int, k: int, alph
         past = [feature(text[: t + 1]) for t in range(len(text))]
         scores = {
             v: (1 - alpha) * p_V[v].item()
-            - alpha * max(torch.cosine_similarity(feature((*text, v)), h, dim=0).item() for h in past)
+            - alpha
+            * max(torch.cosine_similarity(feature((*text, v)), h, dim=0).item() for h in past)
             for v in p_V.topk(k).indices.tolist()
         }
         text = (*text, max(scores, key=lambda v: scores[v]))
@@ -550,15 +652,25 @@ class TestContrastiveSearch:
         prompts: list[Prompt] = [(1, 2, 3, 4, 5), (6,), (0, 0, 7, 1, 3), (9, 9)]
         made = ContrastiveSearch("c", k=k, alpha=alpha).find(model, prompts, 20, rngs(4))
         with torch.inference_mode():
-            for prompt, ids, logprob in zip(prompts, made.ids_BT.tolist(), made.logprob_B.tolist(), strict=True):
+            for prompt, ids, logprob in zip(
+                prompts, made.ids_BT.tolist(), made.logprob_B.tolist(), strict=True
+            ):
                 assert ids == slow_contrastive(model, prompt, 20, k, alpha)
                 after = ln_p(model, prompt)
-                assert logprob == pytest.approx(sum(after(tuple(ids[:t]))[ids[t]] for t in range(20)))
+                assert logprob == pytest.approx(
+                    sum(after(tuple(ids[:t]))[ids[t]] for t in range(20))
+                )
 
     def test_alpha_zero_is_greedy(self) -> None:
         model = lstm()
-        greedy = Sampler("greedy", deterministic=True).generate(model, [(1, 2), (3, 3)], 40, rngs(2))
-        assert ContrastiveSearch("c", k=4, alpha=0.0).generate(model, [(1, 2), (3, 3)], 40, rngs(2)).equal(greedy)
+        greedy = Sampler("greedy", deterministic=True).generate(
+            model, [(1, 2), (3, 3)], 40, rngs(2)
+        )
+        assert (
+            ContrastiveSearch("c", k=4, alpha=0.0)
+            .generate(model, [(1, 2), (3, 3)], 40, rngs(2))
+            .equal(greedy)
+        )
 
     def test_of_equals_the_lowest_id(self) -> None:
         model = Placed([(1, 0)] * 3, [0.1, 0.2, 0.7])
@@ -577,16 +689,24 @@ class TestContrastiveSearch:
         assert made.rescued_B.tolist() == [0]
 
     @pytest.mark.parametrize(
-        "model", [unigram.Counted(torch.tensor([3, 4])), kneser_ney.Counted.count(np.array([0, 1] * 9), 2, order=2)]
+        "model",
+        [
+            unigram.Counted(torch.tensor([3, 4])),
+            kneser_ney.Counted.count(np.array([0, 1] * 9), 2, order=2),
+        ],
     )
     def test_refuses_a_model_that_counts(self, model: nn.Module) -> None:
-        with pytest.raises(RecurrenceError, match="strategy calm: contrastive search compares .* hidden states"):
+        with pytest.raises(
+            RecurrenceError, match="strategy calm: contrastive search compares .* hidden states"
+        ):
             ContrastiveSearch("calm").find(model, [(0,)], 4, rngs(1))
 
 
 def lstm(context: int | None = None) -> nn.Module:
     torch.manual_seed(5)
-    block = params.Model(corpus="c", name="m", core="lstm", embedding=8, hidden=12, layers=2, context=context)
+    block = params.Model(
+        corpus="c", name="m", core="lstm", embedding=8, hidden=12, layers=2, context=context
+    )
     model = build_model(block, 11).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -626,11 +746,15 @@ class TestAll:
     def test_logprob_is_the_models_own(self, found: Search) -> None:
         model = lstm()
         made = found.find(model, PROMPTS, 12, rngs(len(PROMPTS)))
-        for prompt, text, logprob in zip(PROMPTS, made.rows(), made.logprob_B.tolist(), strict=True):
+        for prompt, text, logprob in zip(
+            PROMPTS, made.rows(), made.logprob_B.tolist(), strict=True
+        ):
             ids = tuple(text.tolist())
             if found.window is None:
                 after = ln_p(model, prompt)
-                assert logprob == pytest.approx(sum(after(ids[:t])[ids[t]] for t in range(len(ids))))
+                assert logprob == pytest.approx(
+                    sum(after(ids[:t])[ids[t]] for t in range(len(ids)))
+                )
 
     def test_what_they_say_of_themselves(self) -> None:
         assert [each.deterministic for each in ALL] == [True, True, True, False, True]
@@ -646,7 +770,13 @@ class TestFactories:
     def test_blocks_become_searches(self) -> None:
         beam = SEARCHES["beam"]({"width": 8, "length_penalty": 0.5, "eos": "stop"}, GIVEN)
         assert isinstance(beam, Beam)
-        assert (beam.name, beam.width, beam.length_penalty, beam.eos, beam.banned) == ("mine", 8, 0.5, 1, (0,))
+        assert (beam.name, beam.width, beam.length_penalty, beam.eos, beam.banned) == (
+            "mine",
+            8,
+            0.5,
+            1,
+            (0,),
+        )
         assert SEARCHES["beam"](2, GIVEN).eos is None
         diverse = SEARCHES["diverse_beam"]({"width": 6, "penalty": 1}, GIVEN)
         assert (diverse.width, diverse.groups, diverse.penalty) == (6, 6, 1.0)
@@ -665,7 +795,11 @@ class TestFactories:
             ("beam", {"width": 0}, "beam.width must be a whole number of at least 1, got 0"),
             ("beam", {"length_penalty": "a"}, "beam.length_penalty must be a number"),
             ("beam", {"eos": "never"}, "beam.eos must be through or stop, got 'never'"),
-            ("diverse_beam", {"width": 6, "groups": 4}, "diverse_beam.groups must divide the width 6, got 4"),
+            (
+                "diverse_beam",
+                {"width": 6, "groups": 4},
+                "diverse_beam.groups must divide the width 6, got 4",
+            ),
             ("diverse_beam", {"penalty": -1}, "diverse_beam.penalty must be"),
             ("stochastic_beam", None, "stochastic_beam.width must be"),
             ("contrastive_search", {"alpha": 1.5}, "contrastive_search.alpha must be"),

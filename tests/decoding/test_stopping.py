@@ -33,7 +33,9 @@ class Third:
 
 
 def test_a_detector_is_told_of_every_token_of_its_lane() -> None:
-    assert sample(Cyclic(4), rows((0,), (1,)), 9, stop=lambda count: at_loop(Third(count))).length_B.tolist() == [3, 3]
+    assert sample(
+        Cyclic(4), rows((0,), (1,)), 9, stop=lambda count: at_loop(Third(count))
+    ).length_B.tolist() == [3, 3]
 
 
 @pytest.mark.parametrize("model", [Cyclic(7), Fading()])
@@ -41,7 +43,10 @@ def test_a_loop_ends_its_row_at_the_first_prefix_that_has_one(model: torch.nn.Mo
     asked = rows((0,), (1, 3), (2, 2))
     whole = sample(model, asked, 60).rows()
     stopped = sample(
-        model, rows((0,), (1, 3), (2, 2)), 60, stop=lambda count: at_loop(OnlineDetector(count, "char", 9))
+        model,
+        rows((0,), (1, 3), (2, 2)),
+        60,
+        stop=lambda count: at_loop(OnlineDetector(count, "char", 9)),
     )
     assert len({len(ids_T) for ids_T in stopped.rows()}) > 1 or isinstance(model, Cyclic)
     for ids_T, all_T in zip(stopped.rows(), whole, strict=True):

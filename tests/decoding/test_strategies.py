@@ -22,7 +22,9 @@ from recurrence.vocab import Vocab
 
 Strategy = Sampler | Search
 
-VOCAB = Vocab(("<unk>", "<pad>", "a", "b", "c", "<eos>"), ("<unk>", "<pad>"), params.Tokens(unit="char"))
+VOCAB = Vocab(
+    ("<unk>", "<pad>", "a", "b", "c", "<eos>"), ("<unk>", "<pad>"), params.Tokens(unit="char")
+)
 WORDS = Vocab(("one", "two"), (), params.Tokens(unit="word"))
 
 
@@ -50,7 +52,9 @@ class TestBlocks:
     def test_specials_are_banned_unless_allowed(self) -> None:
         even = [0.0] * 6
         assert left(build(pick="sample"), even) == pytest.approx([0, 0, 0.25, 0.25, 0.25, 0.25])
-        assert left(build(pick="sample", allow=["<unk>"]), even) == pytest.approx([0.2, 0, 0.2, 0.2, 0.2, 0.2])
+        assert left(build(pick="sample", allow=["<unk>"]), even) == pytest.approx(
+            [0.2, 0, 0.2, 0.2, 0.2, 0.2]
+        )
         assert set(chosen(build(pick="sample"), even, 60)) == {2, 3, 4, 5}
 
     def test_eos_that_is_a_special_is_banned_by_an_empty_allow(self) -> None:
@@ -68,7 +72,14 @@ class TestBlocks:
         assert not build(pick="sample").deterministic
 
     def test_filters_apply_in_their_order(self) -> None:
-        logits = [-inf, -inf, 0.0, 1.0, -inf, -inf]  # probabilities .27 and .73; at T = .25, .02 and .98
+        logits = [
+            -inf,
+            -inf,
+            0.0,
+            1.0,
+            -inf,
+            -inf,
+        ]  # probabilities .27 and .73; at T = .25, .02 and .98
         narrow_last = build(pick="sample", filters=[{"temperature": 0.25}, {"top_p": 0.9}])
         narrow_first = build(pick="sample", filters=[{"top_p": 0.9}, {"temperature": 0.25}])
         assert left(narrow_last, logits) == [0, 0, 0, 1, 0, 0]
@@ -88,7 +99,9 @@ class TestBlocks:
         assert build(search={"beam": 2}, filters=[{"no_repeat_ngram": 3}]).uses_history
 
     def test_a_search_has_its_settings_filters_and_bans(self) -> None:
-        beam = build(search={"beam": {"width": {"char": 3, "word": 2}}}, filters=[{"temperature": 0.5}])
+        beam = build(
+            search={"beam": {"width": {"char": 3, "word": 2}}}, filters=[{"temperature": 0.5}]
+        )
         assert isinstance(beam, Search)
         assert (beam.name, beam.width, beam.banned, len(beam.filters)) == ("mine", 3, (0, 1), 1)
         assert beam.deterministic and not build(search={"stochastic_beam": 2}).deterministic
@@ -109,7 +122,8 @@ class TestUnits:
 
     def test_a_unit_without_a_value_is_named(self) -> None:
         with pytest.raises(
-            RecurrenceError, match=r"mine.filters: {'char': 1} has no value for words; give {char: ..., w"
+            RecurrenceError,
+            match=r"mine.filters: {'char': 1} has no value for words; give {char: ..., w",
         ):
             build(WORDS, pick="sample", filters=[{"top_k": {"char": 1}}])
 
@@ -128,14 +142,22 @@ class TestNotebooks:
         strategy = build(pick="sample", allow=["<eos>", "<pad>"])
         p = [0.4, 0.1, 0.2, 0.15, 0.1, 0.05]
         notebook = [0.0] + [p_j + p[0] * p_j / (1 - p[0]) for p_j in p[1:]]
-        assert left(strategy, torch.tensor(p, dtype=torch.float64).log().tolist()) == pytest.approx(notebook)
+        assert left(strategy, torch.tensor(p, dtype=torch.float64).log().tolist()) == pytest.approx(
+            notebook
+        )
 
 
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ({"filters": [{"topk": 5}]}, "strategies.mine.filters: no filter 'topk'; did you mean 'top_k'? available: "),
-        ({"filters": [{"top_k": 5}, {"top_p": 1.5}]}, "strategies.mine.filters: top_p must be a number"),
+        (
+            {"filters": [{"topk": 5}]},
+            "strategies.mine.filters: no filter 'topk'; did you mean 'top_k'? available: ",
+        ),
+        (
+            {"filters": [{"top_k": 5}, {"top_p": 1.5}]},
+            "strategies.mine.filters: top_p must be a number",
+        ),
         (
             {"filters": [{"temperature": 0}]},
             "strategies.mine.filters: temperature must be a number greater than 0",
@@ -188,7 +210,9 @@ def test_a_ban_of_everything_is_refused() -> None:
 # ---------------------------------------------------------------- what every strategy promises
 
 SIZE = 13
-LETTERS = Vocab(("<unk>", "<pad>", *"abcdefgh.\n", "<eos>"), ("<unk>", "<pad>"), params.Tokens(unit="char"))
+LETTERS = Vocab(
+    ("<unk>", "<pad>", *"abcdefgh.\n", "<eos>"), ("<unk>", "<pad>"), params.Tokens(unit="char")
+)
 LENGTH = 24
 PROMPTS = ((2, 3, 4), (5,), (4, 9, 2, 2, 7, 2, 6, 4, 9, 2), (8, 8), (10, 2, 3))
 VALUES: dict[str, Any] = {
@@ -220,8 +244,13 @@ VALUES: dict[str, Any] = {
     "contrastive_decoding": 0.3,
 }
 """A value for every filter; one that is missing here fails a test below."""
-BLOCKS = {f"sample_{name}": {"pick": "sample", "filters": [{name: value}]} for name, value in VALUES.items()}
-BLOCKS |= {f"argmax_{k}": {"pick": "argmax", "filters": [{k: v}]} for k, v in VALUES.items() if k != "xtc"}
+BLOCKS = {
+    f"sample_{name}": {"pick": "sample", "filters": [{name: value}]}
+    for name, value in VALUES.items()
+}
+BLOCKS |= {
+    f"argmax_{k}": {"pick": "argmax", "filters": [{k: v}]} for k, v in VALUES.items() if k != "xtc"
+}
 BLOCKS |= {
     "all_kinds": {
         "pick": "sample",
@@ -235,8 +264,16 @@ BLOCKS |= {
         ],
         "allow": ["<unk>", "<eos>"],
     },
-    "rolling": {"pick": "sample", "filters": [{"xtc": 0.5}, {"no_repeat_ngram": 3}], "feeding": "rolling", "window": 3},
-    "diverse_filtered": {"search": {"diverse_beam": 4}, "filters": [{"top_k": 5}, {"repetition_penalty": 1.3}]},
+    "rolling": {
+        "pick": "sample",
+        "filters": [{"xtc": 0.5}, {"no_repeat_ngram": 3}],
+        "feeding": "rolling",
+        "window": 3,
+    },
+    "diverse_filtered": {
+        "search": {"diverse_beam": 4},
+        "filters": [{"top_k": 5}, {"repetition_penalty": 1.3}],
+    },
     "beam_stop": {"search": {"beam": {"width": 3, "eos": "stop"}}},
     "stochastic": {"search": {"stochastic_beam": 3}},
     "contrastive": {"search": {"contrastive_search": 3}},
@@ -246,7 +283,9 @@ BLOCKS |= {f"params_{name}": block.model_dump() for name, block in params.strate
 
 def net(core: str, seed: int) -> LanguageModel:
     torch.manual_seed(seed)
-    block = params.Model(corpus="mine", name="net", core=core, embedding=6, hidden=10, init_range=1.0)
+    block = params.Model(
+        corpus="mine", name="net", core=core, embedding=6, hidden=10, init_range=1.0
+    )
     return build_model(block, SIZE).eval().double()
 
 
@@ -258,12 +297,18 @@ def strategy_of(name: str) -> Strategy:
     return build_strategy(name, params.Strategy.model_validate(BLOCKS[name]), SETTING)
 
 
-def made(strategy: Strategy, prompts: tuple[tuple[int, ...], ...] = PROMPTS, other: str = "") -> Samples:
+def made(
+    strategy: Strategy, prompts: tuple[tuple[int, ...], ...] = PROMPTS, other: str = ""
+) -> Samples:
     """A sample of each prompt, in this order."""
     rng = [generator(strategy.name, prompt, other) for prompt in prompts]
     if isinstance(strategy, Search):
         return strategy.find(MODEL, prompts, LENGTH, rng)
-    return sample(MODEL, [Row(prompt, strategy, own) for prompt, own in zip(prompts, rng, strict=True)], LENGTH)
+    return sample(
+        MODEL,
+        [Row(prompt, strategy, own) for prompt, own in zip(prompts, rng, strict=True)],
+        LENGTH,
+    )
 
 
 def ids(found: Samples) -> list[list[int]]:
@@ -272,7 +317,9 @@ def ids(found: Samples) -> list[list[int]]:
 
 def test_every_filter_and_search_is_among_those_tried() -> None:
     assert VALUES.keys() == FILTERS.keys()
-    assert {name for block in BLOCKS.values() for name in block.get("search") or ()} == SEARCHES.keys()
+    assert {
+        name for block in BLOCKS.values() for name in block.get("search") or ()
+    } == SEARCHES.keys()
     assert FILTERS.keys() > strategies.HISTORY
     assert strategies.CHANCE < strategies.HISTORY
 
@@ -324,26 +371,40 @@ def test_log_probabilities_are_the_models_own(name: str) -> None:
         assert logprob == pytest.approx(own.item(), rel=1e-9)
 
 
-@pytest.mark.parametrize("name", [name for name, block in BLOCKS.items() if not block.get("search")])
+@pytest.mark.parametrize(
+    "name", [name for name, block in BLOCKS.items() if not block.get("search")]
+)
 def test_a_sampler_does_what_the_naive_loop_does(name: str) -> None:
     strategy = strategy_of(name)
     assert isinstance(strategy, Sampler)
     found = made(strategy)
     with torch.inference_mode():
-        expected = [naive(MODEL, prompt, strategy, LENGTH, generator(name, prompt, "")) for prompt in PROMPTS]
+        expected = [
+            naive(MODEL, prompt, strategy, LENGTH, generator(name, prompt, ""))
+            for prompt in PROMPTS
+        ]
     assert ids(found) == [ids_T for ids_T, _, _ in expected]
     assert found.rescued_B.tolist() == [rescued for _, _, rescued in expected]
 
 
-@pytest.mark.parametrize("name", [name for name, block in BLOCKS.items() if not block.get("search")])
+@pytest.mark.parametrize(
+    "name", [name for name, block in BLOCKS.items() if not block.get("search")]
+)
 def test_a_shorter_sample_is_the_beginning_of_a_longer_one(name: str) -> None:
     rows = [Row(prompt, strategy_of(name), generator(name, prompt, "")) for prompt in PROMPTS[:2]]
-    assert sample(MODEL, rows, 9).ids_BT.tolist() == made(strategy_of(name), PROMPTS[:2]).ids_BT[:, :9].tolist()
+    assert (
+        sample(MODEL, rows, 9).ids_BT.tolist()
+        == made(strategy_of(name), PROMPTS[:2]).ids_BT[:, :9].tolist()
+    )
 
 
 def test_all_strategies_in_one_batch_do_not_touch_each_other() -> None:
     samplers = [each for each in map(strategy_of, BLOCKS) if isinstance(each, Sampler)]
-    rows = [Row(prompt, each, generator(each.name, prompt, "")) for each in samplers for prompt in PROMPTS]
+    rows = [
+        Row(prompt, each, generator(each.name, prompt, ""))
+        for each in samplers
+        for prompt in PROMPTS
+    ]
     together = sample(MODEL, rows, LENGTH).ids_BT.tolist()
     assert together == [row for each in samplers for row in made(each).ids_BT.tolist()]
 
@@ -360,11 +421,16 @@ def no_repeat(size: int) -> Strategy:
     return build(vocab, pick="argmax", filters=[{"no_repeat_ngram": 1}])
 
 
-@pytest.mark.parametrize("name", ["params_greedy", "params_greedy_dry", "params_multinomial", "params_xtc"])
+@pytest.mark.parametrize(
+    "name", ["params_greedy", "params_greedy_dry", "params_multinomial", "params_xtc"]
+)
 def test_stop_at_eos_and_through_eos(name: str) -> None:
     strategy, eos = strategy_of(name), LETTERS.index["<eos>"]
     rng = [generator(name, prompt, "") for prompt in PROMPTS]
     rows = [Row(prompt, strategy, own) for prompt, own in zip(PROMPTS, rng, strict=True)]
-    through, stopped = ids(made(strategy)), ids(sample(MODEL, rows, LENGTH, stop=lambda count: at_token(eos)))
+    through, stopped = (
+        ids(made(strategy)),
+        ids(sample(MODEL, rows, LENGTH, stop=lambda count: at_token(eos))),
+    )
     for whole, cut in zip(through, stopped, strict=True):
         assert cut == (whole[: whole.index(eos) + 1] if eos in whole else whole)

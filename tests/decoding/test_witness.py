@@ -19,7 +19,9 @@ PROMPTS = [(1, 2, 3), (4,), (5, 6, 7), (8, 8, 8, 8)]
 
 def circling(period: int, length: int, rest: int = 5, drift: float = 0.0) -> Tensor:
     """States that go round from token `rest` on, each time `drift` away from where they were."""
-    states_TH = torch.randn(length, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    states_TH = torch.randn(
+        length, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     for t in range(rest + period, length):
         states_TH[t] = states_TH[t - period] + drift
     return states_TH
@@ -51,7 +53,9 @@ def test_one_state_that_came_back_is_no_loop() -> None:
 @pytest.mark.parametrize("length", [0, 1, 2])
 def test_too_short_to_say(length: int) -> None:
     assert length == 0 or witness(torch.zeros(length, 3)) is None
-    assert certify(net("nietzsche-lstm"), [(1,)], [torch.zeros(length, dtype=torch.int64)]) == [None]
+    assert certify(net("nietzsche-lstm"), [(1,)], [torch.zeros(length, dtype=torch.int64)]) == [
+        None
+    ]
 
 
 def net(block: str) -> LanguageModel:
@@ -60,8 +64,12 @@ def net(block: str) -> LanguageModel:
     return build_model(small, 11).eval().double()
 
 
-@pytest.mark.parametrize("block", ["nietzsche-lstm", "nietzsche-rnn", "human_numbers-lm2", "nietzsche-awd_lstm"])
-def test_what_is_certified_is_a_loop_of_that_period(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "block", ["nietzsche-lstm", "nietzsche-rnn", "human_numbers-lm2", "nietzsche-awd_lstm"]
+)
+def test_what_is_certified_is_a_loop_of_that_period(
+    block: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = net(block)
     ids = sample(model, [Row(prompt, GREEDY, generator()) for prompt in PROMPTS], 300).rows()
     found = certify(model, PROMPTS, ids)
@@ -77,7 +85,9 @@ def test_what_is_certified_is_a_loop_of_that_period(block: str, monkeypatch: pyt
 def test_the_text_plays_no_part() -> None:
     """Of samples by chance alone none is certified, and a text that does not loop for the model's state neither."""
     model = net("nietzsche-lstm")
-    ids = sample(model, [Row(prompt, Sampler("pure"), generator(prompt)) for prompt in PROMPTS], 300).rows()
+    ids = sample(
+        model, [Row(prompt, Sampler("pure"), generator(prompt)) for prompt in PROMPTS], 300
+    ).rows()
     assert certify(model, PROMPTS, ids) == [None] * 4
 
 

@@ -26,13 +26,21 @@ def stale_locks(root: Path) -> list[str]:
 
 def differences(expected: Pipeline, found: Pipeline) -> list[str]:
     """What differs from the undisturbed run, once wall facts are the same in both and the reports made anew."""
-    lost = [f"half-written: {path}" for path in found.root.rglob("*.partial") if ".checkpoints" not in path.parts]
+    lost = [
+        f"half-written: {path}"
+        for path in found.root.rglob("*.partial")
+        if ".checkpoints" not in path.parts
+    ]
     lost += [f"not what dvc.lock says: {path}" for _, path in integrity.changed_outputs(found.root)]
     shutil.rmtree(found.root / "data/wall")
     shutil.copytree(expected.root / "data/wall", found.root / "data/wall")
-    found.run(sys.executable, "-m", "recurrence.stages.report", "mine")
+    found.run(sys.executable, "-m", "recurrence.stages", "report", "mine")
     ours, theirs = found.outputs(), expected.outputs()
-    lost += [f"differs: {name}" for name in sorted(ours.keys() | theirs.keys()) if ours.get(name) != theirs.get(name)]
+    lost += [
+        f"differs: {name}"
+        for name in sorted(ours.keys() | theirs.keys())
+        if ours.get(name) != theirs.get(name)
+    ]
     names, states = runs(found.root)
     if names != runs(expected.root)[0]:
         lost.append(f"MLflow holds {names}")
@@ -47,7 +55,9 @@ def runs(root: Path) -> tuple[Counter[str], Counter[str]]:
 
     client = MlflowClient(f"sqlite:///{root}/.mlflow/mlflow.db")
     experiment = client.get_experiment_by_name("mine").experiment_id
-    found = list(client.search_runs([experiment], run_view_type=3, max_results=10_000))  # ViewType.ALL
+    found = list(
+        client.search_runs([experiment], run_view_type=3, max_results=10_000)
+    )  # ViewType.ALL
     names = Counter(run.info.run_name for run in found if run.info.lifecycle_stage == "active")
     names.update(f"model {model.name}" for model in client.search_logged_models([experiment]))
     return names, Counter(run.info.status for run in found)

@@ -29,7 +29,10 @@ def marked(mark: str, name: str = "SOAK") -> list[Process]:
 def alive(pid: int) -> bool:
     """Whether it runs still."""
     with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+            != "Z"
+        )
     return False
 
 
@@ -37,6 +40,6 @@ def _read(folder: Path) -> Process:
     words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
     parent = int((folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
     command = " ".join(words).strip()
-    stage = re.search(r"python\S* -m recurrence\.stages\.(\w+ \S+)$", command)
+    stage = re.search(r"python\S* -m recurrence\.stages (\w+ \S+)$", command)
     is_python = "python" in words[0]
     return Process(int(folder.name), parent, command, stage[1] if stage and is_python else "")

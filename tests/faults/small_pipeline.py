@@ -31,17 +31,26 @@ class Pipeline:
 
     def outputs(self) -> dict[str, bytes]:
         """Every file that the stages wrote, from the root, without the tracking store."""
-        files = [path for folder in ("data", "reports") for path in (self.root / folder).rglob("*") if path.is_file()]
+        files = [
+            path
+            for folder in ("data", "reports")
+            for path in (self.root / folder).rglob("*")
+            if path.is_file()
+        ]
         return {str(path.relative_to(self.root)): path.read_bytes() for path in files}
 
 
 def build(root: Path, epochs: int = 1, seeds: tuple[int, ...] = (0,)) -> Pipeline:
     """Make the project: today's code and dvc.yaml, small params, a dvc repository without git."""
     root.mkdir(parents=True)
-    shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", ".*"))
+    shutil.copytree(
+        ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
+    )
     shutil.copy(ROOT / ".dvcignore", root)
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False), encoding="utf-8")
+    (root / "dvc.yaml").write_text(
+        yaml.safe_dump({"stages": stages}, sort_keys=False), encoding="utf-8"
+    )
     params = _params(epochs, seeds)
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     text = "".join(f"the cat sat on mat {i}, and the dog ate it.\n" for i in range(60))

@@ -68,13 +68,25 @@ class Counts:
         lines = ["victim          " + "".join(f"{each.name:>9}" for each in SIGNALS) + "    total"]
         for victim in [*victims, "all"]:
             by = [
-                sum(n for (v, s), n in self.kills.items() if victim in (v, "all") and s == each.name)
+                sum(
+                    n for (v, s), n in self.kills.items() if victim in (v, "all") and s == each.name
+                )
                 for each in SIGNALS
             ]
             lines.append(f"{victim:<16}" + "".join(f"{n:>9}" for n in by) + f"{sum(by):>9}")
-        lines.append(f"rounds {self.rounds}, starts {self.starts}, resumed trainings {self.resumed}, ")
-        lines[-1] += f"starts that found stale locks {self.stale}, half-written files mended {dict(self.half_written)}"
-        return "\n".join([*lines, *(f"LOST: {what}" for what in self.lost), "lost: nothing" if not self.lost else ""])
+        lines.append(
+            f"rounds {self.rounds}, starts {self.starts}, resumed trainings {self.resumed}, "
+        )
+        lines[-1] += (
+            f"starts that found stale locks {self.stale}, half-written files mended {dict(self.half_written)}"
+        )
+        return "\n".join(
+            [
+                *lines,
+                *(f"LOST: {what}" for what in self.lost),
+                "lost: nothing" if not self.lost else "",
+            ]
+        )
 
 
 class Watch(threading.Thread):
@@ -110,10 +122,16 @@ def roots(processes: list[Process]) -> Iterator[Process]:
 class Soak:
     """One pipeline after the other, until the kills are done."""
 
-    def __init__(self, folder: Path, command: str, kills: int, seed: int, epochs: int = EPOCHS) -> None:
+    def __init__(
+        self, folder: Path, command: str, kills: int, seed: int, epochs: int = EPOCHS
+    ) -> None:
         self.epochs = epochs
         self.folder, self.command, self.wanted = folder, shlex.split(command), kills
-        self.rng, self.counts, self.mark = random.Random(seed), Counts(), f"{os.getpid()}.{time.monotonic_ns()}"
+        self.rng, self.counts, self.mark = (
+            random.Random(seed),
+            Counts(),
+            f"{os.getpid()}.{time.monotonic_ns()}",
+        )
         self.hits: Counter[str] = Counter()
 
     def run(self) -> Counts:
@@ -149,7 +167,12 @@ class Soak:
         log = pipeline.root / "log"
         with log.open("w") as file:
             process = subprocess.Popen(
-                self.command, cwd=pipeline.root, env=pipeline.env, stdout=file, stderr=file, start_new_session=True
+                self.command,
+                cwd=pipeline.root,
+                env=pipeline.env,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
             )
         hit = False
         while process.poll() is None:
@@ -161,11 +184,18 @@ class Soak:
         self.counts.resumed += said.count("resumed at")
         if not hit and process.returncode:
             self.counts.lost.append(f"a start failed though nothing was killed:\n{said[-3000:]}")
-        print(f"\r{self.counts.kills.total()} kills, {self.counts.starts} starts", end="", file=sys.stderr, flush=True)
+        print(
+            f"\r{self.counts.kills.total()} kills, {self.counts.starts} starts",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
         return not hit and process.returncode == 0
 
     def _mended(self, said: str) -> None:
-        self.counts.half_written.update(re.findall(r"([^/\s]+): half written by a dvc that was killed", said))
+        self.counts.half_written.update(
+            re.findall(r"([^/\s]+): half written by a dvc that was killed", said)
+        )
 
     def _hit(self, leader: subprocess.Popen[bytes]) -> bool:
         """Where a stage runs that has not been hit often enough, wait a while and kill something; true if so."""
@@ -173,20 +203,28 @@ class Soak:
             return False
         kind, stage = aim
         until = time.monotonic() + self.rng.uniform(0, SPAN_S.get(kind, 0.7))
-        while time.monotonic() < until and leader.poll() is None and (not stage or alive(stage.pid)):
+        while (
+            time.monotonic() < until and leader.poll() is None and (not stage or alive(stage.pid))
+        ):
             time.sleep(0.01)
         which = self.rng.choice(SIGNALS)
         helpers = [each for each in marked(self.mark) if not each.stage and each.pid != leader.pid]
-        victims = {"stage": 8, "dvc": 2, "group": 2, "helper": 1} if stage else {"dvc": 4, "helper": 1}
+        victims = (
+            {"stage": 8, "dvc": 2, "group": 2, "helper": 1} if stage else {"dvc": 4, "helper": 1}
+        )
         (victim,) = self.rng.choices(list(victims), list(victims.values()))
         if victim == "helper" and not helpers:
             victim = "dvc"
         if leader.poll() is not None or (victim == "stage" and stage and not alive(stage.pid)):
             return False
-        pid = {"stage": stage.pid if stage else 0, "helper": helpers[0].pid if helpers else 0}.get(victim, leader.pid)
+        pid = {"stage": stage.pid if stage else 0, "helper": helpers[0].pid if helpers else 0}.get(
+            victim, leader.pid
+        )
         with suppress(ProcessLookupError):
             (os.killpg if victim == "group" else os.kill)(pid, which)
-            named = {"stage": {"train": "trainer"}.get(kind, kind if kind in HITS else "another stage")}
+            named = {
+                "stage": {"train": "trainer"}.get(kind, kind if kind in HITS else "another stage")
+            }
             self.counts.kills[named.get(victim, victim), which.name] += 1
         return True
 
@@ -209,7 +247,9 @@ class Soak:
         until = time.monotonic() + ENDING_S
         while left := marked(self.mark):
             if time.monotonic() > until:
-                self.counts.lost.append(f"still there after {ENDING_S:g} seconds: {[each.command for each in left]}")
+                self.counts.lost.append(
+                    f"still there after {ENDING_S:g} seconds: {[each.command for each in left]}"
+                )
                 for each in left:
                     with suppress(ProcessLookupError):
                         os.kill(each.pid, signal.SIGKILL)
@@ -218,7 +258,9 @@ class Soak:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--command", default="recurrence repro")
     parser.add_argument("--seed", type=int, default=0)
@@ -226,7 +268,9 @@ def main() -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         counts = Soak(Path(folder), asked.command, asked.kills, asked.seed).run()
-    print(f"\n{counts.table()}\nin {(time.monotonic() - began) / 60:.0f} minutes, by `{asked.command}`")
+    print(
+        f"\n{counts.table()}\nin {(time.monotonic() - began) / 60:.0f} minutes, by `{asked.command}`"
+    )
     sys.exit(bool(counts.lost))
 
 

@@ -16,7 +16,15 @@ from small_project import project_in
 
 pytestmark = pytest.mark.slow
 
-BY_CORPUS = ("download", "split", "build_vocab", "numericalize", "list_strategies", "calibrate", "report")
+BY_CORPUS = (
+    "download",
+    "split",
+    "build_vocab",
+    "numericalize",
+    "list_strategies",
+    "calibrate",
+    "report",
+)
 BY_MODEL = ("train", "evaluate", "generate", "price", "detect_loops")
 OUTS = {
     "download": "data/raw/mine/*",
@@ -44,7 +52,14 @@ def run(stage: str) -> None:
 
 
 def run_everything() -> None:
-    for stage in ("download", "split", "build_vocab", "numericalize", "list_strategies", "calibrate"):
+    for stage in (
+        "download",
+        "split",
+        "build_vocab",
+        "numericalize",
+        "list_strategies",
+        "calibrate",
+    ):
         run(stage)
     for stages in (BY_MODEL[:2], BY_MODEL[2:]):
         for model in ("mine-rnn", "mine-unigram"):
@@ -55,7 +70,9 @@ def run_everything() -> None:
 
 def contents(root: Path) -> dict[str, bytes]:
     """Every file of the project, without the snapshots that a training leaves for its next attempt."""
-    files = [path for path in root.rglob("*") if path.is_file() and ".checkpoints" not in path.parts]
+    files = [
+        path for path in root.rglob("*") if path.is_file() and ".checkpoints" not in path.parts
+    ]
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
@@ -72,11 +89,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_a_file_that_is_cut_short_is_noticed_in_every_format(finished: Path, stage: str) -> None:
     """Each file of the stage is stopped by the system one byte before its end."""
     before = contents(finished)
-    sizes = {len(content) for name, content in before.items() if Path(name).match(OUTS[stage]) and content}
+    sizes = {
+        len(content)
+        for name, content in before.items()
+        if Path(name).match(OUTS[stage]) and content
+    }
     sizes |= {path.stat().st_size for path in finished.glob(OUTS[stage]) if path.is_file()}
     assert sizes
     for size in sorted(sizes)[-FEW:]:
-        with files_at_most(size - 1), pytest.raises(RecurrenceError, match=r"larger than a file may be here"):
+        with (
+            files_at_most(size - 1),
+            pytest.raises(RecurrenceError, match=r"larger than a file may be here"),
+        ):
             run(stage)
         assert contents(finished) == before
 
@@ -84,7 +108,9 @@ def test_a_file_that_is_cut_short_is_noticed_in_every_format(finished: Path, sta
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 32 MB, where this user may mount one."""
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(tmp_path)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(tmp_path)], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("needs the right to mount")
     yield tmp_path
@@ -107,7 +133,10 @@ def test_a_full_disk_is_noticed_wherever_the_room_ends(finished: Path, small_dis
                         run(stage)
                     break
                 except RecurrenceError as error:
-                    assert "the disk is full; free some space and run the same command again" in str(error)
+                    assert (
+                        "the disk is full; free some space and run the same command again"
+                        in str(error)
+                    )
                     refused.append(stage)
                     assert contents(root) == before
     assert set(refused) == set(OUTS)

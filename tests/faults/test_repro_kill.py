@@ -37,17 +37,26 @@ def test_outputs_and_lock_are_those_of_dvc(tmp_path: Path) -> None:
     ours.run("recurrence", "repro", "--jobs", "2", *targets)
     theirs.run("dvc", "repro", *targets)
     made = [
-        {name: content for name, content in each.outputs().items() if not name.startswith("data/wall/")}
+        {
+            name: content
+            for name, content in each.outputs().items()
+            if not name.startswith("data/wall/")
+        }
         for each in (ours, theirs)
     ]
     assert made[0] == made[1] and made[0]
-    keys = [sorted(path.name for path in (each.root / ".dvc/cache/runs").glob("*/*")) for each in (ours, theirs)]
+    keys = [
+        sorted(path.name for path in (each.root / ".dvc/cache/runs").glob("*/*"))
+        for each in (ours, theirs)
+    ]
     assert keys[0] == keys[1] and len(keys[0]) > 10
     assert "Running stage" not in ours.run("dvc", "repro", "--dry", *targets).stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_killed_in_training_nothing_is_left_and_the_next_run_goes_on(number: signal.Signals, tmp_path: Path) -> None:
+def test_killed_in_training_nothing_is_left_and_the_next_run_goes_on(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     pipeline = build(tmp_path / "project", epochs=100000)
     mark = str(tmp_path)
     process = begun(pipeline, "train mine-rnn", mark)
@@ -75,4 +84,6 @@ def test_a_trainer_that_is_killed_fails_alone(tmp_path: Path) -> None:
     assert json.loads((pipeline.root / ".dvc/tmp/rwlock").read_text()) == {}
     made = pipeline.outputs()
     assert "data/scores/mine/unigram.json" in made
-    assert not [name for name in made if name.startswith(("data/models/mine/rnn/", "data/scores/mine/rnn"))]
+    assert not [
+        name for name in made if name.startswith(("data/models/mine/rnn/", "data/scores/mine/rnn"))
+    ]

@@ -32,8 +32,19 @@ YEAR_S = 365 * 24 * 3600
 STRANGE = "Istanbul İzmir ılık GROẞ naïve Ω. "
 """Letters whose case, width or encoding depends on who asks."""
 USUAL = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0"}
-ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "4242"}
-TURKISH = {"LC_ALL": "tr_TR.UTF-8", "TZ": "America/St_Johns", "PYTHONHASHSEED": "7", "COLUMNS": "30"}
+ASCII = {
+    "LC_ALL": "C",
+    "PYTHONUTF8": "0",
+    "PYTHONCOERCECLOCALE": "0",
+    "TZ": "Asia/Kathmandu",
+    "PYTHONHASHSEED": "4242",
+}
+TURKISH = {
+    "LC_ALL": "tr_TR.UTF-8",
+    "TZ": "America/St_Johns",
+    "PYTHONHASHSEED": "7",
+    "COLUMNS": "30",
+}
 
 
 def outputs(root: Path, cwd: str, env: dict[str, str]) -> dict[str, bytes]:
@@ -46,7 +57,9 @@ def outputs(root: Path, cwd: str, env: dict[str, str]) -> dict[str, bytes]:
     dropped = ("RECURRENCE_MIRROR", "RECURRENCE_DEVICE", "LANG", "LANGUAGE", *ASCII)
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     place = {} if (root / cwd).is_relative_to(root) else {"RECURRENCE_ROOT": str(root)}
-    done = subprocess.run([sys.executable, SCRIPT], cwd=root / cwd, env=kept | env | place, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, SCRIPT], cwd=root / cwd, env=kept | env | place, capture_output=True
+    )
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     now, zone = json.loads(done.stdout.splitlines()[-1])
     assert (abs(now - time.time()) > YEAR_S) == ("LD_PRELOAD" in env)
@@ -61,13 +74,19 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return outputs(tmp_path_factory.mktemp("usual") / "project", ".", USUAL)
 
 
-def test_in_ascii_far_away_and_in_the_future_nothing_differs(usual: dict[str, bytes], tmp_path: Path) -> None:
-    ours = outputs(tmp_path / "a much longer name/project", "/", ASCII | clock(tmp_path, 40 * YEAR_S))
+def test_in_ascii_far_away_and_in_the_future_nothing_differs(
+    usual: dict[str, bytes], tmp_path: Path
+) -> None:
+    ours = outputs(
+        tmp_path / "a much longer name/project", "/", ASCII | clock(tmp_path, 40 * YEAR_S)
+    )
     assert ours.keys() == usual.keys()
     assert not {name for name in usual if ours[name] != usual[name]}
 
 
-def test_in_turkish_in_a_folder_below_and_in_the_past_nothing_differs(usual: dict[str, bytes], tmp_path: Path) -> None:
+def test_in_turkish_in_a_folder_below_and_in_the_past_nothing_differs(
+    usual: dict[str, bytes], tmp_path: Path
+) -> None:
     env = TURKISH | turkish_locale(tmp_path / "locales") | clock(tmp_path, -20 * YEAR_S)
     ours = outputs(tmp_path / "p", "sub/folder", env)
     assert ours.keys() == usual.keys()
@@ -79,7 +98,10 @@ def clock(folder: Path, shift_s: int) -> dict[str, str]:
     if not (compiler := shutil.which("cc")):
         return {}
     (folder / "clock.c").write_text(CLOCK, encoding="utf-8")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "clock.so", folder / "clock.c", "-ldl"], check=True)
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-o", folder / "clock.so", folder / "clock.c", "-ldl"],
+        check=True,
+    )
     return {"LD_PRELOAD": str(folder / "clock.so"), "CLOCK_SHIFT_S": str(shift_s)}
 
 
@@ -88,6 +110,8 @@ def turkish_locale(folder: Path) -> dict[str, str]:
     folder.mkdir()
     localedef = shutil.which("localedef")
     if localedef and Path("/usr/share/i18n/locales/tr_TR").exists():
-        subprocess.run([localedef, "-i", "tr_TR", "-f", "UTF-8", str(folder / "tr_TR.UTF-8")], check=True)
+        subprocess.run(
+            [localedef, "-i", "tr_TR", "-f", "UTF-8", str(folder / "tr_TR.UTF-8")], check=True
+        )
         return {"LOCPATH": str(folder)}
     return {}

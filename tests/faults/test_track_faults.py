@@ -29,7 +29,9 @@ from tracked_project import DECODINGS, IN_MLFLOW
 
 pytestmark = pytest.mark.slow
 
-WHOLE = Counter({*IN_MLFLOW, *(f"{model} / {strategy}" for model in IN_MLFLOW for strategy in DECODINGS)})
+WHOLE = Counter(
+    {*IN_MLFLOW, *(f"{model} / {strategy}" for model in IN_MLFLOW for strategy in DECODINGS)}
+)
 KILLS = 16
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["recurrence.stages.track", "mlflow"])
@@ -41,10 +43,14 @@ def held(uri: str) -> tuple[Counter[str], Counter[str]]:
 
     client = MlflowClient(uri)
     found = client.get_experiment_by_name("toy")
-    runs = list(client.search_runs([found.experiment_id], run_view_type=3)) if found else []  # ViewType.ALL
+    runs = (
+        list(client.search_runs([found.experiment_id], run_view_type=3)) if found else []
+    )  # ViewType.ALL
     names = Counter(run.info.run_name for run in runs if run.info.lifecycle_stage == "active")
     models = list(client.search_logged_models([found.experiment_id])) if found else []
-    return names + Counter(f"model {each.name}" for each in models), Counter(run.info.status for run in runs)
+    return names + Counter(f"model {each.name}" for each in models), Counter(
+        run.info.status for run in runs
+    )
 
 
 def imported(root: Path, environment: dict[str, str]) -> None:
@@ -84,7 +90,10 @@ def test_a_killed_import_leaves_neither_doubles_nor_running_runs(results: Path) 
 def test_a_disk_that_is_full_is_said_and_the_next_import_completes(results: Path) -> None:
     """The database cannot grow, then it can, but no artifact can be written."""
     for size in (os.stat(results / ".mlflow/mlflow.db").st_size, 100):
-        with files_at_most(size), pytest.raises(RecurrenceError, match="Not imported: toy: good, poor. The result"):
+        with (
+            files_at_most(size),
+            pytest.raises(RecurrenceError, match="Not imported: toy: good, poor. The result"),
+        ):
             track.main("toy")
         assert not paths.receipt("toy").exists()
     track.main("toy")
@@ -124,11 +133,13 @@ def test_six_first_users_of_a_store_share_it(results: Path) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["refuses", "is silent"])
-def test_a_server_that_is_not_there_costs_less_than_a_minute_and_a_half(results: Path, trouble: str) -> None:
+def test_a_server_that_is_not_there_costs_less_than_a_minute_and_a_half(
+    results: Path, trouble: str
+) -> None:
     """With the limits as they are for everyone; mlflow's own would be four minutes for each request, or more."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1] if trouble == 'is silent' else 9}"
-        command = [sys.executable, "-m", "recurrence.stages.track", "toy"]
+        command = [sys.executable, "-m", "recurrence.stages", "track", "toy"]
         env = {**os.environ, "MLFLOW_TRACKING_URI": address}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=90)
     assert done.returncode == 2
@@ -137,7 +148,9 @@ def test_a_server_that_is_not_there_costs_less_than_a_minute_and_a_half(results:
     assert not paths.receipt("toy").exists()
 
 
-def test_answers_that_get_lost_make_no_doubles(results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_answers_that_get_lost_make_no_doubles(
+    results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The server has done what it was asked, and is asked again."""
     with mlflow_server(tmp_path) as port, losing_answers(port, every=4) as (address, lost):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
@@ -198,12 +211,18 @@ def losing_answers(port: int, every: int) -> Iterator[tuple[str, Counter[str]]]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             connection = http.client.HTTPConnection("127.0.0.1", port)
-            connection.request(self.command, self.path, body, dict(self.headers) | {"Host": f"127.0.0.1:{port}"})
+            connection.request(
+                self.command, self.path, body, dict(self.headers) | {"Host": f"127.0.0.1:{port}"}
+            )
             answer = connection.getresponse()
             content = answer.read()
             connection.close()
             if next(asked) % every == 0:
-                lost.update(name for name in ("runs/create", "runs/log-batch", "logged-models") if name in self.path)
+                lost.update(
+                    name
+                    for name in ("runs/create", "runs/log-batch", "logged-models")
+                    if name in self.path
+                )
                 self.close_connection = True
                 return
             self.send_response(answer.status)

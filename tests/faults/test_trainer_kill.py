@@ -50,7 +50,9 @@ def project(root: Path) -> Iterator[None]:
     """The small project with models that take some seconds, up to `train`."""
     with project_in(root):
         head, rest = PARAMS.split("models:\n")
-        tail = rest.split("protocol:\n")[1].replace(", threads: 1", "")  # threads by size: seeds go side by side
+        tail = rest.split("protocol:\n")[1].replace(
+            ", threads: 1", ""
+        )  # threads by size: seeds go side by side
         sampling = ": {mine-net: {corpus: mine, name: net, core: lstm, judge: awd, amateur: awd}}\nprotocol:\n"
         (root / "params.yaml").write_text(head + MODELS + sampling + tail, encoding="utf-8")
         for stage in ("download", "split", "build_vocab", "numericalize"):
@@ -62,13 +64,18 @@ def outputs(root: Path) -> dict[str, bytes]:
     """Weights, history, config and scores of every model; not wall times."""
     for name in NAMES:
         import_module("recurrence.stages.evaluate").main(f"mine-{name}")
-    files = [file for part in ("models", "scores") for file in (root / "data" / part).rglob("*") if file.is_file()]
+    files = [
+        file
+        for part in ("models", "scores")
+        for file in (root / "data" / part).rglob("*")
+        if file.is_file()
+    ]
     return {str(file.relative_to(root)): file.read_bytes() for file in files}
 
 
 def stage(name: str) -> subprocess.Popen[str]:
     """The stage as dvc starts it, in a session of its own, so that its processes can be counted."""
-    command = [sys.executable, "-m", "recurrence.stages.train", f"mine-{name}"]
+    command = [sys.executable, "-m", "recurrence.stages", "train", f"mine-{name}"]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
@@ -166,6 +173,9 @@ def test_a_signal_ends_it_at_once_and_quietly(tmp_path: Path, number: signal.Sig
 def test_a_second_stage_says_who_is_the_first_and_leaves_it_alone(tmp_path: Path) -> None:
     with project(tmp_path), begun(stage("net")) as first:
         second = subprocess.run([*first.args], capture_output=True, text=True, timeout=60)  # type: ignore[misc]
-        assert second.returncode == 2 and f"process {first.pid} is training this model" in second.stderr
+        assert (
+            second.returncode == 2
+            and f"process {first.pid} is training this model" in second.stderr
+        )
         shutil.rmtree(tmp_path / "data/vocab")  # the first one has read what it needs
         assert first.wait(timeout=120) == 0

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from loops.made_text import chars, prose, words
-from recurrence.loops import DETECTORS, find_run, nested_run, rep_n, zlib_ratio
+from recurrence.loops import DETECTORS, find_run, nested_run
+from recurrence.repetition.metrics import rep_n, zlib_ratio
 
 CHAR, WORD = DETECTORS["char"], DETECTORS["word"]
 
@@ -33,8 +34,19 @@ def test_greedy_characters_that_loop_from_the_first() -> None:
     """Period 13 from the first character on, 76 copies, 988 characters."""
     text = " of the mills" * 76
     verdict = CHAR.judge(chars(text), text)
-    assert (verdict.kind, verdict.length, verdict.start, verdict.period, verdict.copies) == ("exact", 988, 0, 13, 76)
-    assert (verdict.matched, verdict.coverage, verdict.terminal, verdict.identity) == (975, 975 / 988, True, 1)
+    assert (verdict.kind, verdict.length, verdict.start, verdict.period, verdict.copies) == (
+        "exact",
+        988,
+        0,
+        13,
+        76,
+    )
+    assert (verdict.matched, verdict.coverage, verdict.terminal, verdict.identity) == (
+        975,
+        975 / 988,
+        True,
+        1,
+    )
     assert verdict.nested_start is None
     assert round(rep_n(chars(text), 4), 3) == 0.987
     assert zlib_ratio(text) > 25

@@ -18,12 +18,20 @@ FLOOR, PAD = 12, 30
 def gpt2() -> Any:
     torch.manual_seed(0)
     config = transformers.GPT2Config(
-        vocab_size=31, n_positions=256, n_embd=16, n_layer=1, n_head=2, bos_token_id=None, eos_token_id=None
+        vocab_size=31,
+        n_positions=256,
+        n_embd=16,
+        n_layer=1,
+        n_head=2,
+        bos_token_id=None,
+        eos_token_id=None,
     )
     return transformers.GPT2LMHeadModel(config).eval()
 
 
-def generated(gpt2: Any, prompts: list[list[int]], criteria: LoopStoppingCriteria, **settings: Any) -> list[list[int]]:
+def generated(
+    gpt2: Any, prompts: list[list[int]], criteria: LoopStoppingCriteria, **settings: Any
+) -> list[list[int]]:
     """What comes after the prompts."""
     prompt_BT = torch.tensor(prompts)
     made_BT = gpt2.generate(
@@ -65,7 +73,9 @@ def test_rows_of_a_batch_end_on_their_own(gpt2: Any) -> None:
 
 def test_the_prompt_is_no_part_of_the_sample(gpt2: Any) -> None:
     looping = [7] * 60
-    (ids,) = generated(gpt2, [looping], LoopStoppingCriteria(FLOOR), do_sample=True, temperature=100.0, top_k=0)
+    (ids,) = generated(
+        gpt2, [looping], LoopStoppingCriteria(FLOOR), do_sample=True, temperature=100.0, top_k=0
+    )
     assert len(ids) == 150
 
 
@@ -78,11 +88,16 @@ def test_one_object_serves_many_calls(gpt2: Any) -> None:
 
 
 def test_a_beam_that_loops_is_ended(gpt2: Any) -> None:
-    ids = generated(gpt2, [[3, 1, 4], [1, 5, 9]], LoopStoppingCriteria(FLOOR, pad_token_id=PAD), num_beams=3)
+    ids = generated(
+        gpt2, [[3, 1, 4], [1, 5, 9]], LoopStoppingCriteria(FLOOR, pad_token_id=PAD), num_beams=3
+    )
     for row in ids:
         end = loop_at(row)
         assert end is not None
-        assert set(row[end:]) <= {-1, PAD}  # transformers fills up with -1 where there is no end-of-sequence token
+        assert set(row[end:]) <= {
+            -1,
+            PAD,
+        }  # transformers fills up with -1 where there is no end-of-sequence token
 
 
 def test_reordered_rows_are_told_again() -> None:
@@ -90,7 +105,10 @@ def test_reordered_rows_are_told_again() -> None:
     criteria = LoopStoppingCriteria(4)
     looping, other = [1, 2] * 3, [1, 3, 4, 5, 6, 7]
     for n in range(1, 6):
-        assert criteria(torch.tensor([[9, *looping[:n]], [9, *other[:n]]])).tolist() == [False, False]
+        assert criteria(torch.tensor([[9, *looping[:n]], [9, *other[:n]]])).tolist() == [
+            False,
+            False,
+        ]
     assert criteria(torch.tensor([[9, *other], [9, *looping]])).tolist() == [False, True]
 
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from recurrence.loops import DEFAULT_FLOORS, Run, find_run, online
 from recurrence.loops.online import OnlineDetector
 
-small = st.integers(1, 4).flatmap(lambda size: st.lists(st.integers(0, size - 1), min_size=1, max_size=40))
+small = st.integers(1, 4).flatmap(
+    lambda size: st.lists(st.integers(0, size - 1), min_size=1, max_size=40)
+)
 
 
 @st.composite
@@ -33,7 +35,9 @@ def looped(ids: list[int], floor: int) -> tuple[int, Run] | None:
         found = []
         for period in range(1, end // 2 + 1):
             matched = 0
-            while matched < end - period and ids[end - 1 - matched] == ids[end - 1 - matched - period]:
+            while (
+                matched < end - period and ids[end - 1 - matched] == ids[end - 1 - matched - period]
+            ):
                 matched += 1
             if matched >= max(period, floor):
                 found.append(Run(end - matched - period, period, end))
@@ -50,7 +54,10 @@ def test_fires_at_the_token_that_makes_it_a_loop(ids: list[int], floor: int) -> 
     assert told(detector, ids) == (expected and expected[0])
     if expected:
         assert (detector.start[0], detector.period[0]) == (expected[1].start, expected[1].period)
-    assert (detector.fired[0] and detector.start[0] >= 0) or (detector.start[0], detector.period[0]) == (-1, -1)
+    assert (detector.fired[0] and detector.start[0] >= 0) or (
+        detector.start[0],
+        detector.period[0],
+    ) == (-1, -1)
 
 
 @settings(max_examples=40, deadline=None)
@@ -72,7 +79,9 @@ def test_lanes_are_independent(rows: list[list[int]], floor: int, unknown: int) 
     alone = [OnlineDetector(1, floor=floor, unknown=unknown) for _ in rows]
     for t in range(length):
         together = detector.update([row[t] for row in rows])
-        assert together.tolist() == [bool(each.update([row[t]])[0]) for each, row in zip(alone, rows, strict=True)]
+        assert together.tolist() == [
+            bool(each.update([row[t]])[0]) for each, row in zip(alone, rows, strict=True)
+        ]
     assert detector.start.tolist() == [int(each.start[0]) for each in alone]
     assert detector.period.tolist() == [int(each.period[0]) for each in alone]
 
@@ -81,7 +90,9 @@ def test_lanes_are_independent(rows: list[list[int]], floor: int, unknown: int) 
 @given(texts(), st.integers(1, 6))
 def test_an_unknown_id_repeats_nothing(ids: list[int], floor: int) -> None:
     different = [1000 + i if token == 0 else token for i, token in enumerate(ids)]
-    assert told(OnlineDetector(1, floor=floor, unknown=0), ids) == told(OnlineDetector(1, floor=floor), different)
+    assert told(OnlineDetector(1, floor=floor, unknown=0), ids) == told(
+        OnlineDetector(1, floor=floor), different
+    )
 
 
 @settings(max_examples=60, deadline=None)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from loops.made_text import chars, prose, words
-from recurrence.loops import DETECTORS, rep_n, zlib_ratio
+from recurrence.loops import DETECTORS
 from recurrence.loops.recycling import reuse, reuse_limit, squeeze, squeeze_limit
+from recurrence.repetition.metrics import rep_n, zlib_ratio
 
 
 def shuffled(phrases: int, length: int, seed: int = 0) -> list[str]:

@@ -38,10 +38,17 @@ it was cold, and somebody would have to walk down to the sluice before morning, 
 # ---------------------------------------------------------------- the parts of a verdict
 
 
-@pytest.mark.parametrize(("after", "terminal"), [("", True), ("x", True), ("xyzuv", True), ("xyzuvw", False)])
+@pytest.mark.parametrize(
+    ("after", "terminal"), [("", True), ("x", True), ("xyzuv", True), ("xyzuvw", False)]
+)
 def test_terminal_up_to_one_period_after_the_end(after: str, terminal: bool) -> None:
     verdict = judge(chars("ab" + "12345" * 10 + after), 40)
-    assert (verdict.start, verdict.period, verdict.matched, verdict.terminal) == (2, 5, 45, terminal)
+    assert (verdict.start, verdict.period, verdict.matched, verdict.terminal) == (
+        2,
+        5,
+        45,
+        terminal,
+    )
 
 
 def test_the_floor_is_the_least_that_counts() -> None:
@@ -109,7 +116,13 @@ def test_exact_before_near_before_recycling(ids: list[int], kind: str) -> None:
 
 def test_the_parts_of_a_near_verdict() -> None:
     verdict = DETECTOR.judge(NOVEL[:30] + NEAR + NOVEL[30:])
-    assert (verdict.kind, verdict.start, verdict.period, verdict.copies, verdict.terminal) == ("near", 30, 20, 5, False)
+    assert (verdict.kind, verdict.start, verdict.period, verdict.copies, verdict.terminal) == (
+        "near",
+        30,
+        20,
+        5,
+        False,
+    )
     assert (verdict.matched, verdict.coverage, verdict.identity) == (76, 76 / 180, 76 / 80)
     assert verdict.unit == (*range(9), 50, *range(10, 20))
     assert verdict.attractor == verdict.unit
@@ -144,7 +157,9 @@ def test_many_samples_at_once_or_one_by_one() -> None:
     samples = [NOVEL, NOVEL + EXACT, NEAR, phrases(400), [], [3] * 30, [1, 2], phrases(60) + NOVEL]
     texts = [" ".join(map(str, ids)) for ids in samples]
     detector = replace(DETECTOR, unknown=3)
-    assert detector.judge_all(samples, texts) == [detector.judge(i, t) for i, t in zip(samples, texts, strict=True)]
+    assert detector.judge_all(samples, texts) == [
+        detector.judge(i, t) for i, t in zip(samples, texts, strict=True)
+    ]
     assert detector.judge_all(samples) == list(map(detector.judge, samples))
     assert detector.judge_all([]) == []
 
@@ -156,12 +171,16 @@ def test_the_exact_rule_alone_says_the_same_of_exact_loops() -> None:
 
 
 def test_documented_defaults() -> None:
-    assert {unit: (d.unit, d.floor, d.near_floor, d.rep_n, d.rep_limit) for unit, d in DETECTORS.items()} == {
+    assert {
+        unit: (d.unit, d.floor, d.near_floor, d.rep_n, d.rep_limit) for unit, d in DETECTORS.items()
+    } == {
         "char": ("char", 40, 70, 8, 0.20),
         "word": ("word", 20, 25, 4, 0.35),
         "token": ("token", 20, 25, 4, 0.35),
     }
-    assert {(d.near_delta, d.zlib_limit, d.unknown) for d in DETECTORS.values()} == {(0.4, None, None)}
+    assert {(d.near_delta, d.zlib_limit, d.unknown) for d in DETECTORS.values()} == {
+        (0.4, None, None)
+    }
 
 
 @pytest.mark.parametrize("ids", [[[1, 2], [3, 4]], [0.5, 1.5], ["a", "b"]])
@@ -174,13 +193,18 @@ def test_what_is_no_sequence_of_whole_numbers_is_refused(ids: list[object]) -> N
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from([NOVEL, NOVEL + EXACT + NOVEL, NOVEL + NEAR, phrases(300)]))
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([NOVEL, NOVEL + EXACT + NOVEL, NOVEL + NEAR, phrases(300)]),
+)
 def test_names_of_tokens_do_not_matter(seed: int, ids: list[int]) -> None:
     known, codes = np.unique(ids, return_inverse=True)
     names = np.random.default_rng(seed).choice(2**40, len(known), replace=False) - 2**39
     one, other = DETECTOR.judge(ids), DETECTOR.judge(names[codes])
     assert replace(one, unit=None, attractor=None) == replace(other, unit=None, attractor=None)
-    assert other.unit is None or [int(names[np.flatnonzero(known == t)[0]]) for t in one.unit or ()] == [*other.unit]
+    assert other.unit is None or [
+        int(names[np.flatnonzero(known == t)[0]]) for t in one.unit or ()
+    ] == [*other.unit]
 
 
 @settings(max_examples=30, deadline=None)
@@ -188,7 +212,10 @@ def test_names_of_tokens_do_not_matter(seed: int, ids: list[int]) -> None:
 def test_text_before_only_shifts_the_onset(before: int, loop: list[int]) -> None:
     alone, later = DETECTOR.judge(loop), DETECTOR.judge(NOVEL[:before] + loop)
     assert later == replace(
-        alone, length=len(loop) + before, start=before, coverage=(alone.matched or 0) / (len(loop) + before)
+        alone,
+        length=len(loop) + before,
+        start=before,
+        coverage=(alone.matched or 0) / (len(loop) + before),
     )
 
 
@@ -209,9 +236,14 @@ def test_every_planted_loop_above_the_floor_is_found(period: int, place: str, fl
             continue
         after = {"tail": 0, "gap": min(period // 2 + 1, 30), "middle": len(text) // 2}[place]
         cut = len(text) - after
-        verdict = judge(np.concatenate([text[:cut] + 1000, np.resize(unit, length), text[cut:] + 2000]), floor)
+        verdict = judge(
+            np.concatenate([text[:cut] + 1000, np.resize(unit, length), text[cut:] + 2000]), floor
+        )
         assert verdict.kind == "exact"
-        assert (verdict.start, verdict.matched) == (cut, length - verdict.period)  # a unit may itself be periodic
+        assert (verdict.start, verdict.matched) == (
+            cut,
+            length - verdict.period,
+        )  # a unit may itself be periodic
         assert verdict.terminal is (after <= verdict.period)
 
 
@@ -221,7 +253,9 @@ def test_no_false_alarm_on_prose() -> None:
     assert find_run(chars(PROSE), least=10) is None
 
 
-@pytest.mark.skipif(not (CORPORA / "nietzsche.txt").exists(), reason="no nietzsche.txt in the mirror")
+@pytest.mark.skipif(
+    not (CORPORA / "nietzsche.txt").exists(), reason="no nietzsche.txt in the mirror"
+)
 def test_no_false_alarm_on_the_characters_of_nietzsche() -> None:
     text = (CORPORA / "nietzsche.txt").read_text(encoding="utf-8").lower().replace("\n", "")
     cut = 482_971
@@ -237,7 +271,9 @@ def test_no_false_alarm_on_the_characters_of_nietzsche() -> None:
     )  # "the anti-French folly, the anti-Semitic folly, the
 
 
-@pytest.mark.skipif(not (CORPORA / "wikitext-2-v1.zip").exists(), reason="no wikitext-2-v1.zip in the mirror")
+@pytest.mark.skipif(
+    not (CORPORA / "wikitext-2-v1.zip").exists(), reason="no wikitext-2-v1.zip in the mirror"
+)
 def test_no_false_alarm_on_the_words_of_wikipedia() -> None:
     data = zipfile.ZipFile(io.BytesIO((CORPORA / "wikitext-2-v1.zip").read_bytes())).read(
         "wikitext-2/wiki.valid.tokens"

@@ -7,7 +7,9 @@ from recurrence import params
 from recurrence.errors import RecurrenceError
 from recurrence.model import build_model, checkpoint
 
-BLOCK = params.Model(corpus="toy", name="toy", core="awd_lstm", embedding=6, hidden=8, layers=2, tied=True)
+BLOCK = params.Model(
+    corpus="toy", name="toy", core="awd_lstm", embedding=6, hidden=8, layers=2, tied=True
+)
 
 
 @pytest.fixture
@@ -26,7 +28,9 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path) -> None:
     again = checkpoint.load_model(tmp_path, 3)
     ids = torch.randint(11, (2, 5))
     assert not again.training and checkpoint.load_config(tmp_path) == BLOCK
-    torch.testing.assert_close(again(ids, again.initial_state(2)), model(ids, model.initial_state(2)), rtol=0, atol=0)
+    torch.testing.assert_close(
+        again(ids, again.initial_state(2)), model(ids, model.initial_state(2)), rtol=0, atol=0
+    )
 
 
 def test_seeds_are_listed_in_order(folder: Path) -> None:

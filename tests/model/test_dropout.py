@@ -24,7 +24,9 @@ def test_rows_are_dropped_whole() -> None:
 def test_evaluation_is_untouched() -> None:
     x = torch.rand(2, 3, 4)
     assert LockedDropout(0.5).eval()(x) is x
-    assert drop_rows(x[0], 0.5, training=False) is x[0] or torch.equal(drop_rows(x[0], 0.5, training=False), x[0])
+    assert drop_rows(x[0], 0.5, training=False) is x[0] or torch.equal(
+        drop_rows(x[0], 0.5, training=False), x[0]
+    )
 
 
 @pytest.mark.parametrize("p", [0.02, 0.1, 0.4, 0.5, 0.9])

@@ -13,14 +13,22 @@ def block(**changes: object) -> params.Model:
 
 def test_tied_weights_are_one_tensor() -> None:
     tied, free = build_model(block(tied=True), 11), build_model(block(), 11)
-    assert sum(p.numel() for p in free.parameters()) - sum(p.numel() for p in tied.parameters()) == 11 * 6
+    assert (
+        sum(p.numel() for p in free.parameters()) - sum(p.numel() for p in tied.parameters())
+        == 11 * 6
+    )
     ids = torch.tensor([[1, 2]])
     _, dropped, _ = tied.eval().features(ids, tied.initial_state(1))
-    torch.testing.assert_close(tied.logits(dropped), dropped @ tied.embedding.weight.T + tied.head.bias)
+    torch.testing.assert_close(
+        tied.logits(dropped), dropped @ tied.embedding.weight.T + tied.head.bias
+    )
 
 
 def test_tying_needs_equal_widths() -> None:
-    with pytest.raises(RecurrenceError, match=r"tied: the core's output \(8\) must be as wide as the embedding \(6\)"):
+    with pytest.raises(
+        RecurrenceError,
+        match=r"tied: the core's output \(8\) must be as wide as the embedding \(6\)",
+    ):
         build_model(block(tied=True, hidden=8), 11)
 
 

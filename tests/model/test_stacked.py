@@ -7,7 +7,14 @@ from recurrence.model.stacked import Stacked, can_stack
 
 
 def models(seeds: int = 3, **changes: object) -> list[LanguageModel]:
-    sizes = {"corpus": "toy", "name": "toy", "core": "rnn", "layers": 2, "embedding": 6, "hidden": 6}
+    sizes = {
+        "corpus": "toy",
+        "name": "toy",
+        "core": "rnn",
+        "layers": 2,
+        "embedding": 6,
+        "hidden": 6,
+    }
     block = params.Model.model_validate(sizes | changes)
     made = []
     for seed in range(seeds):
@@ -44,13 +51,17 @@ def test_logits_states_and_gradients_are_those_of_each(changes: dict[str, object
         torch.testing.assert_close(logits.chunk(3)[i], expected)
         torch.testing.assert_close([part.chunk(3, 1)[i] for part in state], list(after))
         expected.pow(2).sum().backward()
-        torch.testing.assert_close(gradients[i], {name: p.grad for name, p in one.named_parameters()})
+        torch.testing.assert_close(
+            gradients[i], {name: p.grad for name, p in one.named_parameters()}
+        )
 
 
 def test_the_parameters_are_the_models_own() -> None:
     alone = models()
     stacked = Stacked(alone, generators())
-    assert [id(p) for p in stacked.parameters()] == [id(p) for one in alone for p in one.parameters()]
+    assert [id(p) for p in stacked.parameters()] == [
+        id(p) for one in alone for p in one.parameters()
+    ]
     ids, before = torch.randint(11, (3, 5)), stacked.initial_state(3)
     first, _ = stacked(ids, before)
     with torch.no_grad():
@@ -66,7 +77,10 @@ def test_dropout_acts_in_training_only_and_on_each_by_itself(place: str) -> None
     before = [one.get_state() for one in stacked.generators]
     first = stacked(ids, state)[0]
     stacked.generators[1].set_state(before[1])
-    assert [torch.equal(*parts) for parts in zip(first.chunk(2), stacked(ids, state)[0].chunk(2), strict=True)] == [
+    assert [
+        torch.equal(*parts)
+        for parts in zip(first.chunk(2), stacked(ids, state)[0].chunk(2), strict=True)
+    ] == [
         False,
         True,
     ]
@@ -77,11 +91,21 @@ def test_dropout_acts_in_training_only_and_on_each_by_itself(place: str) -> None
 def test_the_common_generator_is_left_alone() -> None:
     stacked = Stacked(models(dropout={"plain_output": 0.5}), generators()).train()
     before = torch.get_rng_state()
-    stacked(torch.randint(11, (3, 5), generator=torch.Generator().manual_seed(0)), stacked.initial_state(3))
+    stacked(
+        torch.randint(11, (3, 5), generator=torch.Generator().manual_seed(0)),
+        stacked.initial_state(3),
+    )
     assert torch.equal(before, torch.get_rng_state())
 
 
-CAN = {"rnn": True, "gru": True, "lstm": True, "gru_cell": True, "rnn_cell": False, "awd_lstm": False}
+CAN = {
+    "rnn": True,
+    "gru": True,
+    "lstm": True,
+    "gru_cell": True,
+    "rnn_cell": False,
+    "awd_lstm": False,
+}
 
 
 @pytest.mark.parametrize("core", CAN)

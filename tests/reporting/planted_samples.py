@@ -26,23 +26,71 @@ HISTORY = ("greedy_rep_1_2",)
 COUNTED = ("greedy", "multinomial")
 """What a baseline is sampled with."""
 KINDS: dict[str, dict[str, tuple[str, ...]]] = {
-    "good": {"greedy": ("exact",) * 3, "beam_4": ("exact", "exact", "near"), "greedy_rep_1_2": ("near", "recycling")},
+    "good": {
+        "greedy": ("exact",) * 3,
+        "beam_4": ("exact", "exact", "near"),
+        "greedy_rep_1_2": ("near", "recycling"),
+    },
     "poor": {"greedy": ("exact",), "top_p_0_9": ("none", "exact")},
 }
 """The verdicts on the first samples of a strategy; all others are "none"."""
-PRICES = {"greedy": 0.4, "beam_4": 0.35, "greedy_rep_1_2": 1.0, "multinomial": 2.1, "top_p_0_9": 1.4, "human": 1.5}
+PRICES = {
+    "greedy": 0.4,
+    "beam_4": 0.35,
+    "greedy_rep_1_2": 1.0,
+    "multinomial": 2.1,
+    "top_p_0_9": 1.4,
+    "human": 1.5,
+}
 METRICS = (
-    *("rep_1", "rep_2", "rep_3", "rep_4", "rep_8", "distinct_1", "distinct_2", "distinct_3", "distinct_4"),
-    *("zlib_ratio", "longest_repeat", "lz_factors", "rep_w", "rep_r", "welleck_rep_4", "holtzman_paper_200"),
+    *(
+        "rep_1",
+        "rep_2",
+        "rep_3",
+        "rep_4",
+        "rep_8",
+        "distinct_1",
+        "distinct_2",
+        "distinct_3",
+        "distinct_4",
+    ),
+    *(
+        "zlib_ratio",
+        "longest_repeat",
+        "lz_factors",
+        "rep_w",
+        "rep_r",
+        "welleck_rep_4",
+        "holtzman_paper_200",
+    ),
     *("holtzman_code_200", "longest_verbatim", "non_word"),
 )
 PUBLISHED = ("holtzman_paper", "holtzman_code", "vllm_repetition", "whisper_zlib")
 VERDICT = (
-    *("start", "period", "copies", "matched", "coverage", "terminal", "identity", "nested_start", "nested_period"),
+    *(
+        "start",
+        "period",
+        "copies",
+        "matched",
+        "coverage",
+        "terminal",
+        "identity",
+        "nested_start",
+        "nested_period",
+    ),
     *("nested_matched", "unit", "attractor"),
 )
 WHOLE = (
-    *("train_seed", "sample_seed", "prompt_id", "start", "period", "matched", "nested_start", "nested_period"),
+    *(
+        "train_seed",
+        "sample_seed",
+        "prompt_id",
+        "start",
+        "period",
+        "matched",
+        "nested_start",
+        "nested_period",
+    ),
     *("nested_matched", "long_start", "long_period", "witness_period", "eos_at"),
 )
 
@@ -56,7 +104,12 @@ def vocab() -> Vocab:
 def texts(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Samples of three prompts under all strategies, and their verdicts with human windows below them."""
     names = STRATEGIES if name in KINDS else COUNTED
-    drawn = [(strategy, prompt, seed) for strategy in names for seed in _seeds(strategy) for prompt in range(3)]
+    drawn = [
+        (strategy, prompt, seed)
+        for strategy in names
+        for seed in _seeds(strategy)
+        for prompt in range(3)
+    ]
     at = {strategy: 0 for strategy in names}
     samples, verdicts = [], []
     for strategy, prompt, seed in drawn:
@@ -67,7 +120,9 @@ def texts(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         verdicts.append(_row(samples[-1], kind))
     parts = [("valid", i) for i in range(5)] + [("train", i) for i in range(2)]
     table = pd.DataFrame(verdicts + [_human(part, i) for part, i in parts])
-    return pd.DataFrame(samples), table.astype(dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(TRUTHS, "boolean"))
+    return pd.DataFrame(samples), table.astype(
+        dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(TRUTHS, "boolean")
+    )
 
 
 def _seeds(strategy: str) -> range:
@@ -106,7 +161,9 @@ DIGEST = "0123456789abcdef" * 4
 def _row(sample: dict[str, Any], kind: str) -> dict[str, Any]:
     strategy, certified = sample["strategy"], sample["witness_period"] is not None
     long = len(sample["ids"]) > LENGTH
-    where = {k: sample[k] for k in ("sample_id", "strategy", "prompt_id", "train_seed", "sample_seed")}
+    where = {
+        k: sample[k] for k in ("sample_id", "strategy", "prompt_id", "train_seed", "sample_seed")
+    }
     price = PRICES[strategy] + 0.02 * sample["prompt_id"]
     return where | _verdict(kind) | {
         "judge_nats": price,
@@ -122,19 +179,43 @@ def _row(sample: dict[str, Any], kind: str) -> dict[str, Any]:
 
 def _human(part: str, i: int) -> dict[str, Any]:
     """Windows whose prices spread evenly around the human one."""
-    names = ("prompt_id", "train_seed", "sample_seed", "long_kind", "long_start", "long_period", "witness_period")
-    where = {"sample_id": f"human/{part}/{i}", "strategy": "human", **dict.fromkeys((*names, "agrees", "eos_at"))}
+    names = (
+        "prompt_id",
+        "train_seed",
+        "sample_seed",
+        "long_kind",
+        "long_start",
+        "long_period",
+        "witness_period",
+    )
+    where = {
+        "sample_id": f"human/{part}/{i}",
+        "strategy": "human",
+        **dict.fromkeys((*names, "agrees", "eos_at")),
+    }
     price = PRICES["human"] + 0.1 * (i - 2) if part == "valid" else None
     return where | _verdict("none") | {"judge_nats": price, "stopped_kind": "none"}
 
 
 def _verdict(kind: str) -> dict[str, Any]:
     figures: dict[str, Any] = dict.fromkeys(METRICS, 0.25)
-    figures |= {"zlib_ratio": 1.9, "longest_repeat": 4.0, "lz_factors": 300.0, "longest_verbatim": 12.0}
+    figures |= {
+        "zlib_ratio": 1.9,
+        "longest_repeat": 4.0,
+        "lz_factors": 300.0,
+        "longest_verbatim": 12.0,
+    }
     figures |= dict.fromkeys(PUBLISHED, kind == "exact") | {"vllm_repetition": False}
     found: dict[str, Any] = {"kind": kind, "length": LENGTH, **dict.fromkeys(VERDICT)}
     if kind in ("exact", "near"):
-        found |= {"start": 5, "period": 4, "copies": 13.75, "matched": 51, "coverage": 51 / 60, "terminal": True}
+        found |= {
+            "start": 5,
+            "period": 4,
+            "copies": 13.75,
+            "matched": 51,
+            "coverage": 51 / 60,
+            "terminal": True,
+        }
         found |= {"identity": 1.0 if kind == "exact" else 0.9, "unit": "acd ", "attractor": " acd"}
     return found | figures
 
@@ -142,8 +223,16 @@ def _verdict(kind: str) -> dict[str, Any]:
 def rates(verdicts: pd.DataFrame) -> dict[str, Any]:
     """The figures per strategy and of the human windows of the validation text."""
     counted = verdicts[~verdicts["sample_id"].str.startswith("human/train/")]
-    strategies = {str(name): _rates(str(name), rows) for name, rows in counted.groupby("strategy", sort=False)}
-    head = {"floor": 40, "unit": "char", "length": LENGTH, "prompts_digest": DIGEST, "judge": "poor"}
+    strategies = {
+        str(name): _rates(str(name), rows) for name, rows in counted.groupby("strategy", sort=False)
+    }
+    head = {
+        "floor": 40,
+        "unit": "char",
+        "length": LENGTH,
+        "prompts_digest": DIGEST,
+        "judge": "poor",
+    }
     return head | {"strategies": strategies}
 
 
@@ -169,12 +258,18 @@ def _shape(loops: pd.DataFrame, samples: int) -> dict[str, Any]:
     share, there = len(loops) / samples, len(loops) > 0
     medians = {"onset_median": "start", "period_median": "period", "copies_median": "copies"}
     means = {"coverage_mean": "coverage", "identity_mean": "identity"}
-    figures: dict[str, Any] = {k: float(loops[c].median()) if there else None for k, c in medians.items()}
+    figures: dict[str, Any] = {
+        k: float(loops[c].median()) if there else None for k, c in medians.items()
+    }
     figures |= {k: float(loops[c].mean()) if there else None for k, c in means.items()}
     units = loops.groupby(["attractor", "period"]).size()
     basins = [[str(unit), int(period), int(count)] for (unit, period), count in units.items()]
     survival = [[0.0, 1.0]] + ([[5.0, 1 - share]] if there else [])
-    figures |= {"terminal_rate": share, "onset_rmean": 5 * share + LENGTH * (1 - share), "survival": survival}
+    figures |= {
+        "terminal_rate": share,
+        "onset_rmean": 5 * share + LENGTH * (1 - share),
+        "survival": survival,
+    }
     return figures | {"attractors": basins, "n_attractors": len(basins)}
 
 
@@ -182,8 +277,16 @@ def _about(name: str, rows: pd.DataFrame) -> dict[str, Any]:
     """What only the whole of the stages would know."""
     block = STRATEGIES.get(name, {})
     deterministic = bool(block) and block.get("pick") != "sample"
-    certified, exact = int(rows["witness_period"].notna().sum()), float((rows["kind"] == "exact").mean())
-    stopped = {"ended_rate": 0.25, "nontermination": 0.75, "length_median": 40.0, "exact_rate": exact}
+    certified, exact = (
+        int(rows["witness_period"].notna().sum()),
+        float((rows["kind"] == "exact").mean()),
+    )
+    stopped = {
+        "ended_rate": 0.25,
+        "nontermination": 0.75,
+        "length_median": 40.0,
+        "exact_rate": exact,
+    }
     stopped["onset_rmean"] = 40.0
     difference = float(rows["kind"].isin(["exact", "near"]).mean())
     compared = {"reference": "multinomial", "difference": difference, "p": 0.02, "p_holm": 0.06}
@@ -191,7 +294,11 @@ def _about(name: str, rows: pd.DataFrame) -> dict[str, Any]:
         "published": {rule: float(rows[rule].mean()) for rule in PUBLISHED},
         "deterministic": deterministic if block else None,
         "uses_history": name in HISTORY if block else None,
-        "certified": {"samples": len(rows) if deterministic else 0, "certified": certified, "agree": certified},
+        "certified": {
+            "samples": len(rows) if deterministic else 0,
+            "certified": certified,
+            "agree": certified,
+        },
         "stopped": stopped if block else None,
         "long": {"length": LONG, "exact_rate": exact} if block.get("pick") == "argmax" else None,
         "versus_pure": compared if block and name != "multinomial" else None,
@@ -211,7 +318,10 @@ def false_positives(windows: int) -> dict[str, Any]:
         "windows": windows,
         "largest_matched": 22,
         "false_positives": never | {"holtzman_code": 3, "whisper_zlib": 1},
-        "laid_anyhow": {"windows": 10 * windows - 9, "false_positives": {"exact": 0, "near": 1, "recycling": 0}},
+        "laid_anyhow": {
+            "windows": 10 * windows - 9,
+            "false_positives": {"exact": 0, "near": 1, "recycling": 0},
+        },
     }
 
 
@@ -222,9 +332,27 @@ def planted() -> list[dict[str, Any]]:
         for edits in (0, 0.05, 0.1, 0.2):
             for place in ("tail", "gap", "middle"):
                 above = period * (copies - 1) >= 40
-                exact, near = (4 if above and not edits else 0), (4 if above and 0 < edits <= 0.1 else 0)
-                found = {"exact": exact, "near": near, "any": exact + near, "holtzman_paper": int(np.sign(exact))}
-                found |= {"holtzman_code": exact // 2, "vllm_repetition": 0, "whisper_zlib": exact + near}
-                cell = {"period": period, "copies": copies, "edits": edits, "place": place, "nested": False}
+                exact, near = (
+                    (4 if above and not edits else 0),
+                    (4 if above and 0 < edits <= 0.1 else 0),
+                )
+                found = {
+                    "exact": exact,
+                    "near": near,
+                    "any": exact + near,
+                    "holtzman_paper": int(np.sign(exact)),
+                }
+                found |= {
+                    "holtzman_code": exact // 2,
+                    "vllm_repetition": 0,
+                    "whisper_zlib": exact + near,
+                }
+                cell = {
+                    "period": period,
+                    "copies": copies,
+                    "edits": edits,
+                    "place": place,
+                    "nested": False,
+                }
                 rows.append(cell | {"trials": 4, "above_floor": above} | found)
     return rows

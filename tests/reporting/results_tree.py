@@ -18,7 +18,19 @@ from recurrence.reporting.results import ModelResults, Results
 from reporting import planted_samples
 from reporting.planted_samples import LENGTH, LETTERS, LONG, STRATEGIES, texts
 
-__all__ = ["LENGTH", "LONG", "MODELS", "STRATEGIES", "build", "card", "changed", "history", "model", "scores", "texts"]
+__all__ = [
+    "LENGTH",
+    "LONG",
+    "MODELS",
+    "STRATEGIES",
+    "build",
+    "card",
+    "changed",
+    "history",
+    "model",
+    "scores",
+    "texts",
+]
 
 CORPUS = {
     "source": {"kind": "text", "addresses": ["toy.txt"]},
@@ -32,7 +44,13 @@ RECIPE = {
     "phases": [{"epochs": 3, "schedule": {"kind": "constant", "lr": 0.01}, "optimizer": {}}],
 }
 MODELS: dict[str, dict[str, Any]] = {
-    "good": {"core": "lstm", "hidden": 8, "seeds": [0, 1], "recipe": RECIPE, "notebook": "good-toy"},
+    "good": {
+        "core": "lstm",
+        "hidden": 8,
+        "seeds": [0, 1],
+        "recipe": RECIPE,
+        "notebook": "good-toy",
+    },
     "poor": {"core": "rnn", "hidden": 8, "recipe": RECIPE},
     "uniform": {"core": "uniform"},
     "kneser_ney": {"core": "kneser_ney"},
@@ -48,15 +66,26 @@ NOTEBOOK = {"id": "good-toy", "nats": 1.31, "accuracy": 0.60, "source": "a noteb
 
 def build(root: Path, corpus: str = "toy") -> Path:
     """Write params.yaml and the data of every model of MODELS; returns root."""
-    models = {f"{corpus}-{name}": {"corpus": corpus, "name": name, **block} for name, block in MODELS.items()}
+    models = {
+        f"{corpus}-{name}": {"corpus": corpus, "name": name, **block}
+        for name, block in MODELS.items()
+    }
     sampling = {
         f"{corpus}-{name}": {"corpus": corpus, "name": name, "core": MODELS[name]["core"], **block}
         for name, block in SAMPLED.items()
     }
-    tree = {"corpora": {corpus: CORPUS}, "models": models, "sampling": sampling, "strategies": STRATEGIES}
+    tree = {
+        "corpora": {corpus: CORPUS},
+        "models": models,
+        "sampling": sampling,
+        "strategies": STRATEGIES,
+    }
     (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     counts = {"tokens": 8000, "characters": 8000, "unk": 2, "unk_rate": 0.00025, "lines": 90}
-    _json(root / f"data/counts/{corpus}.json", {"vocab": len(set(LETTERS)), "train": counts, "valid": counts})
+    _json(
+        root / f"data/counts/{corpus}.json",
+        {"vocab": len(set(LETTERS)), "train": counts, "valid": counts},
+    )
     _json(root / f"data/cards/{corpus}.json", card())
     for name in MODELS:
         _model(root, corpus, name)
@@ -68,8 +97,17 @@ def _model(root: Path, corpus: str, name: str) -> None:
     planted_samples.vocab().save(folder / "vocab.json")
     history(name).to_csv(folder / "history.csv", index=False)
     _json(root / f"data/scores/{corpus}/{name}.json", scores(corpus, name))
-    wall = {"train_seconds": 75.4, "device": "cpu: A Processor, 2 threads", "torch": "2.13.0", "python": "3.11.7"}
-    wall |= {"parameters": 1234, "tokens_per_second": 5000.0, "started": "2020-01-02T03:04:05+00:00"}
+    wall = {
+        "train_seconds": 75.4,
+        "device": "cpu: A Processor, 2 threads",
+        "torch": "2.13.0",
+        "python": "3.11.7",
+    }
+    wall |= {
+        "parameters": 1234,
+        "tokens_per_second": 5000.0,
+        "started": "2020-01-02T03:04:05+00:00",
+    }
     _json(root / f"data/wall/{corpus}/{name}.json", wall)
     if name not in SAMPLED:
         return
@@ -85,11 +123,31 @@ def _model(root: Path, corpus: str, name: str) -> None:
 
 def history(name: str) -> pd.DataFrame:
     """Three epochs for each seed of a trained model, ending at the figure it is scored with; none for a baseline."""
-    columns = ["seed", "protocol", "phase", "epoch", "lr", "train_nats", "valid_nats", "valid_accuracy", "valid_tokens"]
+    columns = [
+        "seed",
+        "protocol",
+        "phase",
+        "epoch",
+        "lr",
+        "train_nats",
+        "valid_nats",
+        "valid_accuracy",
+        "valid_tokens",
+    ]
     if "recipe" not in MODELS[name]:
         return pd.DataFrame(columns=columns)
     rows = [
-        (seed, "ordered", 0, epoch, 0.01, nats + 0.4 / epoch, nats + 0.3 * (3 - epoch), 0.3 + 0.1 * epoch, 7000)
+        (
+            seed,
+            "ordered",
+            0,
+            epoch,
+            0.01,
+            nats + 0.4 / epoch,
+            nats + 0.3 * (3 - epoch),
+            0.3 + 0.1 * epoch,
+            7000,
+        )
         for seed, nats in enumerate(NATS[name])
         for epoch in (1, 2, 3)
     ]
@@ -101,9 +159,22 @@ def scores(corpus: str, name: str) -> dict[str, Any]:
     nats = NATS[name]
     mean, trained = float(np.mean(nats)), "recipe" in MODELS[name]
     spread = float(np.std(nats, ddof=1)) if len(nats) > 1 else None
-    exact = {"bits_per_char": mean / np.log(2), "perplexity": float(np.exp(mean)), "accuracy": 0.55, "tokens": 7999}
-    seeds = [{"seed": k, "exact": {"nats": value, **exact}, "as_notebook": None} for k, value in enumerate(nats)]
-    ours = {"nats": mean + 0.001, "nats_sd": spread, "accuracy": 0.58, "accuracy_sd": spread and 0.01}
+    exact = {
+        "bits_per_char": mean / np.log(2),
+        "perplexity": float(np.exp(mean)),
+        "accuracy": 0.55,
+        "tokens": 7999,
+    }
+    seeds = [
+        {"seed": k, "exact": {"nats": value, **exact}, "as_notebook": None}
+        for k, value in enumerate(nats)
+    ]
+    ours = {
+        "nats": mean + 0.001,
+        "nats_sd": spread,
+        "accuracy": 0.58,
+        "accuracy_sd": spread and 0.01,
+    }
     compared = name == "good"
     return {
         "corpus": corpus,
@@ -120,14 +191,27 @@ def scores(corpus: str, name: str) -> dict[str, Any]:
 
 def card() -> dict[str, Any]:
     """What calibrate writes: measured floors, false positives, planted recall, human bands."""
-    detector = {"floor": 40, "near_floor": 59, "near_delta": 0.4, "rep_n": 8, "rep_limit": 0.2, "zlib_limit": 2.1}
-    recall = {"exact_above_floor": {"found": 36, "trials": 36}, "near_05": {"found": 47, "trials": 48}}
+    detector = {
+        "floor": 40,
+        "near_floor": 59,
+        "near_delta": 0.4,
+        "rep_n": 8,
+        "rep_limit": 0.2,
+        "zlib_limit": 2.1,
+    }
+    recall = {
+        "exact_above_floor": {"found": 36, "trials": 36},
+        "near_05": {"found": 47, "trials": 48},
+    }
     return {
         "unit": "char",
         "length": LENGTH,
         "detector": detector,
         "default_floor": 40,
-        "human": {"train": planted_samples.false_positives(120), "valid": planted_samples.false_positives(40)},
+        "human": {
+            "train": planted_samples.false_positives(120),
+            "valid": planted_samples.false_positives(40),
+        },
         "planted": planted_samples.planted(),
         "recall": recall | {"near_10": {"found": 42, "trials": 48}},
         "bands": planted_samples.bands(),
@@ -141,7 +225,9 @@ def model(results: Results, name: str) -> ModelResults:
 
 def changed(results: Results, name: str, **fields: Any) -> Results:
     """Loaded results with some fields of one model replaced."""
-    return replace(results, models=tuple(replace(m, **fields) if m.name == name else m for m in results.models))
+    return replace(
+        results, models=tuple(replace(m, **fields) if m.name == name else m for m in results.models)
+    )
 
 
 def _json(path: Path, value: Any) -> None:

@@ -22,7 +22,9 @@ def test_the_floor_is_beaten_by_those_below_it(toy: Results) -> None:
 
 def test_losing_to_the_floor_is_said(toy: Results) -> None:
     scores = model(toy, "kneser_ney").scores
-    better = changed(toy, "kneser_ney", scores={**scores, "exact": {**scores["exact"], "nats": 1.0}})
+    better = changed(
+        toy, "kneser_ney", scores={**scores, "exact": {**scores["exact"], "nats": 1.0}}
+    )
     answer, details = asked(better)["Does it beat counting?"]
     assert answer == "No: counting is better by 0.320 nats"
     assert "0 of 2 trained models beat it." in details
@@ -34,13 +36,19 @@ def test_notebooks_are_compared_within_tolerances(toy: Results) -> None:
     assert details.startswith("1 of 1 losses at most 0.02 nats above the notebook's.")
     assert "1 of 1 notebook losses lie within two standard deviations of our seeds" in details
     assert "good, +0.011 nats." in details
-    worse = changed(toy, "good", scores={**model(toy, "good").scores, "delta": {"nats": 0.021, "accuracy": -0.031}})
+    worse = changed(
+        toy,
+        "good",
+        scores={**model(toy, "good").scores, "delta": {"nats": 0.021, "accuracy": -0.031}},
+    )
     answer, details = asked(worse)["Do the notebooks' figures come back?"]
     assert answer.startswith("0 of 1 accuracies") and details.startswith("0 of 1 losses")
 
 
 def test_without_a_notebook_nothing_is_said_of_one(toy: Results) -> None:
-    alone = changed(toy, "good", scores={**model(toy, "good").scores, "notebook": None, "delta": None})
+    alone = changed(
+        toy, "good", scores={**model(toy, "good").scores, "notebook": None, "delta": None}
+    )
     assert "Do the notebooks' figures come back?" not in asked(alone)
 
 

@@ -26,12 +26,21 @@ def chosen(good: ModelResults, rates: dict[str, tuple[float, float | None]]) -> 
 def test_the_band_holds_95_percent_of_the_human_windows(good: ModelResults) -> None:
     human = band(replace(good, human_nats=tuple(i / 40 for i in range(41))))
     assert human == Band(low=0.025, median=0.5, high=0.975, windows=41)
-    assert [human.place(x) for x in (0.02, 0.025, 0.975, 0.98)] == ["below", "within", "within", "above"]
+    assert [human.place(x) for x in (0.02, 0.025, 0.975, 0.98)] == [
+        "below",
+        "within",
+        "within",
+        "above",
+    ]
     assert band(replace(good, human_nats=())) is None
 
 
-def test_of_those_without_a_loop_inside_the_band_the_nearest_to_human_text_is_chosen(good: ModelResults) -> None:
-    choice = chosen(good, {"loops": (0.2, 1.5), "far": (0.0, 1.35), "near": (0.0, 1.52), "dear": (0.0, 1.9)})
+def test_of_those_without_a_loop_inside_the_band_the_nearest_to_human_text_is_chosen(
+    good: ModelResults,
+) -> None:
+    choice = chosen(
+        good, {"loops": (0.2, 1.5), "far": (0.0, 1.35), "near": (0.0, 1.52), "dear": (0.0, 1.9)}
+    )
     assert choice is not None and choice.qualifies
     assert (choice.strategy, choice.qualified) == ("near", ("near", "far"))
 

@@ -19,7 +19,11 @@ def test_svg_scales_and_says_what_it_is(chart: drawing.Chart) -> None:
     svg = drawing.svg(chart, "one", 'a "line"')
     assert svg.startswith("<svg ") and svg.endswith("</svg>")
     head = svg[: svg.index(">")]
-    assert 'viewBox="0 0 ' in head and 'role="img"' in head and 'aria-label="a &quot;line&quot;"' in head
+    assert (
+        'viewBox="0 0 ' in head
+        and 'role="img"' in head
+        and 'aria-label="a &quot;line&quot;"' in head
+    )
     assert not re.search(r'\s(width|height)="', head)
 
 
@@ -31,7 +35,9 @@ def test_two_charts_of_one_page_share_no_id(chart: drawing.Chart) -> None:
     assert used and used <= ids[0]
 
 
-def test_png_is_packed_without_changing_a_pixel(chart: drawing.Chart, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_png_is_packed_without_changing_a_pixel(
+    chart: drawing.Chart, monkeypatch: pytest.MonkeyPatch
+) -> None:
     packed = drawing.png(chart)
     monkeypatch.setattr(drawing, "_repacked", lambda image: image)
     plain = drawing.png(chart)
@@ -46,8 +52,12 @@ def pixels(image: bytes) -> tuple[bytes, bytes]:
     while at < len(image):
         size, kind = struct.unpack(">I4s", image[at : at + 8])
         body = image[at + 8 : at + 8 + size]
-        assert struct.unpack(">I", image[at + 8 + size : at + 12 + size])[0] == zlib.crc32(kind + body)
-        header, data = (body, data) if kind == b"IHDR" else (header, data + body if kind == b"IDAT" else data)
+        assert struct.unpack(">I", image[at + 8 + size : at + 12 + size])[0] == zlib.crc32(
+            kind + body
+        )
+        header, data = (
+            (body, data) if kind == b"IHDR" else (header, data + body if kind == b"IDAT" else data)
+        )
         at += 12 + size
     assert kind == b"IEND"
     return header, zlib.decompress(data)

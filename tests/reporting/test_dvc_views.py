@@ -18,12 +18,20 @@ CORPORA = list(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")
 
 def test_every_corpus_has_metrics_and_curves() -> None:
     assert PIPELINE["metrics"] == [f"reports/{corpus}/metrics" for corpus in CORPORA]
-    assert [next(iter(plot)) for plot in PIPELINE["plots"]] == [f"reports/{corpus}/curves.csv" for corpus in CORPORA]
+    assert [next(iter(plot)) for plot in PIPELINE["plots"]] == [
+        f"reports/{corpus}/curves.csv" for corpus in CORPORA
+    ]
 
 
 def test_the_template_overlays_the_curves_of_all_models(toy: Results) -> None:
-    table = tables.curves(toy).astype(str).assign(rev="workspace", filename="curves.csv", field="valid_nats")
-    properties = dict(next(iter(PIPELINE["plots"][0].values())), template_dir=str(ROOT / ".dvc/plots"))
+    table = (
+        tables.curves(toy)
+        .astype(str)
+        .assign(rev="workspace", filename="curves.csv", field="valid_nats")
+    )
+    properties = dict(
+        next(iter(PIPELINE["plots"][0].values())), template_dir=str(ROOT / ".dvc/plots")
+    )
     chart = VegaRenderer(table.to_dict("records"), "curves", **properties).get_filled_template()
     svg = vl_convert.vegalite_to_svg(json.loads(json.dumps(chart)))
     assert svg.count('aria-roledescription="line mark"') == 2

@@ -26,14 +26,18 @@ def test_a_panel_per_trained_model_with_the_notebooks_mark(toy: Results) -> None
 
 def test_a_second_protocol_is_a_second_curve(toy: Results) -> None:
     history = model(toy, "good").history
-    twice = changed(toy, "good", history=history.assign(protocol=["ordered"] * 3 + ["as_notebook"] * 3))
+    twice = changed(
+        toy, "good", history=history.assign(protocol=["ordered"] * 3 + ["as_notebook"] * 3)
+    )
     one, two = (len(figures.panels(r)["good"].to_dict()["layer"]) for r in (toy, twice))
     assert two == one + 3
 
 
 def test_losses_beyond_a_uniform_guess_do_not_stretch_the_axis(toy: Results) -> None:
     history = model(toy, "good").history
-    wild = changed(toy, "good", history=history.assign(valid_nats=[90.0, *history["valid_nats"][1:]]))
+    wild = changed(
+        toy, "good", history=history.assign(valid_nats=[90.0, *history["valid_nats"][1:]])
+    )
     panel = figures.panels(wild)["good"].to_dict()
     domain = next(layer["encoding"]["y"]["scale"]["domain"] for layer in panel["layer"])
     assert domain[1] < 3

@@ -7,14 +7,23 @@ from recurrence.reporting import formats
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0 %"), (0.004, "0.4 %"), (0.0994, "9.9 %"), (0.0996, "10 %"), (0.5, "50 %"), (0.999, "99.9 %"), (1, "100 %")],
+    [
+        (0, "0 %"),
+        (0.004, "0.4 %"),
+        (0.0994, "9.9 %"),
+        (0.0996, "10 %"),
+        (0.5, "50 %"),
+        (0.999, "99.9 %"),
+        (1, "100 %"),
+    ],
 )
 def test_percent_never_rounds_to_none_or_all(value: float, shown: str) -> None:
     assert formats.percent(value) == shown
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.04, "0.0 s"), (7.31, "7.3 s"), (59.4, "59 s"), (185, "3 min 05 s"), (7805, "2 h 10 min")]
+    ("value", "shown"),
+    [(0.04, "0.0 s"), (7.31, "7.3 s"), (59.4, "59 s"), (185, "3 min 05 s"), (7805, "2 h 10 min")],
 )
 def test_seconds(value: float, shown: str) -> None:
     assert formats.seconds(value) == shown
@@ -22,7 +31,12 @@ def test_seconds(value: float, shown: str) -> None:
 
 @pytest.mark.parametrize("value", [None, math.nan])
 def test_what_is_absent_is_a_dash(value: float | None) -> None:
-    assert {formats.nats(value), formats.percent(value), formats.spread(value, 1.0), formats.count(value)} == {"–"}
+    assert {
+        formats.nats(value),
+        formats.percent(value),
+        formats.spread(value, 1.0),
+        formats.count(value),
+    } == {"–"}
 
 
 def test_a_mean_has_its_spread_where_there_is_one() -> None:

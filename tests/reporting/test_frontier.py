@@ -12,7 +12,9 @@ def rows(chart: Any) -> list[dict[str, Any]]:
 
 def test_every_strategy_stands_at_its_price_and_rate(toy: Results) -> None:
     chart = frontier(model(toy, "good"), toy)
-    points = {row["strategy"]: (row["price"], row["rate"]) for row in rows(chart) if "strategy" in row}
+    points = {
+        row["strategy"]: (row["price"], row["rate"]) for row in rows(chart) if "strategy" in row
+    }
     assert points["greedy"] == (model(toy, "good").rates["greedy"]["price"], 1.0)
     assert set(points) == {"greedy", "beam_4", "greedy_rep_1_2", "multinomial", "top_p_0_9"}
 
@@ -23,7 +25,9 @@ def test_human_text_is_marked_and_the_recommended_setting_ringed(toy: Results) -
     assert (human["price"], human["text"]) == (1.5, "human text")
     rings = [row for row in found if set(row) == {"price", "rate"}]
     assert rings == [{"price": model(toy, "good").rates["top_p_0_9"]["price"], "rate": 0.0}]
-    assert not [row for row in rows(frontier(model(toy, "poor"), toy)) if set(row) == {"price", "rate"}]
+    assert not [
+        row for row in rows(frontier(model(toy, "poor"), toy)) if set(row) == {"price", "rate"}
+    ]
 
 
 def test_some_points_have_names(toy: Results) -> None:

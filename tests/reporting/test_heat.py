@@ -17,7 +17,10 @@ def test_a_block_for_every_family_a_column_for_every_model(toy: Results) -> None
     good, poor = found[0].rows[0][1]
     assert good is not None and poor is not None
     assert (good.text, poor.text, good.dark, poor.dark) == ("100", "33", True, False)
-    assert good.words == "3 of 3 loop; 95 % interval 50 % to 100 %; 0.420 nats, cheaper than human text"
+    assert (
+        good.words
+        == "3 of 3 loop; 95 % interval 50 % to 100 %; 0.420 nats, cheaper than human text"
+    )
 
 
 def test_price_and_recommendation_are_marked(toy: Results) -> None:
@@ -44,14 +47,19 @@ def test_the_room_grows_with_names_and_models(toy: Results) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "text"), [(0, "0"), (0.004, "<1"), (0.006, "1"), (0.5, "50"), (0.996, ">99"), (1, "100")]
+    ("rate", "text"),
+    [(0, "0"), (0.004, "<1"), (0.006, "1"), (0.5, "50"), (0.996, ">99"), (1, "100")],
 )
 def test_percents_never_round_to_none_or_all(rate: float, text: str) -> None:
     assert heat.whole_percent(rate) == text
 
 
 def test_shades_run_from_end_to_end() -> None:
-    assert [heat.shade(rate, heat.RATE_RANGE) for rate in (0, 1 / 3, 1)] == ["#f4f1ec", "#f2c9a1", "#b04a00"]
+    assert [heat.shade(rate, heat.RATE_RANGE) for rate in (0, 1 / 3, 1)] == [
+        "#f4f1ec",
+        "#f2c9a1",
+        "#b04a00",
+    ]
     assert heat.shade(0.5, heat.RATE_RANGE) == "#e9aa6e"
 
 

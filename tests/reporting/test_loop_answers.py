@@ -19,12 +19,18 @@ def with_top_k(toy: Results, kinds: list[str]) -> Results:
     samples = model(toy, "good").samples
     some = samples[samples["strategy"] == "multinomial"].head(len(kinds))
     more = some.assign(
-        strategy="top_k_5", kind=kinds, start=5, period=4, sample_id=[f"top_k_5/{i}" for i in range(len(kinds))]
+        strategy="top_k_5",
+        kind=kinds,
+        start=5,
+        period=4,
+        sample_id=[f"top_k_5/{i}" for i in range(len(kinds))],
     )
     both = pd.concat([samples, more], ignore_index=True)
     rates = model(toy, "good").rates
     toy = changed(toy, "good", samples=both, rates=rates | {"top_k_5": rates["multinomial"]})
-    return replace(toy, blocks=toy.blocks | {"top_k_5": Strategy(pick="sample", filters=({"top_k": 5},))})
+    return replace(
+        toy, blocks=toy.blocks | {"top_k_5": Strategy(pick="sample", filters=({"top_k": 5},))}
+    )
 
 
 def test_which_decoding_loops_since_when_and_how(toy: Results) -> None:
@@ -39,12 +45,21 @@ def test_which_decoding_loops_since_when_and_how(toy: Results) -> None:
 def test_which_does_not_and_human_text_beside_it(toy: Results) -> None:
     answer, details = asked(toy)["Which does not?"]
     assert answer == "multinomial"
-    assert "No loop in 12 samples, so at most 24 % loop (95 % confidence)." in details  # Wilson: 3.84 / (12 + 3.84)
-    assert "Human text, measured alike: 0 % (0 of 5 windows of the validation text; at most 50 %)." in details
+    assert (
+        "No loop in 12 samples, so at most 24 % loop (95 % confidence)." in details
+    )  # Wilson: 3.84 / (12 + 3.84)
+    assert (
+        "Human text, measured alike: 0 % (0 of 5 windows of the validation text; at most 50 %)."
+        in details
+    )
 
 
 def test_where_all_loop_the_least_is_named(toy: Results) -> None:
-    hot = model(toy, "good").samples.head(3).assign(strategy="top_p_0_9", kind=["exact", "none", "none"])
+    hot = (
+        model(toy, "good")
+        .samples.head(3)
+        .assign(strategy="top_p_0_9", kind=["exact", "none", "none"])
+    )
     rates = {"top_p_0_9": model(toy, "good").rates["top_p_0_9"]}
     toy = changed(toy, "good", samples=hot, rates=rates)
     toy = replace(toy, models=(model(toy, "good"),))
@@ -67,9 +82,17 @@ def test_without_samples_nothing_is_asked(toy: Results) -> None:
 def test_the_notebooks_guess_is_answered(toy: Results) -> None:
     answer, details = asked(with_top_k(toy, ["none"] * 6))[GUESS]
     assert answer == "Not sampling, but taking the top one, 67 % against 0 %"
-    assert "The top one always: greedy 67 %." in details and "Drawn from the top k: top_k_5 0 %." in details
-    assert "Drawn from all: multinomial 0 %." in details and "The likeliest text, by search: beam_4 50 %." in details
-    assert details.endswith("The top one after a penalty or filter still loops mostly under 0 of 1.")
+    assert (
+        "The top one always: greedy 67 %." in details
+        and "Drawn from the top k: top_k_5 0 %." in details
+    )
+    assert (
+        "Drawn from all: multinomial 0 %." in details
+        and "The likeliest text, by search: beam_4 50 %." in details
+    )
+    assert details.endswith(
+        "The top one after a penalty or filter still loops mostly under 0 of 1."
+    )
 
 
 def test_the_guess_may_be_right_or_wrong(toy: Results) -> None:
@@ -80,7 +103,9 @@ def test_the_guess_may_be_right_or_wrong(toy: Results) -> None:
     free = with_top_k(toy, ["none"])
     for name in ("good", "poor"):
         free = changed(free, name, samples=model(free, name).samples.assign(kind="none"))
-    assert asked(free)[GUESS][0] == "Hardly: taking the top one, 0 %; sampling among the top ones, 0 %"
+    assert (
+        asked(free)[GUESS][0] == "Hardly: taking the top one, 0 %; sampling among the top ones, 0 %"
+    )
 
 
 def test_without_top_k_the_guess_is_not_asked(toy: Results) -> None:
@@ -98,9 +123,12 @@ def test_many_names_are_counted(toy: Results) -> None:
         samples=pd.concat([samples, *many], ignore_index=True),
         rates=rates | {f"greedy_{i}": rates["greedy"] for i in range(8)},
     )
-    toy = replace(toy, blocks=toy.blocks | {f"greedy_{i}": Strategy(pick="argmax") for i in range(8)})
+    toy = replace(
+        toy, blocks=toy.blocks | {f"greedy_{i}": Strategy(pick="argmax") for i in range(8)}
+    )
     answer, details = asked(toy)["Which decoding loops?"]
     assert answer == "10 of the 13 strategies"
     assert (
-        "greedy_0, greedy_1, greedy_2, greedy_3, greedy_4 and 3 more 100 % and greedy 67 %; medians: after" in details
+        "greedy_0, greedy_1, greedy_2, greedy_3, greedy_4 and 3 more 100 % and greedy 67 %; medians: after"
+        in details
     )

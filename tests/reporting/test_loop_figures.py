@@ -14,9 +14,16 @@ def rows(chart: Any) -> list[dict[str, Any]]:
 
 def test_survival_curves_run_to_the_end_of_the_samples(toy: Results) -> None:
     shown = rows(loop_figures.survival(model(toy, "good"), toy))
-    steps = {name: [(r["t"], r["share"]) for r in shown if r["strategy"] == name] for name in ("greedy", "beam_4")}
+    steps = {
+        name: [(r["t"], r["share"]) for r in shown if r["strategy"] == name]
+        for name in ("greedy", "beam_4")
+    }
     assert steps["greedy"] == [(0.0, 1.0), (5.0, 0.0), (60, 0.0)]
-    assert {row["strategy"] for row in shown} == {"greedy", "beam_4", "greedy_rep_1_2"}  # those that loop
+    assert {row["strategy"] for row in shown} == {
+        "greedy",
+        "beam_4",
+        "greedy_rep_1_2",
+    }  # those that loop
 
 
 def test_without_loops_there_is_no_survival_curve(toy: Results) -> None:
@@ -39,16 +46,22 @@ def test_curves_of_one_hue_differ_in_their_dash() -> None:
     assert dashes[0] == dashes[1] and len({str(dashes[i]) for i in (0, 2, 3)}) == 3
 
 
-@pytest.mark.parametrize(("draw", "place"), [(loop_figures.onsets, 5.0), (loop_figures.periods, 4.0)])
+@pytest.mark.parametrize(
+    ("draw", "place"), [(loop_figures.onsets, 5.0), (loop_figures.periods, 4.0)]
+)
 def test_bubbles_count_the_samples_that_loop(draw: Any, place: float, toy: Results) -> None:
     shown = {(row["model"], row["decoding"]): row for row in rows(draw(toy))}
     assert {key: row["samples"] for key, row in shown.items()} == {
         ("good", "deterministic"): 7, ("poor", "deterministic"): 1, ("poor", "random"): 1,
     }  # fmt: skip
-    assert shown["good", "deterministic"]["at"] == pytest.approx(place, rel=0.13)  # to a third of an octave
+    assert shown["good", "deterministic"]["at"] == pytest.approx(
+        place, rel=0.13
+    )  # to a third of an octave
 
 
-@pytest.mark.parametrize(("most", "ticks"), [(0, [0, 1]), (9, [0, 1, 3, 10]), (101, [0, 1, 3, 10, 30, 100, 300])])
+@pytest.mark.parametrize(
+    ("most", "ticks"), [(0, [0, 1]), (9, [0, 1, 3, 10]), (101, [0, 1, 3, 10, 30, 100, 300])]
+)
 def test_ticks_reach_the_greatest_value(most: float, ticks: list[int]) -> None:
     assert loop_figures._log_ticks(most) == ticks
 

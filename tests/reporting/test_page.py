@@ -49,7 +49,9 @@ def html(toy: Results) -> str:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the charts out, which take nearly all the time."""
-    nothing = dict.fromkeys(("panels", "frontiers", "survivals"), {}) | dict.fromkeys(("ranking", "onsets", "periods"))
+    nothing = dict.fromkeys(("panels", "frontiers", "survivals"), {}) | dict.fromkeys(
+        ("ranking", "onsets", "periods")
+    )
     monkeypatch.setattr(page.charts, "charts", lambda results: nothing)
 
 
@@ -62,7 +64,13 @@ def test_the_page_is_whole_and_its_ids_are_its_own(html: str) -> None:
 
 def test_the_page_asks_no_host_and_runs_no_script(html: str) -> None:
     others = [place for place in Tree(html).places if not place.startswith("#")]
-    assert sorted(set(others)) == ["curves.csv", "data:,", "decoding.csv", "models.csv", "summary.md"]
+    assert sorted(set(others)) == [
+        "curves.csv",
+        "data:,",
+        "decoding.csv",
+        "models.csv",
+        "summary.md",
+    ]
     assert "<script" not in html and "@import" not in html
     assert set(re.findall(r"https?://[^\s\"'<]+", html)) <= {
         "http://www.w3.org/2000/svg",
@@ -144,7 +152,8 @@ def test_what_to_know_before_comparing_is_said(toy: Results, undrawn: None) -> N
     assert "<b>good</b>: a &lt;lucky&gt; run; trained on the first 9 tokens." in html
     assert "- good: a <lucky> run; trained on the first 9 tokens." in summary
     assert all(
-        "first 1,200 lines of its training text and 30 of its validation text" in text for text in (html, summary)
+        "first 1,200 lines of its training text and 30 of its validation text" in text
+        for text in (html, summary)
     )
     assert "sample of the corpus" not in page.html(toy)
 
@@ -153,7 +162,10 @@ def test_every_trained_model_has_its_charts_and_lines(html: str) -> None:
     for name in ("good", "poor"):
         assert f'aria-label="Loop rate against price of the strategies, {name}"' in html
         assert f'aria-label="Share of samples that do not loop yet, {name}"' in html
-    assert "<b>greedy</b>: 100\N{NO-BREAK SPACE}% loop, from character 6 on, period 4 (3 of 3, the same one)" in html
+    assert (
+        "<b>greedy</b>: 100\N{NO-BREAK SPACE}% loop, from character 6 on, period 4 (3 of 3, the same one)"
+        in html
+    )
     assert "<b>good</b>, judged by poor" in html
 
 
@@ -176,14 +188,19 @@ def test_every_figure_of_a_model_stands_in_its_table(html: str) -> None:
     assert re.findall(r'<tr[^>]*><th scope="row">(\w+)', table) == [
         "human", "greedy", "beam_4", "greedy_rep_1_2", "multinomial", "top_p_0_9",
     ]  # fmt: skip
-    rows = [re.sub(r"<[^>]+>", " ", row) for row in re.findall(r"<tr.*?</tr>", table.split("<tbody>")[1], re.S)]
+    rows = [
+        re.sub(r"<[^>]+>", " ", row)
+        for row in re.findall(r"<tr.*?</tr>", table.split("<tbody>")[1], re.S)
+    ]
     assert rows[2].split()[-2:] == ["+100", "0.060"]
 
 
 def test_the_detector_card_is_shown(html: str, toy: Results) -> None:
     section = html[html.index('<section id="detector">') : html.index('<section id="corpus">')]
     words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section))
-    assert "exact loops 36 of 36 (100 %), with 5 % edited 47 of 48 (98 %)" in words.replace("\xa0", " ")
+    assert "exact loops 36 of 36 (100 %), with 5 % edited 47 of 48 (98 %)" in words.replace(
+        "\xa0", " "
+    )
     assert section.count('class="heat small"') == 4
     assert "the hidden state comes back at a fixed period in 6" in words
 
@@ -198,7 +215,10 @@ def test_a_missing_card_is_said(toy: Results, undrawn: None) -> None:
 
 def test_without_prices_the_rest_is_shown(toy: Results) -> None:
     for m in toy.models:
-        rates = {name: r | {"price": None, "price_lo": None, "price_hi": None} for name, r in m.rates.items()}
+        rates = {
+            name: r | {"price": None, "price_lo": None, "price_hi": None}
+            for name, r in m.rates.items()
+        }
         toy = changed(toy, m.name, human_nats=(), rates=rates, absent=("prices",) if rates else ())
     html = page.html(toy)
     Tree(html)
@@ -207,7 +227,9 @@ def test_without_prices_the_rest_is_shown(toy: Results) -> None:
     page.markdown(toy)
 
 
-def test_repetition_while_reading_stands_beside_the_ranking(html: str, toy: Results, undrawn: None) -> None:
+def test_repetition_while_reading_stands_beside_the_ranking(
+    html: str, toy: Results, undrawn: None
+) -> None:
     assert html.count("<td>93 %</td><td>42 %</td>") == 4
     assert "| kneser_ney | 93 % | 42 % |" in page.markdown(toy)
     scores = {m.name: {k: v for k, v in m.scores.items() if k != "repetition"} for m in toy.models}
@@ -223,7 +245,9 @@ def test_names_and_units_are_escaped_in_every_section(toy: Results, undrawn: Non
     assert "<script" not in hostile and hostile.count("&lt;script&gt;") > 3
 
 
-def test_where_samples_reach_eos_the_text_before_it_is_shown_too(toy: Results, undrawn: None) -> None:
+def test_where_samples_reach_eos_the_text_before_it_is_shown_too(
+    toy: Results, undrawn: None
+) -> None:
     assert "Longer samples</h3>" in page.html(toy) and "reach &lt;eos&gt;" not in page.html(toy)
     ended = model(toy, "good").samples.assign(eos_at=4, stopped_kind="none")
     html = page.html(changed(toy, "good", samples=ended))
@@ -236,7 +260,11 @@ def test_where_samples_reach_eos_the_text_before_it_is_shown_too(toy: Results, u
 def test_text_too_short_for_a_human_window_is_no_hindrance(toy: Results, undrawn: None) -> None:
     for m in toy.models:
         if m.rates:
-            human = dict.fromkeys(m.rates["human"], None) | {"samples": 0, "loops": 0, "recycling": 0}
+            human = dict.fromkeys(m.rates["human"], None) | {
+                "samples": 0,
+                "loops": 0,
+                "recycling": 0,
+            }
             human |= {"published": {}, "certified": {"samples": 0, "certified": 0, "agree": 0}}
             toy = changed(toy, m.name, human_nats=(), rates=m.rates | {"human": human})
     html = page.html(toy)

@@ -30,7 +30,9 @@ def test_a_loop_is_cut_into_its_copies(good: ModelResults) -> None:
 def test_pieces_put_together_are_the_sample(good: ModelResults) -> None:
     samples = good.samples.set_index("sample_id")
     for passage in passages(good, "char"):
-        assert text(passage) == samples.loc[f"{passage.strategy}/0/0/0", "text"][:60]  # what the verdict is on
+        assert (
+            text(passage) == samples.loc[f"{passage.strategy}/0/0/0", "text"][:60]
+        )  # what the verdict is on
 
 
 def test_what_does_not_loop_is_one_piece(good: ModelResults) -> None:
@@ -47,7 +49,11 @@ def test_a_loop_that_is_left_again_ends_in_plain_text(good: ModelResults) -> Non
 
 
 def test_long_samples_are_cut_but_not_before_the_loop_is_seen(good: ModelResults) -> None:
-    row = good.samples.iloc[0].to_dict() | {"ids": [4] * 900 + [0, 1, 2, 3] * 300, "start": 900, "matched": 1196}
+    row = good.samples.iloc[0].to_dict() | {
+        "ids": [4] * 900 + [0, 1, 2, 3] * 300,
+        "start": 900,
+        "matched": 1196,
+    }
     row["length"] = 2100
     long = replace(good, samples=pd.DataFrame([row]))
     (greedy,) = passages(long, "char")
@@ -59,13 +65,27 @@ def test_long_samples_are_cut_but_not_before_the_loop_is_seen(good: ModelResults
 
 
 def test_words_are_joined_by_spaces(good: ModelResults) -> None:
-    row = good.samples.iloc[0].to_dict() | {"ids": [0, 1, 2, 1, 2], "start": 1, "period": 2, "matched": 2, "length": 5}
+    row = good.samples.iloc[0].to_dict() | {
+        "ids": [0, 1, 2, 1, 2],
+        "start": 1,
+        "period": 2,
+        "matched": 2,
+        "length": 5,
+    }
     words = replace(good, tokens=("one", "two", "three"), samples=pd.DataFrame([row]))
-    assert [piece.text for piece in passages(words, "word")[0].pieces] == ["one", "two three", "two three"]
+    assert [piece.text for piece in passages(words, "word")[0].pieces] == [
+        "one",
+        "two three",
+        "two three",
+    ]
 
 
 def test_a_random_loop_under_another_strategy_is_shown_too(good: ModelResults) -> None:
-    row = good.samples.iloc[0].to_dict() | {"sample_id": "hot/0/0/0", "strategy": "hot", "deterministic": False}
+    row = good.samples.iloc[0].to_dict() | {
+        "sample_id": "hot/0/0/0",
+        "strategy": "hot",
+        "deterministic": False,
+    }
     more = pd.concat([good.samples, pd.DataFrame([row])], ignore_index=True)
     shown = [p.strategy for p in passages(replace(good, samples=more), "char")]
     assert shown == ["greedy", "multinomial", "top_p_0_9", "hot"]
@@ -80,7 +100,13 @@ def test_the_recommended_strategy_is_shown_and_said(good: ModelResults) -> None:
 
 
 def test_a_near_loop_is_one_piece(good: ModelResults) -> None:
-    row = good.samples.iloc[0].to_dict() | {"kind": "near", "start": 5, "period": 4, "copies": 9.9, "identity": 0.9}
+    row = good.samples.iloc[0].to_dict() | {
+        "kind": "near",
+        "start": 5,
+        "period": 4,
+        "copies": 9.9,
+        "identity": 0.9,
+    }
     (near,) = passages(replace(good, samples=pd.DataFrame([row])), "char")
     assert near.near and [piece.copy for piece in near.pieces] == [None, 0, None]
     assert len(near.pieces[1].text) == 40
@@ -98,6 +124,12 @@ def test_control_characters_are_made_visible() -> None:
 
 
 def test_three_copies_of_a_long_unit_are_shown(good: ModelResults) -> None:
-    row = good.samples.iloc[0].to_dict() | {"ids": [4] * 800 + [*[0] * 99, 1] * 9, "start": 800, "period": 100}
-    (greedy,) = passages(replace(good, samples=pd.DataFrame([row | {"matched": 800, "length": 1700}])), "char")
+    row = good.samples.iloc[0].to_dict() | {
+        "ids": [4] * 800 + [*[0] * 99, 1] * 9,
+        "start": 800,
+        "period": 100,
+    }
+    (greedy,) = passages(
+        replace(good, samples=pd.DataFrame([row | {"matched": 800, "length": 1700}])), "char"
+    )
     assert [piece.copy for piece in greedy.pieces] == [None, 0, 1, 2]

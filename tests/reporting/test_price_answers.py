@@ -12,9 +12,18 @@ def both(results: Results) -> tuple[str, str, str, str]:
 
 def test_a_model_with_a_setting_and_one_without(toy: Results) -> None:
     answer, details, chosen, settings = both(toy)
-    assert answer == "Nothing for 1 of 2 models: they have settings without loops, priced as human text"
-    assert "good: human text 1.500; from there greedy −1.080, multinomial +0.620, top_p_0_9 −0.080." in details
-    assert "Words that the training text has not: human 25 %; good, multinomial 25 %, top_p_0_9 25 %." in details
+    assert (
+        answer
+        == "Nothing for 1 of 2 models: they have settings without loops, priced as human text"
+    )
+    assert (
+        "good: human text 1.500; from there greedy −1.080, multinomial +0.620, top_p_0_9 −0.080."
+        in details
+    )
+    assert (
+        "Words that the training text has not: human 25 %; good, multinomial 25 %, top_p_0_9 25 %."
+        in details
+    )
     assert chosen == "top_p_0_9 for good"
     assert (
         "good: top_p_0_9, 0 of 6 loop, at most 50 %; 1.420 nats (1.320 to 1.520), human text 1.310 to 1.690."
@@ -34,7 +43,10 @@ def test_no_setting_at_all(toy: Results) -> None:
     for name in ("good", "poor"):
         toy = changed(toy, name, human_nats=(9.0, 9.1))
     answer, _, chosen, settings = both(toy)
-    assert (answer, chosen) == ("No setting without loops is priced as human text", "None that qualifies")
+    assert (answer, chosen) == (
+        "No setting without loops is priced as human text",
+        "None that qualifies",
+    )
     assert settings.count("none qualifies") == 2
 
 
@@ -56,4 +68,7 @@ def test_a_judge_that_knows_the_text_less_well_is_named(toy: Results) -> None:
 def test_recycling_of_the_chosen_setting_is_said(toy: Results) -> None:
     rates = model(toy, "good").rates
     some = rates | {"top_p_0_9": rates["top_p_0_9"] | {"recycling": 2}}
-    assert "0 of 6 loop, at most 50 %, 2 recycle; 1.420 nats" in both(changed(toy, "good", rates=some))[3]
+    assert (
+        "0 of 6 loop, at most 50 %, 2 recycle; 1.420 nats"
+        in both(changed(toy, "good", rates=some))[3]
+    )

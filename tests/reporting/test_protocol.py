@@ -13,7 +13,10 @@ def test_the_protocol_says_what_was_done(toy: Results) -> None:
         "same 3 prompts of 8 characters from evenly spaced places of the held-out text (sha256 0123456789ab…)"
         in sampling
     )
-    assert "once, to 120 characters where the likeliest token is taken, random ones with 2 seeds" in sampling
+    assert (
+        "once, to 120 characters where the likeliest token is taken, random ones with 2 seeds"
+        in sampling
+    )
     assert sampling.endswith("1 trained net of a model.")
     assert "good by poor; poor and kneser_ney by good" in judges
     assert "5 windows of the validation text" in human

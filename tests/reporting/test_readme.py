@@ -31,7 +31,9 @@ def test_only_the_part_between_the_markers_changes(reported: Path) -> None:
     path.write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n", encoding="utf-8")
     readme.main()
     first = path.read_text(encoding="utf-8")
-    assert first.startswith("before\n<!-- results -->\n| corpus |") and first.endswith("|\n<!-- /results -->\nafter\n")
+    assert first.startswith("before\n<!-- results -->\n| corpus |") and first.endswith(
+        "|\n<!-- /results -->\nafter\n"
+    )
     assert "old" not in first
     readme.main()
     assert path.read_text(encoding="utf-8") == first

@@ -31,7 +31,11 @@ def test_samples_carry_their_verdicts_and_no_human_text(toy: Results) -> None:
 
 def test_strategies_go_by_family(toy: Results) -> None:
     assert toy.strategies == ["greedy", "greedy_rep_1_2", "beam_4", "multinomial", "top_p_0_9"]
-    assert [toy.family(name) for name in (*toy.strategies[1:3], "gone")] == ["greedy with filters", "search", "unknown"]
+    assert [toy.family(name) for name in (*toy.strategies[1:3], "gone")] == [
+        "greedy with filters",
+        "search",
+        "unknown",
+    ]
 
 
 def test_loops_are_exact_and_near_ones(toy: Results) -> None:
@@ -52,7 +56,13 @@ def test_what_a_model_lacks_beside_its_scores_is_named(project: object) -> None:
     paths.wall("toy", "good").unlink()
     good = model(load("toy"), "good")
     assert good.absent == ("wall", "loops")
-    assert (good.rates, good.loops, good.wall, len(good.samples), good.human_nats) == ({}, {}, {}, 0, ())
+    assert (good.rates, good.loops, good.wall, len(good.samples), good.human_nats) == (
+        {},
+        {},
+        {},
+        0,
+        (),
+    )
 
 
 def test_rates_without_their_verdicts_are_not_there(project: object) -> None:
@@ -73,7 +83,9 @@ def test_samples_without_prices_are_named(project: object) -> None:
 
 def test_copies_that_differ_may_need_more_than_the_floor(toy: Results) -> None:
     assert (toy.floor, toy.edited_floor) == (40, 59)
-    assert replace(toy, card=None).edited_floor is None and replace(toy, floor=59).edited_floor is None
+    assert (
+        replace(toy, card=None).edited_floor is None and replace(toy, floor=59).edited_floor is None
+    )
 
 
 def test_the_detector_card_may_be_absent(project: object) -> None:

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from recurrence.loops import DETECTORS
-from recurrence.loops.card import Human, detector_card
-from recurrence.loops.planted import GRID
-from recurrence.loops.rates import rates
 from recurrence.stages.detect_loops import COLUMNS, TYPES
+from recurrence.study.calibration import Human, detector_card
+from recurrence.study.planted import GRID
+from recurrence.study.rates import rates
 from reporting import planted_samples
 from reporting.results_tree import LENGTH, texts
 from reporting.results_tree import card as planted_card
@@ -23,7 +23,9 @@ def shape(tree: Any) -> Any:
     """Keys all the way down; of lists their first entry."""
     if isinstance(tree, dict):
         return {key: shape(value) for key, value in sorted(tree.items())}
-    return [shape(tree[0])] if isinstance(tree, list) and tree and isinstance(tree[0], dict) else None
+    return (
+        [shape(tree[0])] if isinstance(tree, list) and tree and isinstance(tree[0], dict) else None
+    )
 
 
 def test_the_loops_table_has_the_columns_and_types_of_detect_loops() -> None:
@@ -38,10 +40,16 @@ def test_the_loops_table_has_the_columns_and_types_of_detect_loops() -> None:
 def test_the_rates_have_the_figures_of_detect_loops() -> None:
     samples, verdicts = texts("good")
     known = samples.set_index("sample_id")[["deterministic", "uses_history", "rescued"]]
-    table = verdicts[~verdicts["sample_id"].str.startswith("human/train/")].join(known, on="sample_id")
+    table = verdicts[~verdicts["sample_id"].str.startswith("human/train/")].join(
+        known, on="sample_id"
+    )
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     for row in rows:
-        row |= {"rescued": row["rescued"] or 0, "stopped_start": row["start"], "attractor": row["attractor"]}
+        row |= {
+            "rescued": row["rescued"] or 0,
+            "stopped_start": row["start"],
+            "attractor": row["attractor"],
+        }
     ids = [np.arange(LENGTH) for _ in rows]
     real = rates(rows, ids, LENGTH)
     made = planted_samples.rates(verdicts)["strategies"]
@@ -57,15 +65,23 @@ def test_the_rates_have_the_figures_of_detect_loops() -> None:
 
 def test_the_card_has_the_figures_of_calibrate(monkeypatch: pytest.MonkeyPatch) -> None:
     few = [cell for cell in GRID if cell.period == 2][:2]
-    monkeypatch.setattr(import_module("recurrence.loops.card"), "GRID", few)
+    monkeypatch.setattr(import_module("recurrence.study.calibration"), "GRID", few)
     rng = np.random.default_rng(0)
     train, valid = rng.integers(0, 13, 600), rng.integers(0, 13, 500)
-    human = Human(train, valid, spell=lambda ids: "".join(planted_samples.vocab().tokens[i] for i in ids))
+    human = Human(
+        train, valid, spell=lambda ids: "".join(planted_samples.vocab().tokens[i] for i in ids)
+    )
     real = json.loads(json.dumps(detector_card(human, DETECTORS["char"], length=LENGTH, trials=1)))
     assert shape(real) == shape(planted_card())
 
 
 def test_prices_are_those_of_the_loops_table(tree: Path) -> None:
-    prices = pd.read_parquet(tree / "data/prices/toy/good.parquet").set_index("sample_id")["judge_nats"]
-    loops = pd.read_parquet(tree / "data/loops/toy/good.parquet").set_index("sample_id")["judge_nats"].dropna()
+    prices = pd.read_parquet(tree / "data/prices/toy/good.parquet").set_index("sample_id")[
+        "judge_nats"
+    ]
+    loops = (
+        pd.read_parquet(tree / "data/loops/toy/good.parquet")
+        .set_index("sample_id")["judge_nats"]
+        .dropna()
+    )
     assert prices.to_dict() == loops.to_dict()

@@ -14,13 +14,20 @@ def good(toy: Results) -> ModelResults:
 
 def test_a_loop_in_words_counts_from_the_first_character(good: ModelResults) -> None:
     rates = good.rates["greedy"] | {"onset_median": 13.0, "period_median": 13.0}
-    assert looping(rates, "char") == "100 % loop, from character 14 on, period 13 (3 of 3, the same one)"
+    assert (
+        looping(rates, "char")
+        == "100 % loop, from character 14 on, period 13 (3 of 3, the same one)"
+    )
     start = rates | {"onset_median": 0.0, "exact": 3, "n_attractors": 2}
-    assert looping(start, "word") == "100 % loop, from word 1 on, period 13 (3 of 3, 2 different ones)"
+    assert (
+        looping(start, "word") == "100 % loop, from word 1 on, period 13 (3 of 3, 2 different ones)"
+    )
 
 
 def test_near_loops_are_told_from_exact_ones(good: ModelResults) -> None:
-    assert looping(good.rates["beam_4"], "char").endswith("(3 of 3, 1 with small edits, the same one)")
+    assert looping(good.rates["beam_4"], "char").endswith(
+        "(3 of 3, 1 with small edits, the same one)"
+    )
     assert looping(good.rates["greedy_rep_1_2"], "char").endswith("(1 of 3, all with small edits)")
 
 
@@ -38,7 +45,10 @@ def test_there_is_a_line_for_every_strategy_by_family(toy: Results, good: ModelR
     text = "no loop in 6 samples, so at most 50 % loop; 2.120 nats, dearer than human text"
     assert drawn == Line("multinomial", text, "free")
     (penalty,) = found["the likeliest token after filters and penalties"]
-    assert penalty.tone == "loop" and "; 33 % repeat themselves without a period; 1.020 nats, cheaper" in penalty.text
+    assert (
+        penalty.tone == "loop"
+        and "; 33 % repeat themselves without a period; 1.020 nats, cheaper" in penalty.text
+    )
 
 
 def test_without_prices_nothing_is_said_of_them(toy: Results, good: ModelResults) -> None:

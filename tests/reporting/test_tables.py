@@ -42,10 +42,16 @@ def test_decoding_has_a_row_per_model_and_strategy_and_human_rows(toy: Results) 
     own = [*STRATEGIES, "human"]
     assert table["strategy"].tolist() == [*own, *own, "greedy", "multinomial", "human"]
     rows = table.set_index(["model", "strategy"])
-    assert rows["loop_rate"]["good", "beam_4"] == 1 and rows["exact_rate"]["good", "beam_4"] == pytest.approx(2 / 3)
+    assert rows["loop_rate"]["good", "beam_4"] == 1 and rows["exact_rate"][
+        "good", "beam_4"
+    ] == pytest.approx(2 / 3)
     assert rows["loop_rate"]["poor", "greedy"] == pytest.approx(1 / 3)
     assert rows["loop_rate"]["good", "human"] == 0
-    assert rows.loc[("good", "greedy"), ["certified", "long_length", "pure_p_holm"]].tolist() == [3, 120, 0.06]
+    assert rows.loc[("good", "greedy"), ["certified", "long_length", "pure_p_holm"]].tolist() == [
+        3,
+        120,
+        0.06,
+    ]
     assert rows.loc[("good", "multinomial"), ["long_length", "pure_reference"]].isna().all()
     assert rows["family"].unique().tolist() == [
         "greedy", "search", "greedy with filters", "pure sampling", "truncated sampling", "human",
@@ -55,8 +61,13 @@ def test_decoding_has_a_row_per_model_and_strategy_and_human_rows(toy: Results) 
 def test_the_recommended_setting_stands_beside_the_model(toy: Results) -> None:
     rows = tables.models(toy).set_index("model")
     assert rows.loc["good", ["recommended", "recommended_loop_hi"]].tolist() == ["top_p_0_9", 0.5]
-    assert (rows.loc["good", "recommended_price"], rows.loc["good", "human_price"]) == pytest.approx((1.42, 1.5))
-    assert rows.loc["poor", ["recommended", "recommended_price"]].isna().all()  # its top-p samples loop once
+    assert (
+        rows.loc["good", "recommended_price"],
+        rows.loc["good", "human_price"],
+    ) == pytest.approx((1.42, 1.5))
+    assert (
+        rows.loc["poor", ["recommended", "recommended_price"]].isna().all()
+    )  # its top-p samples loop once
 
 
 def test_curve_means_are_over_seeds(toy: Results) -> None:
@@ -69,7 +80,13 @@ def test_curve_means_are_over_seeds(toy: Results) -> None:
 
 def test_pooled_is_over_the_samples_of_trained_models_and_falls(toy: Results) -> None:
     rows = tables.pooled(toy).to_dict("records")
-    assert [row["strategy"] for row in rows] == ["greedy", "beam_4", "greedy_rep_1_2", "top_p_0_9", "multinomial"]
+    assert [row["strategy"] for row in rows] == [
+        "greedy",
+        "beam_4",
+        "greedy_rep_1_2",
+        "top_p_0_9",
+        "multinomial",
+    ]
     assert rows[0] == {
         "strategy": "greedy", "family": "greedy", "samples": 6, "loops": 4, "rate": 4 / 6, "onset": 5.0, "period": 4.0,
         "models": 2, "looping_models": 2,
@@ -80,7 +97,13 @@ def test_pooled_is_over_the_samples_of_trained_models_and_falls(toy: Results) ->
 
 def test_attractors_are_counted_over_models(toy: Results) -> None:
     (row,) = tables.attractors(toy).to_dict("records")
-    assert row == {"attractor": " acd", "period": 4, "samples": 7, "models": "good and poor", "strategies": 3}
+    assert row == {
+        "attractor": " acd",
+        "period": 4,
+        "samples": 7,
+        "models": "good and poor",
+        "strategies": 3,
+    }
 
 
 def test_basins_are_counted_by_model(toy: Results) -> None:
@@ -95,7 +118,9 @@ def test_basins_are_counted_by_model(toy: Results) -> None:
 
 
 def test_attractors_of_most_samples_come_first_and_the_rest_are_left_out(toy: Results) -> None:
-    samples = pd.DataFrame({"attractor": ["b", "a", "a", "c"], "period": 1, "kind": "exact", "model": "good"})
+    samples = pd.DataFrame(
+        {"attractor": ["b", "a", "a", "c"], "period": 1, "kind": "exact", "model": "good"}
+    )
     toy = Results(**{**vars_of(toy), "models": ()})
     object.__setattr__(toy, "samples", samples.assign(strategy="greedy"))
     assert tables.attractors(toy, most=2)["attractor"].tolist() == ["a", "b"]
@@ -114,5 +139,8 @@ def test_metrics_are_small_and_by_model(toy: Results) -> None:
         "loop_rate": {"greedy": 0.333333, "multinomial": 0.0},
         "price": {"greedy": 0.42, "multinomial": 2.12},
     }
-    assert metrics["good"]["loop_rate"]["recommended"] == 0 and metrics["good"]["price"]["recommended"] == 1.42
+    assert (
+        metrics["good"]["loop_rate"]["recommended"] == 0
+        and metrics["good"]["price"]["recommended"] == 1.42
+    )
     assert metrics["uniform"]["price"] == {}

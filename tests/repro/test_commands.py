@@ -37,11 +37,15 @@ def run(commands: Commands, command: str, **env: str) -> int:
 
 
 def test_lines_of_both_outputs_are_told_by_name(commands: Commands, said: Said) -> None:
-    assert run(commands, "echo one; echo two >&2; printf '3\\r4'; echo $WORD; cat", WORD="five") == 0
+    assert (
+        run(commands, "echo one; echo two >&2; printf '3\\r4'; echo $WORD; cat", WORD="five") == 0
+    )
     assert said == [("make@a", line) for line in ("one", "two", "3", "4five")]
 
 
-@pytest.mark.parametrize(("command", "code"), [("exit 3", 3), ("kill -9 $$", -9), ("nothing 2> /dev/null", 127)])
+@pytest.mark.parametrize(
+    ("command", "code"), [("exit 3", 3), ("kill -9 $$", -9), ("nothing 2> /dev/null", 127)]
+)
 def test_the_code_says_how_it_ended(commands: Commands, command: str, code: int) -> None:
     assert run(commands, command) == code
 
@@ -59,7 +63,9 @@ def test_all_are_stopped_whatever_they_listen_to(
     steps = ((signal.SIGINT, 0.3), (signal.SIGTERM, 0.3), (signal.SIGKILL, 5.0))
     monkeypatch.setattr("recurrence.repro.commands.STOPPING", steps)
     codes: list[int] = []
-    threads = [threading.Thread(target=lambda: codes.append(run(commands, command))) for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda: codes.append(run(commands, command))) for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     while len(commands.alive) < 2:
@@ -115,7 +121,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "stages/__init__.py").write_text((ours / "stages/__init__.py").read_text())
     (folder / "stages/speak.py").write_text(STAGE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
-    monkeypatch.setenv("PATH", os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    )
     return folder
 
 
@@ -123,7 +131,11 @@ linux = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only on Linux"
 SPEAK = "python -m recurrence.stages.speak"
 
 
-ENDINGS = [("good", 0, "five"), ("bad", 2, "error: no good word"), ("broken", 1, "KeyError: 'broken'")]
+ENDINGS = [
+    ("good", 0, "five"),
+    ("bad", 2, "error: no good word"),
+    ("broken", 1, "KeyError: 'broken'"),
+]
 
 
 @linux
@@ -162,7 +174,9 @@ def test_what_the_warm_process_imports_makes_no_cuda_call() -> None:
 
 
 @linux
-def test_without_its_warm_process_a_stage_runs_by_the_shell(commands: Commands, package: Path) -> None:
+def test_without_its_warm_process_a_stage_runs_by_the_shell(
+    commands: Commands, package: Path
+) -> None:
     commands.warm_up([f"{SPEAK} a"])
     assert commands.warm
     commands.warm.process.kill()
@@ -177,9 +191,13 @@ def test_stages_show_their_names_and_die_with_the_warm_process(
     commands.warm_up([f"{SPEAK} a"])
     assert commands.warm
     codes: list[int] = []
-    long = threading.Thread(target=lambda: codes.append(run(commands, f"{SPEAK} long", WORD="five")))
+    long = threading.Thread(
+        target=lambda: codes.append(run(commands, f"{SPEAK} long", WORD="five"))
+    )
     long.start()
-    until(lambda: [each for each in marked(str(package), "TEST_MARK") if each.stage == "speak long"])
+    until(
+        lambda: [each for each in marked(str(package), "TEST_MARK") if each.stage == "speak long"]
+    )
     commands.warm.process.kill()
     long.join()
     assert codes == [-signal.SIGKILL]

@@ -18,9 +18,7 @@ from patience import until
 
 pytest.importorskip("dvc")
 
-REPRO = (
-    "import sys; from recurrence.cli import reproduction; sys.exit(reproduction.run(sys.argv[2:], int(sys.argv[1])))"
-)
+REPRO = "import sys; from recurrence.cli import reproduction; sys.exit(reproduction.run(sys.argv[2:], int(sys.argv[1])))"
 PARAMS = """
 shared: &shared {lr: 0.1, betas: [1, 2]}
 things:
@@ -69,7 +67,9 @@ class Project:
         return self.run(sys.executable, "-c", REPRO, str(jobs), *targets)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, cwd=self.root, env=self.env, capture_output=True, text=True, timeout=120)
+        return subprocess.run(
+            command, cwd=self.root, env=self.env, capture_output=True, text=True, timeout=120
+        )
 
     @property
     def env(self) -> dict[str, str]:
@@ -77,7 +77,11 @@ class Project:
 
     def files(self) -> dict[str, str]:
         """Everything that a run leaves: outputs, dvc.lock, .gitignore, the run cache."""
-        kept = [path for path in self.root.rglob("*") if path.is_file() and not {".git", "tmp"} & set(path.parts)]
+        kept = [
+            path
+            for path in self.root.rglob("*")
+            if path.is_file() and not {".git", "tmp"} & set(path.parts)
+        ]
         return {str(path.relative_to(self.root)): path.read_text() for path in kept}
 
 
@@ -104,7 +108,9 @@ def made_in(root: Path) -> Project:
 def told(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
     """The counts of the summary."""
     assert "Traceback" not in done.stderr, done.stderr
-    found = re.findall(r"^(ran|restored|up to date|left out|stopped|failed) +(\d+)", done.stdout, re.M)
+    found = re.findall(
+        r"^(ran|restored|up to date|left out|stopped|failed) +(\d+)", done.stdout, re.M
+    )
     return {heading: int(number) for heading, number in found if number != "0"}
 
 
@@ -116,7 +122,9 @@ def test_all_that_is_left_is_as_dvc_leaves_it(project: Project, tmp_path: Path) 
         for each in (peer, project):
             each.write(params_yaml=params)
         assert peer.dvc("repro").returncode == 0
-        assert told(project.repro()) == ({"ran": 7} if params == PARAMS else {"ran": 3, "up to date": 4})
+        assert told(project.repro()) == (
+            {"ran": 7} if params == PARAMS else {"ran": 3, "up to date": 4}
+        )
         assert project.files() == peer.files()
     for each in (peer, project):
         (each.root / "dvc.lock").unlink()
@@ -142,19 +150,29 @@ def test_targets_are_stages_with_all_that_they_need(project: Project) -> None:
 def test_a_failure_stops_only_what_needs_it(project: Project) -> None:
     pipeline = yaml.safe_load((project.root / "dvc.yaml").read_text())
     pipeline["stages"]["make"]["do"]["cmd"] = "mkdir -p out && ${item.word} > out/${key}.txt"
-    project.write(dvc_yaml=yaml.safe_dump(pipeline), params_yaml=PARAMS.replace("one", "ls").replace("three", "pwd"))
+    project.write(
+        dvc_yaml=yaml.safe_dump(pipeline),
+        params_yaml=PARAMS.replace("one", "ls").replace("three", "pwd"),
+    )
     done = project.repro()
     assert (done.returncode, told(done)) == (255, {"ran": 4, "left out": 2, "failed": 1})
     assert re.search(
-        r"^  make@b: .*two: (command )?not found\nMend that, then: recurrence repro make@b ", done.stdout, re.M
+        r"^  make@b: .*two: (command )?not found\nMend that, then: recurrence repro make@b ",
+        done.stdout,
+        re.M,
     )
-    project.write(params_yaml=PARAMS.replace("one", "ls").replace("three", "pwd").replace("two", "date"))
+    project.write(
+        params_yaml=PARAMS.replace("one", "ls").replace("three", "pwd").replace("two", "date")
+    )
     assert told(project.repro()) == {"ran": 3, "up to date": 4}
 
 
 def slow_pipeline(project: Project, names: str, command: str) -> None:
     """Stages that need nothing."""
-    stages: dict[str, Any] = {"foreach": list(names), "do": {"cmd": command, "outs": ["${item}"], "deps": ["make.txt"]}}
+    stages: dict[str, Any] = {
+        "foreach": list(names),
+        "do": {"cmd": command, "outs": ["${item}"], "deps": ["make.txt"]},
+    }
     project.write(dvc_yaml=yaml.safe_dump({"stages": {"wait": stages}}))
 
 
@@ -168,13 +186,23 @@ def test_as_many_run_at_a_time_as_there_are_jobs(project: Project) -> None:
 
 def test_files_that_another_dvc_holds_are_waited_for(project: Project) -> None:
     """dvc itself gives up at once; and of what the other one made nothing is made again."""
-    slow_pipeline(project, "x", "touch began; until [ -e go ]; do sleep 0.02; done; echo >> ran; echo done > ${item}")
-    other = subprocess.Popen([sys.executable, "-m", "dvc", "repro"], cwd=project.root, stdout=subprocess.DEVNULL)
+    slow_pipeline(
+        project,
+        "x",
+        "touch began; until [ -e go ]; do sleep 0.02; done; echo >> ran; echo done > ${item}",
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"], cwd=project.root, stdout=subprocess.DEVNULL
+    )
     until((project.root / "began").exists)
     said = project.root / "said"
     with said.open("w") as file:
         ours = subprocess.Popen(
-            [sys.executable, "-c", REPRO, "2"], cwd=project.root, env=project.env, stdout=file, stderr=file
+            [sys.executable, "-c", REPRO, "2"],
+            cwd=project.root,
+            env=project.env,
+            stdout=file,
+            stderr=file,
         )
     until(lambda: "x: waits: " in said.read_text())
     (project.root / "go").touch()
@@ -184,14 +212,27 @@ def test_files_that_another_dvc_holds_are_waited_for(project: Project) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_all_stages_and_the_next_run_goes_on(project: Project, number: signal.Signals) -> None:
-    slow_pipeline(project, "xyz", "echo $$ > pid-${item}; sleep $(cat seconds-${item}); echo done > ${item}")
+def test_a_signal_stops_all_stages_and_the_next_run_goes_on(
+    project: Project, number: signal.Signals
+) -> None:
+    slow_pipeline(
+        project, "xyz", "echo $$ > pid-${item}; sleep $(cat seconds-${item}); echo done > ${item}"
+    )
     for name, seconds in zip("xyz", (0, 60, 60), strict=True):
         (project.root / f"seconds-{name}").write_text(str(seconds))
     process = subprocess.Popen(
-        [sys.executable, "-c", REPRO, "2"], cwd=project.root, env=project.env, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", REPRO, "2"],
+        cwd=project.root,
+        env=project.env,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    until(lambda: (project.root / "x").exists() and all((project.root / f"pid-{name}").exists() for name in "yz"))
+    until(
+        lambda: (
+            (project.root / "x").exists()
+            and all((project.root / f"pid-{name}").exists() for name in "yz")
+        )
+    )
     time.sleep(0.2)
     process.send_signal(number)
     out, _ = process.communicate(timeout=15)

@@ -22,14 +22,22 @@ def twice() -> list[Any]:
 
 
 def stage(**fields: Any) -> dict[str, Any]:
-    return {"cmd": "python -m recurrence.stages.train x", "deps": [{"path": "a", "md5": "0" * 32, "size": 3}], **fields}
+    return {
+        "cmd": "python -m recurrence.stages.train x",
+        "deps": [{"path": "a", "md5": "0" * 32, "size": 3}],
+        **fields,
+    }
 
 
 STAGES = {
     "train@a-x": stage(params={"params.yaml": {"models.a-x": {"phases": twice(), "empty": {}}}}),
-    "train@a-y": stage(cmd=["mkdir a", LONG], params={"params.yaml": {"models.a-y": {"one": 1.0e-3, "none": None}}}),
+    "train@a-y": stage(
+        cmd=["mkdir a", LONG], params={"params.yaml": {"models.a-y": {"one": 1.0e-3, "none": None}}}
+    ),
     "gather": stage(outs=[{"path": "all.txt", "hash": "md5", "md5": "1" * 32, "size": 12}]),
-    "train@a-z": stage(params={"params.yaml": {"models.a-z": [*twice(), {"text": "#1 & *more*\n  two lines\n"}]}}),
+    "train@a-z": stage(
+        params={"params.yaml": {"models.a-z": [*twice(), {"text": "#1 & *more*\n  two lines\n"}]}}
+    ),
 }
 
 
@@ -43,7 +51,9 @@ def test_taken_apart_and_put_together_it_is_the_same() -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_a_changed_entry_stands_where_it_stood(name: str) -> None:
     changed = {**STAGES, name: stage(cmd="other", params={"params.yaml": {"b": twice()}})}
-    assert Recorder(STAGES).text_with(document(STAGES), name, document({name: changed[name]})) == document(changed)
+    assert Recorder(STAGES).text_with(
+        document(STAGES), name, document({name: changed[name]})
+    ) == document(changed)
 
 
 def test_new_entries_stand_last_in_the_order_of_the_plan() -> None:
@@ -54,13 +64,15 @@ def test_new_entries_stand_last_in_the_order_of_the_plan() -> None:
     for name in ("gather", "train@a-z", "train@a-x", "train@a-y", "gather"):
         assert text is not None
         text = recorder.text_with(text, name, document({name: STAGES[name]}))
-    assert text == document({"train@a-x": STAGES["train@a-x"], **{name: STAGES[name] for name in plan}})
+    assert text == document(
+        {"train@a-x": STAGES["train@a-x"], **{name: STAGES[name] for name in plan}}
+    )
 
 
 def test_the_first_entry_of_all() -> None:
-    assert Recorder(STAGES).text_with(HEAD, "gather", document({"gather": STAGES["gather"]})) == document(
-        {"gather": STAGES["gather"]}
-    )
+    assert Recorder(STAGES).text_with(
+        HEAD, "gather", document({"gather": STAGES["gather"]})
+    ) == document({"gather": STAGES["gather"]})
 
 
 @pytest.mark.parametrize(
@@ -75,7 +87,10 @@ def test_the_first_entry_of_all() -> None:
     ],
 )
 def test_what_dvc_did_not_lay_out_is_left_to_dvc(text: str) -> None:
-    assert Recorder(STAGES).text_with(text, "train@a-y", document({"train@a-y": STAGES["train@a-y"]})) is None
+    assert (
+        Recorder(STAGES).text_with(text, "train@a-y", document({"train@a-y": STAGES["train@a-y"]}))
+        is None
+    )
 
 
 def test_the_lock_of_this_project_is_such_a_file() -> None:

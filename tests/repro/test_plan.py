@@ -10,7 +10,9 @@ NEEDS = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": []}
 
 def plan(needs: dict[str, list[str]] = NEEDS, total: int = 2, **given: dict[str, float]) -> Plan:
     cost, cores = given.get("cost", {}), given.get("cores", {})
-    return Plan(needs, lambda name: cost.get(name, 1.0), lambda name: int(cores.get(name, 1)), total)
+    return Plan(
+        needs, lambda name: cost.get(name, 1.0), lambda name: int(cores.get(name, 1)), total
+    )
 
 
 def all_due(plan: Plan) -> Plan:
@@ -34,7 +36,9 @@ def test_what_is_done_frees_what_needs_it() -> None:
 
 
 def test_the_longest_path_goes_first() -> None:
-    made = all_due(plan({"x": [], "y": [], "z": ["y"]}, total=1, cost={"x": 3.0, "y": 1.0, "z": 4.0}))
+    made = all_due(
+        plan({"x": [], "y": [], "z": ["y"]}, total=1, cost={"x": 3.0, "y": 1.0, "z": 4.0})
+    )
     assert made.next_due() == "y"  # 1 + 4, against 3
 
 
@@ -53,7 +57,9 @@ def test_what_wants_all_cores_has_them_to_itself() -> None:
 
 
 def test_what_fits_beside_the_others_does_not_wait_for_what_does_not() -> None:
-    made = all_due(plan({"x": [], "wide": [], "y": []}, cost={"x": 3.0, "wide": 2.0}, cores={"wide": 2}))
+    made = all_due(
+        plan({"x": [], "wide": [], "y": []}, cost={"x": 3.0, "wide": 2.0}, cores={"wide": 2})
+    )
     assert [made.next_due(), made.next_due(), made.next_due()] == ["x", "y", None]
 
 
@@ -67,8 +73,12 @@ def test_a_failure_stops_what_needs_it_and_nothing_else() -> None:
     assert not made.is_open
 
 
-@given(st.lists(st.lists(st.integers(0, 20), max_size=4), max_size=20), st.integers(1, 4), st.data())
-def test_every_stage_goes_once_after_all_that_it_needs(edges: list[list[int]], total: int, data: st.DataObject) -> None:
+@given(
+    st.lists(st.lists(st.integers(0, 20), max_size=4), max_size=20), st.integers(1, 4), st.data()
+)
+def test_every_stage_goes_once_after_all_that_it_needs(
+    edges: list[list[int]], total: int, data: st.DataObject
+) -> None:
     """Whatever the graph, what fails, and what ends first: each stage ends or is left out, and none goes too early."""
     needs = {str(n): [str(m) for m in set(found) if m < n] for n, found in enumerate(edges)}
     made, ended, running = plan(needs, total), {}, []

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from loops.made_text import chars, prose
-from recurrence.loops.planted import Cell
 from recurrence.params import Tokens
 from recurrence.stages import calibrate
+from recurrence.study.planted import Cell
 from recurrence.vocab import Vocab
 
 CORPUS = {
@@ -28,13 +28,15 @@ PARAMS = {
     "loops": {"floor": {"char": 30, "word": 20}},
     "protocol": {"size": "small", "small": {"card_trials": 2}},
 }
-GRID = tuple(Cell(period, 3.0, edits, "gap", False) for period in (3, 40, 85) for edits in (0.0, 0.05, 0.1))
+GRID = tuple(
+    Cell(period, 3.0, edits, "gap", False) for period in (3, 40, 85) for edits in (0.0, 0.05, 0.1)
+)
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
-    monkeypatch.setattr("recurrence.loops.card.GRID", GRID)
+    monkeypatch.setattr("recurrence.study.calibration.GRID", GRID)
     monkeypatch.setattr(calibrate, "GRID", GRID)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(PARAMS), encoding="utf-8")
     text = prose(3, 1_500)
@@ -57,7 +59,12 @@ def made(root: Path) -> dict[str, Any]:
 
 def test_the_card_of_a_corpus(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tree = made(project)
-    assert (tree["unit"], tree["length"], tree["default_floor"], tree["detector"]["floor"]) == ("char", 200, 30, 30)
+    assert (tree["unit"], tree["length"], tree["default_floor"], tree["detector"]["floor"]) == (
+        "char",
+        200,
+        30,
+        30,
+    )
     assert tree["human"]["train"]["windows"] == 35
     assert tree["human"]["valid"]["false_positives"]["exact"] == 0
     assert [row["trials"] for row in tree["planted"]] == [2] * len(GRID)
@@ -65,7 +72,9 @@ def test_the_card_of_a_corpus(project: Path, capsys: pytest.CaptureFixture[str])
     assert tree["bands"]["non_word"]["median"] is not None
     said = capsys.readouterr().err
     assert "detector card of toy: 18 planted texts" in said
-    assert "calibrate toy: floors 30 and 30 chars; planted loops found: exact_above_floor 4/4" in said
+    assert (
+        "calibrate toy: floors 30 and 30 chars; planted loops found: exact_above_floor 4/4" in said
+    )
 
 
 def test_the_same_bytes_every_time(project: Path) -> None:

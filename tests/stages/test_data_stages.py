@@ -37,7 +37,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def corpora(project: Path, **blocks: Any) -> None:
-    (project / "params.yaml").write_text(yaml.safe_dump({"corpora": blocks, "models": {}, "strategies": {}}))
+    (project / "params.yaml").write_text(
+        yaml.safe_dump({"corpora": blocks, "models": {}, "strategies": {}})
+    )
 
 
 def run(key: str, *stages: Any) -> None:
@@ -58,15 +60,24 @@ def counts(key: str) -> Any:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 # ---------------------------------------------------------------- small texts
 
 
-def test_a_corpus_of_ones_own_becomes_ids(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_corpus_of_ones_own_becomes_ids(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run("mine")
-    assert (text("mine", "train"), text("mine", "valid")) == ("One two\nthree two\n", "four two\nunseen")
+    assert (text("mine", "train"), text("mine", "valid")) == (
+        "One two\nthree two\n",
+        "four two\nunseen",
+    )
     assert Vocab.load(paths.vocab("mine")).tokens == ("<unk>", "<pad>", "two", "one", "three")
     assert ids("mine", "train").tolist() == [3, 2, 4, 2]
     assert ids("mine", "valid").tolist() == [0, 2, 0]
@@ -91,7 +102,9 @@ def test_a_second_run_gives_the_same_bytes(project: Path) -> None:
     assert files(project / "data") == first
 
 
-def test_the_vocabulary_sees_the_validation_text_only_where_the_block_says_so(project: Path) -> None:
+def test_the_vocabulary_sees_the_validation_text_only_where_the_block_says_so(
+    project: Path,
+) -> None:
     corpora(project, mine=MINE | {"vocab": {"built_from": "all", "specials": []}})
     run("mine")
     assert set(Vocab.load(paths.vocab("mine")).tokens) == {"one", "two", "three", "four", "unseen"}
@@ -143,21 +156,31 @@ def test_a_failed_download_leaves_the_last_good_one(project: Path) -> None:
     corpora(project, mine=MINE | {"source": MINE["source"] | {"digests": [f"md5:{'0' * 32}"]}})  # type: ignore[operator]
     with pytest.raises(RecurrenceError, match="wrong digest"):
         download.main("mine")
-    assert files(project / "data/raw") == {"mine/mine.txt": (project / "texts/mine.txt").read_bytes()}
+    assert files(project / "data/raw") == {
+        "mine/mine.txt": (project / "texts/mine.txt").read_bytes()
+    }
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "corpora.mine: mine.txt: is empty"),
-        (b"\x89PNG\r\n\x1a\n", r"corpora.mine: mine.txt: must be utf-8 text, but byte 0 \(0x89\) is not"),
+        (
+            b"\x89PNG\r\n\x1a\n",
+            r"corpora.mine: mine.txt: must be utf-8 text, but byte 0 \(0x89\) is not",
+        ),
         (b"one\0two", "corpora.mine: mine.txt: .* binary"),
         (b"caf\xe9", r"corpora.mine: mine.txt: .* byte 3 \(0xe9\)"),
-        (b"one\ntwo\n", "corpora.mine: too short: the valid part has no text after split.rule line"),
+        (
+            b"one\ntwo\n",
+            "corpora.mine: too short: the valid part has no text after split.rule line",
+        ),
         (b"one\ntwo\n \n\n", "corpora.mine: too short: the valid part has no text"),
     ],
 )
-def test_a_text_that_cannot_be_used_is_said_to_be_so(project: Path, content: bytes, message: str) -> None:
+def test_a_text_that_cannot_be_used_is_said_to_be_so(
+    project: Path, content: bytes, message: str
+) -> None:
     (project / "texts/mine.txt").write_bytes(content)
     download.main("mine")
     with pytest.raises(RecurrenceError, match=f"^{message}"):
@@ -169,14 +192,19 @@ def test_one_line_cannot_be_split_by_lines(project: Path) -> None:
     (project / "texts/mine.txt").write_text("all on one line")
     corpora(project, mine=MINE | {"split": {"rule": "line_fraction"}})
     download.main("mine")
-    with pytest.raises(RecurrenceError, match="too short: the train part has no text .* longer text, or move the cut"):
+    with pytest.raises(
+        RecurrenceError,
+        match="too short: the train part has no text .* longer text, or move the cut",
+    ):
         split.main("mine")
 
 
 def test_a_token_outside_a_vocabulary_without_unk_is_named(project: Path) -> None:
     corpora(project, mine=MINE | {"vocab": {"specials": []}})
     run("mine", download, split, build_vocab)
-    with pytest.raises(RecurrenceError, match="^corpora.mine: valid.txt: token 'four' is not among the 3"):
+    with pytest.raises(
+        RecurrenceError, match="^corpora.mine: valid.txt: token 'four' is not among the 3"
+    ):
         numericalize.main("mine")
     assert not paths.ids("mine").exists() and not paths.counts("mine").exists()
 
@@ -184,7 +212,9 @@ def test_a_token_outside_a_vocabulary_without_unk_is_named(project: Path) -> Non
 def test_a_vocabulary_of_nothing_names_its_key(project: Path) -> None:
     corpora(project, mine=MINE | {"vocab": {"min_count": 9}})
     run("mine", download, split)
-    with pytest.raises(RecurrenceError, match="^corpora.mine.vocab.min_count: must leave some tokens"):
+    with pytest.raises(
+        RecurrenceError, match="^corpora.mine.vocab.min_count: must leave some tokens"
+    ):
         build_vocab.main("mine")
 
 

@@ -10,18 +10,36 @@ import pytest
 import yaml
 
 from recurrence.errors import RecurrenceError
-from recurrence.loops.metrics import METRICS
-from recurrence.loops.published import PUBLISHED
 from recurrence.params import Tokens
+from recurrence.repetition.metrics import METRICS
+from recurrence.repetition.published import PUBLISHED
 from recurrence.stages import detect_loops
 from recurrence.vocab import Vocab
 
 LENGTH, LONG = 60, 120
 LETTERS = "abcdefghij. "
 ABOUT = ["sample_id", "strategy", "prompt_id", "train_seed", "sample_seed"]
-FIELDS = ["kind", "length", "start", "period", "copies", "matched", "coverage", "terminal", "identity"]
+FIELDS = [
+    "kind",
+    "length",
+    "start",
+    "period",
+    "copies",
+    "matched",
+    "coverage",
+    "terminal",
+    "identity",
+]
 FIELDS += ["nested_start", "nested_period", "nested_matched", "unit", "attractor"]
-ELSEWHERE = ["long_kind", "long_start", "long_period", "witness_period", "agrees", "eos_at", "stopped_kind"]
+ELSEWHERE = [
+    "long_kind",
+    "long_start",
+    "long_period",
+    "witness_period",
+    "agrees",
+    "eos_at",
+    "stopped_kind",
+]
 CORPUS = {
     "source": {"kind": "text", "addresses": ["toy.txt"]},
     "tokens": {"unit": "char"},
@@ -31,7 +49,10 @@ CORPUS = {
 }
 PARAMS = {
     "corpora": {"toy": CORPUS},
-    "models": {f"toy-{n}": {"corpus": "toy", "name": n, "core": n} for n in ("unigram", "uniform", "kneser_ney")},
+    "models": {
+        f"toy-{n}": {"corpus": "toy", "name": n, "core": n}
+        for n in ("unigram", "uniform", "kneser_ney")
+    },
     "sampling": {
         "toy-unigram": {
             "corpus": "toy",
@@ -69,7 +90,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     put_samples(tmp_path, texts)
     put(tmp_path / "data/cards/toy.json", json.dumps(CARD))
-    prices = {"sample_id": [*texts, *(f"human/valid/{i}" for i in range(3))], "judge_nats": [1, 2, 3, 4, None, 6, 7, 8]}
+    prices = {
+        "sample_id": [*texts, *(f"human/valid/{i}" for i in range(3))],
+        "judge_nats": [1, 2, 3, 4, None, 6, 7, 8],
+    }
     put_table(tmp_path / "data/prices/toy/unigram.parquet", pd.DataFrame(prices))
     return tmp_path
 
@@ -95,17 +119,35 @@ def put_samples(root: Path, texts: dict[str, np.ndarray]) -> None:
     rows = []
     for name, ids in texts.items():
         strategy, prompt, train_seed, seed = name.split("/")
-        known = {"deterministic": strategy == "greedy", "uses_history": False, "rescued": 0, "prompts_digest": "abc"}
+        known = {
+            "deterministic": strategy == "greedy",
+            "uses_history": False,
+            "rescued": 0,
+            "prompts_digest": "abc",
+        }
         known |= {"prompt_id": int(prompt), "train_seed": int(train_seed), "sample_seed": int(seed)}
         witness = {"greedy/0/0/0": 5, "greedy/1/0/0": 7}.get(name)
-        rows.append({"sample_id": name, "strategy": strategy, "ids": ids, "witness_period": witness, **known})
-    put_table(root / "data/samples/toy/unigram.parquet", pd.DataFrame(rows).astype({"witness_period": "Int64"}))
+        rows.append(
+            {
+                "sample_id": name,
+                "strategy": strategy,
+                "ids": ids,
+                "witness_period": witness,
+                **known,
+            }
+        )
+    put_table(
+        root / "data/samples/toy/unigram.parquet",
+        pd.DataFrame(rows).astype({"witness_period": "Int64"}),
+    )
 
 
 def detected(root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     detect_loops.main("toy-unigram")
     folder = root / "data/loops/toy"
-    return pd.read_parquet(folder / "unigram.parquet"), json.loads((folder / "unigram.json").read_text())
+    return pd.read_parquet(folder / "unigram.parquet"), json.loads(
+        (folder / "unigram.json").read_text()
+    )
 
 
 def test_a_row_for_every_sample_and_human_window(project: Path) -> None:
@@ -122,10 +164,22 @@ def test_verdicts_are_of_the_first_tokens_and_of_the_whole(project: Path) -> Non
     table, _ = detected(project)
     assert list(table["kind"]) == ["exact", "exact"] + ["none"] * 9
     one, two, late = table.to_dict("records")[:3]
-    verdict = {"start": 5, "period": 5, "copies": 11.0, "matched": 50, "coverage": 50 / 60, "terminal": True}
+    verdict = {
+        "start": 5,
+        "period": 5,
+        "copies": 11.0,
+        "matched": 50,
+        "coverage": 50 / 60,
+        "terminal": True,
+    }
     assert {k: one[k] for k in verdict} == verdict
     assert (one["unit"], one["attractor"], one["identity"]) == ("abcde", "abcde", 1)
-    assert (two["start"], two["unit"], two["attractor"], two["terminal"]) == (0, "cdeab", "abcde", False)
+    assert (two["start"], two["unit"], two["attractor"], two["terminal"]) == (
+        0,
+        "cdeab",
+        "abcde",
+        False,
+    )
     assert table[["start", "terminal", "unit"]][2:].isna().all(axis=None)
     assert (late["long_kind"], late["long_start"], late["long_period"]) == ("exact", 60, 3)
     assert table["long_kind"][3:].isna().all()
@@ -136,7 +190,11 @@ def test_verdicts_are_of_the_first_tokens_and_of_the_whole(project: Path) -> Non
 
 def test_prices_witnesses_and_where_samples_would_stop(project: Path) -> None:
     table, _ = detected(project)
-    assert list(table["judge_nats"][:4]) == [1, 2, 3, 4] and list(table["judge_nats"][8:]) == [6, 7, 8]
+    assert list(table["judge_nats"][:4]) == [1, 2, 3, 4] and list(table["judge_nats"][8:]) == [
+        6,
+        7,
+        8,
+    ]
     assert table["judge_nats"][4:8].isna().all(), "without a price, and training text"
     assert table["witness_period"].dropna().tolist() == [5, 7]
     assert table["agrees"].dropna().tolist() == [True, False]
@@ -146,17 +204,34 @@ def test_prices_witnesses_and_where_samples_would_stop(project: Path) -> None:
 
 def test_rates_of_each_strategy_and_of_held_out_human_text(project: Path) -> None:
     table, found = detected(project)
-    head = {"floor": 30, "unit": "char", "length": LENGTH, "prompts_digest": "abc", "judge": "kneser_ney"}
+    head = {
+        "floor": 30,
+        "unit": "char",
+        "length": LENGTH,
+        "prompts_digest": "abc",
+        "judge": "kneser_ney",
+    }
     assert {k: v for k, v in found.items() if k != "strategies"} == head
     assert list(found["strategies"]) == ["greedy", "multinomial", "human"]
     greedy, human = found["strategies"]["greedy"], found["strategies"]["human"]
-    expected = {"samples": 3, "exact": 2, "loops": 2, "exact_rate": 2 / 3, "terminal_rate": 1 / 3, "onset_median": 2.5}
+    expected = {
+        "samples": 3,
+        "exact": 2,
+        "loops": 2,
+        "exact_rate": 2 / 3,
+        "terminal_rate": 1 / 3,
+        "onset_median": 2.5,
+    }
     assert {k: greedy[k] for k in expected} == expected
     assert greedy["attractors"] == [["abcde", 5, 2]]
     assert greedy["certified"] == {"samples": 3, "certified": 2, "agree": 1}
     assert greedy["long"] == {"length": LONG, "exact_rate": 1}
     assert greedy["rep_4"] == pytest.approx(table["rep_4"][:3].mean())
-    assert (greedy["price"], found["strategies"]["multinomial"]["price"], human["price"]) == (2, 4, 7)
+    assert (greedy["price"], found["strategies"]["multinomial"]["price"], human["price"]) == (
+        2,
+        4,
+        7,
+    )
     assert found["strategies"]["multinomial"]["stopped"]["ended_rate"] == 0.5
     assert (human["samples"], human["exact_rate"], human["onset_median"]) == (3, 0, None)
     valid = table[table["sample_id"].str.startswith("human/valid/")]

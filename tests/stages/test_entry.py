@@ -14,7 +14,9 @@ from patience import until
 from recurrence import stages
 from recurrence.errors import RecurrenceError
 
-linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's help is Linux's")
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the kernel's help is Linux's"
+)
 STAGE = """
 import os, sys, time
 from pathlib import Path
@@ -50,7 +52,11 @@ def test_a_stage_wants_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
 def started(folder: Path, *shell: str, **env: str) -> tuple[subprocess.Popen[bytes], int]:
     """A process that starts a stage as dvc does, through `shell` if given; and the stage's pid."""
     (folder / "stage.py").write_text(STAGE)
-    command = [*shell, f"{sys.executable} stage.py pid; true"] if shell else [sys.executable, "stage.py", "pid"]
+    command = (
+        [*shell, f"{sys.executable} stage.py pid; true"]
+        if shell
+        else [sys.executable, "stage.py", "pid"]
+    )
     starter = f"import subprocess; subprocess.run({command!r})"
     inherited = {name: value for name, value in os.environ.items() if name != "DVC_STAGE"}
     process = subprocess.Popen([sys.executable, "-c", starter], cwd=folder, env=inherited | env)
@@ -59,7 +65,9 @@ def started(folder: Path, *shell: str, **env: str) -> tuple[subprocess.Popen[byt
 
 
 @linux
-@pytest.mark.parametrize("shell", [(), ("/bin/sh", "-c"), ("/bin/bash", "--noprofile", "--norc", "-c")])
+@pytest.mark.parametrize(
+    "shell", [(), ("/bin/sh", "-c"), ("/bin/bash", "--noprofile", "--norc", "-c")]
+)
 def test_a_stage_dies_with_the_dvc_that_started_it(shell: tuple[str, ...], tmp_path: Path) -> None:
     if shell and not Path(shell[0]).exists():
         pytest.skip(f"no {shell[0]} here")

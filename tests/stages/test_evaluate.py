@@ -14,10 +14,10 @@ from recurrence import params, paths
 from recurrence.cores import unigram
 from recurrence.errors import RecurrenceError
 from recurrence.files import write_json
-from recurrence.loops.teacher_forced import repetition
 from recurrence.model import build_model, checkpoint
 from recurrence.scoring import exact, token_scores
 from recurrence.stages import evaluate
+from recurrence.study.teacher_forced import repetition
 
 PARAMS = """
 corpora:
@@ -55,7 +55,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             trained = block.core == "lstm"
             model = build_model(block, 5) if trained else unigram.Counted.count(VALID, 5)
             checkpoint.save_weights(folder, seed, model)
-        rows = [(0, "ordered", 9.0, 0.1), (0, "ordered", 1.5, 0.75), (3, "ordered", 1.7, 0.85)] if trained else []
+        rows = (
+            [(0, "ordered", 9.0, 0.1), (0, "ordered", 1.5, 0.75), (3, "ordered", 1.7, 0.85)]
+            if trained
+            else []
+        )
         pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "history.csv", index=False)
     return tmp_path
 
@@ -91,7 +95,10 @@ def test_a_trained_model_is_scored_seed_by_seed_and_held_against_its_notebook() 
 def test_repetition_on_peoples_text_is_the_mean_over_seeds() -> None:
     found = scores("lstm")["repetition"]
     folder = paths.model("tale", "lstm")
-    each = [repetition(token_scores(checkpoint.load_model(folder, seed), VALID).predicted, VALID) for seed in (0, 3)]
+    each = [
+        repetition(token_scores(checkpoint.load_model(folder, seed), VALID).predicted, VALID)
+        for seed in (0, 3)
+    ]
     assert found == pytest.approx({name: (each[0][name] + each[1][name]) / 2 for name in each[0]})
     assert set(found) == {"rep_128", "wrep_128", "human_rep_128", "unique"}
     # the likeliest word comes at place 0 or later, so at 100 places of 101 a window of 128 reaches back to the start
@@ -106,7 +113,13 @@ def test_a_counted_model_has_exact_scores_alone() -> None:
     found = scores("unigram")
     assert found["parameters"] == 5
     assert found["exact"]["nats_sd"] is None
-    assert found["seeds"][0]["as_notebook"] is found["as_notebook"] is found["notebook"] is found["delta"] is None
+    assert (
+        found["seeds"][0]["as_notebook"]
+        is found["as_notebook"]
+        is found["notebook"]
+        is found["delta"]
+        is None
+    )
 
 
 def test_a_model_that_was_not_trained_is_named_and_nothing_is_written(project: Path) -> None:

@@ -64,7 +64,12 @@ def test_a_row_per_strategy_prompt_and_seed(trained_project: Path) -> None:
     assert found.sample_id.is_unique
     last = found.iloc[-1]
     assert last.sample_id == "rolling/2/0/5"
-    assert (last.strategy, last.prompt_id, last.train_seed, last.sample_seed) == ("rolling", 2, 0, 5)
+    assert (last.strategy, last.prompt_id, last.train_seed, last.sample_seed) == (
+        "rolling",
+        2,
+        0,
+        5,
+    )
     assert found.deterministic.tolist() == [True] * 3 + [False] * 12
 
 
@@ -92,7 +97,9 @@ def test_text_ids_and_log_probability_belong_together(trained_project: Path, nam
         else:
             logits_TV = model(whole[0, -41:-1, None], ())[0]
         expected = logits_TV.double().log_softmax(-1).gather(1, whole[0, -40:, None]).sum()
-        assert row.logprob_nats == pytest.approx(expected.item(), abs=6e-7)  # single precision would show
+        assert row.logprob_nats == pytest.approx(
+            expected.item(), abs=6e-7
+        )  # single precision would show
 
 
 def test_running_again_gives_the_same_bytes(trained_project: Path) -> None:
@@ -121,7 +128,10 @@ def test_the_first_checkpoints_generate(trained_project: Path) -> None:
     ask(trained_project, sizes={"checkpoints": 2})
     found = samples()
     assert sorted(set(found.train_seed)) == [0, 1]
-    by_seed = [found[(found.train_seed == s) & (found.strategy == "multinomial")].text.tolist() for s in (0, 1)]
+    by_seed = [
+        found[(found.train_seed == s) & (found.strategy == "multinomial")].text.tolist()
+        for s in (0, 1)
+    ]
     assert by_seed[0] != by_seed[1]  # the same weights, but other random numbers
 
 
@@ -134,7 +144,9 @@ def test_all_kinds_of_strategies_in_one_file(trained_project: Path) -> None:
     history = found.uses_history.groupby(level=0).first()
     assert set(history[history].index) == {"no_repeat", "mirostat", "contrastive"}
     assert set(found[found.deterministic].index) == {"greedy", "beam", "no_repeat", "contrastive"}
-    assert (found.loc["no_repeat", "rescued"] > 0).all()  # there are fewer than 40 characters to choose from
+    assert (
+        found.loc["no_repeat", "rescued"] > 0
+    ).all()  # there are fewer than 40 characters to choose from
     assert (found.drop("no_repeat").rescued == 0).all()
     assert {len(ids) for ids in found.ids} == {40}
 
@@ -152,8 +164,14 @@ def test_only_argmax_strategies_run_to_the_long_length(trained_project: Path) ->
     assert all(longer.text[key].startswith(text) for key, text in shorter.text.items())
 
 
-def test_the_witness_speaks_of_deterministic_strategies_without_history(trained_project: Path) -> None:
-    ask(trained_project, {"length": 200}, STRATEGIES | HARDER | {"rolling": {"pick": "argmax"} | ROLLING})
+def test_the_witness_speaks_of_deterministic_strategies_without_history(
+    trained_project: Path,
+) -> None:
+    ask(
+        trained_project,
+        {"length": 200},
+        STRATEGIES | HARDER | {"rolling": {"pick": "argmax"} | ROLLING},
+    )
     found = samples()
     seen = found[found.witness_period.notna()]
     assert set(seen.strategy) <= {"greedy", "beam"}
@@ -195,8 +213,18 @@ def test_the_prompts_have_a_digest(trained_project: Path) -> None:
         ({}, {}, {}, "nothing to generate"),
         ({"texts": [""]}, STRATEGIES, {}, "corpora.mine.prompts: prompt '' is empty"),
         ({"texts": ["§§"]}, STRATEGIES, {}, "corpora.mine.prompts: prompt '§§' is wholly unknown"),
-        ({"prompt_tokens": 100_000}, STRATEGIES, {}, "corpora.mine.prompts: prompt_tokens must be less than"),
-        ({}, {"odd": {"pick": "sample", "filters": [{"top": 3}]}}, {}, "strategies.odd.filters: no filter 'top'"),
+        (
+            {"prompt_tokens": 100_000},
+            STRATEGIES,
+            {},
+            "corpora.mine.prompts: prompt_tokens must be less than",
+        ),
+        (
+            {},
+            {"odd": {"pick": "sample", "filters": [{"top": 3}]}},
+            {},
+            "strategies.odd.filters: no filter 'top'",
+        ),
     ],
 )
 def test_bad_input_is_named_and_leaves_nothing(
@@ -223,5 +251,7 @@ def test_a_missing_amateur_or_score_is_named(trained_project: Path) -> None:
     with pytest.raises(RecurrenceError, match="scores/mine/unigram.json"):
         generate.main("mine-unigram")
     shutil.rmtree(paths.model("mine", "unigram"))
-    with pytest.raises(RecurrenceError, match="mine/unigram: holds no weights, and rnn needs it as its amateur"):
+    with pytest.raises(
+        RecurrenceError, match="mine/unigram: holds no weights, and rnn needs it as its amateur"
+    ):
         generate.main("mine-rnn")

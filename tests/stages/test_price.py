@@ -29,7 +29,13 @@ PARAMS = {
     "corpora": {"toy": CORPUS},
     "models": {f"toy-{n}": {"corpus": "toy", "name": n, "core": n} for n in ("unigram", "uniform")},
     "sampling": {
-        "toy-unigram": {"corpus": "toy", "name": "unigram", "core": "unigram", "judge": "judge", "amateur": "uniform"}
+        "toy-unigram": {
+            "corpus": "toy",
+            "name": "unigram",
+            "core": "unigram",
+            "judge": "judge",
+            "amateur": "uniform",
+        }
     },
     "protocol": {"size": "small", "small": {"held_out": 2}},
     "strategies": {"greedy": {"pick": "argmax"}, "multinomial": {"pick": "sample"}},
@@ -60,13 +66,20 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def prompts() -> list[tuple[int, ...]]:
-    return corpus_prompts("toy", params.corpus("toy").prompts, 2, VALID, Vocab.load(paths.vocab("toy")))
+    return corpus_prompts(
+        "toy", params.corpus("toy").prompts, 2, VALID, Vocab.load(paths.vocab("toy"))
+    )
 
 
 def put_samples(digest: str | None = None) -> None:
     rng = np.random.default_rng(1)
     rows = [
-        {"sample_id": f"{strategy}/{p}/0/0", "strategy": strategy, "prompt_id": p, "ids": rng.integers(1, 6, length)}
+        {
+            "sample_id": f"{strategy}/{p}/0/0",
+            "strategy": strategy,
+            "prompt_id": p,
+            "ids": rng.integers(1, 6, length),
+        }
         for strategy, length in (("greedy", 30), ("multinomial", 20))
         for p in range(3)
     ]
@@ -100,7 +113,9 @@ def test_each_sample_is_priced_after_its_prompt_for_its_first_tokens(project: Pa
 def test_human_windows_are_priced_after_what_is_before_them(project: Path) -> None:
     """Three of four windows of 20 of the 95 characters: at 0, 31 and 63."""
     found = priced()
-    assert [name for name in found.index if name.startswith("human")] == [f"human/valid/{i}" for i in range(3)]
+    assert [name for name in found.index if name.startswith("human")] == [
+        f"human/valid/{i}" for i in range(3)
+    ]
     for i, start in enumerate((0, 31, 63)):
         expected = cost(VALID[max(start - 6, 0) : start], VALID[start : start + 20])
         assert found[f"human/valid/{i}"] == pytest.approx(expected, abs=6e-6)
@@ -112,8 +127,13 @@ def test_it_says_what_the_cheapest_human_text_and_the_dearest_cost(
     found = priced()
     means = found.groupby(found.index.str.split("/").str[0]).mean().sort_values()
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith("price toy-unigram: nats per token under judge, from the cheapest to the dearest: ")
-    assert f"{means.index[0]} {means.iloc[0]:.3f}" in said and f"{means.index[-1]} {means.iloc[-1]:.3f}" in said
+    assert said.startswith(
+        "price toy-unigram: nats per token under judge, from the cheapest to the dearest: "
+    )
+    assert (
+        f"{means.index[0]} {means.iloc[0]:.3f}" in said
+        and f"{means.index[-1]} {means.iloc[-1]:.3f}" in said
+    )
     assert f"human {means['human']:.3f}" in said
 
 
@@ -126,13 +146,17 @@ def test_the_same_bytes_every_time(project: Path) -> None:
 
 def test_what_is_not_there_is_named(project: Path) -> None:
     put_samples(digest="other")
-    with pytest.raises(RecurrenceError, match="continues other prompts; run generate@toy-unigram again"):
+    with pytest.raises(
+        RecurrenceError, match="continues other prompts; run generate@toy-unigram again"
+    ):
         price.main("toy-unigram")
     paths.samples("toy", "unigram").unlink()
     with pytest.raises(RecurrenceError, match="no samples; run generate@toy-unigram"):
         price.main("toy-unigram")
     for weights in paths.model("toy", "judge").glob("*.safetensors"):
         weights.unlink()
-    with pytest.raises(RecurrenceError, match="judge: holds no weights, and toy-unigram needs it as its judge"):
+    with pytest.raises(
+        RecurrenceError, match="judge: holds no weights, and toy-unigram needs it as its judge"
+    ):
         price.main("toy-unigram")
     assert not paths.prices("toy", "unigram").exists()

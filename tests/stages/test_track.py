@@ -13,7 +13,9 @@ from recurrence.stages import track
 
 def test_a_missing_result_is_named_before_anything_is_imported(results: Path) -> None:
     paths.loops("toy", "poor").unlink()
-    with pytest.raises(RecurrenceError, match=r"loops/toy/poor\.parquet: not there; .* dvc repro track@toy"):
+    with pytest.raises(
+        RecurrenceError, match=r"loops/toy/poor\.parquet: not there; .* dvc repro track@toy"
+    ):
         track.main("toy")
     assert not paths.receipt("toy").exists()
 
@@ -25,12 +27,22 @@ def test_an_unknown_corpus_is_met_with_the_nearest(results: Path) -> None:
 
 def test_every_file_of_a_model_is_in_its_digests(results: Path) -> None:
     """A result that no digest covers could change without being imported again."""
-    data = {path.relative_to(results).as_posix() for path in (results / "data").rglob("*") if path.is_file()}
-    own = {path for path in data if "/good" in path and not path.startswith("data/prices/")}  # prices are in loops
-    corpus = {path for path in data if path.startswith(("data/counts/", "data/ids/", "data/cards/"))}
+    data = {
+        path.relative_to(results).as_posix()
+        for path in (results / "data").rglob("*")
+        if path.is_file()
+    }
+    own = {
+        path for path in data if "/good" in path and not path.startswith("data/prices/")
+    }  # prices are in loops
+    corpus = {
+        path for path in data if path.startswith(("data/counts/", "data/ids/", "data/cards/"))
+    }
     assert track._digests("toy", "good", True).keys() == own | corpus
     sampled = ("data/samples/", "data/loops/", "data/cards/")
-    assert track._digests("toy", "good", False).keys() == {p for p in own | corpus if not p.startswith(sampled)}
+    assert track._digests("toy", "good", False).keys() == {
+        p for p in own | corpus if not p.startswith(sampled)
+    }
 
 
 def test_a_model_that_is_not_sampled_is_imported_without_decodings(results: Path) -> None:
@@ -49,7 +61,9 @@ def test_a_model_that_is_not_sampled_is_imported_without_decodings(results: Path
     }
 
 
-def test_few_samples_of_each_strategy_are_read(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_samples_of_each_strategy_are_read(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(track, "SAMPLES_KEPT", 2)
     samples = track._samples("toy", "good")
     assert set(samples["strategy"].value_counts()) == {2}

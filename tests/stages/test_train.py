@@ -23,11 +23,18 @@ def edit(project: Path, old: str, new: str) -> None:
 
 def test_writes_weights_history_and_wall(trained_project: Path) -> None:
     folder = paths.model("mine", "rnn")
-    assert sorted(p.name for p in folder.iterdir()) == ["config.json", "history.csv", "seed0.safetensors", "vocab.json"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "config.json",
+        "history.csv",
+        "seed0.safetensors",
+        "vocab.json",
+    ]
     history = pd.read_csv(folder / "history.csv")
     assert list(history.columns) == train.HISTORY and history.protocol.tolist() == ["ordered"]
     wall = json.loads(paths.wall("mine", "rnn").read_text())
-    assert wall["train_seconds"] > 0 and wall["device"].startswith("cpu: ") and wall["parameters"] > 0
+    assert (
+        wall["train_seconds"] > 0 and wall["device"].startswith("cpu: ") and wall["parameters"] > 0
+    )
 
 
 def test_the_same_params_give_the_same_bytes(trained_project: Path) -> None:
@@ -42,11 +49,17 @@ def test_every_seed_is_its_own(trained_project: Path) -> None:
     alone = (paths.model("mine", "rnn") / "seed0.safetensors").read_bytes()
     train.main("mine-rnn")
     folder = paths.model("mine", "rnn")
-    assert (folder / "seed0.safetensors").read_bytes() == alone != (folder / "seed3.safetensors").read_bytes()
+    assert (
+        (folder / "seed0.safetensors").read_bytes()
+        == alone
+        != (folder / "seed3.safetensors").read_bytes()
+    )
     assert pd.read_csv(folder / "history.csv").seed.tolist() == [0, 3]
 
 
-def test_seeds_side_by_side_are_the_same_bytes(trained_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seeds_side_by_side_are_the_same_bytes(
+    trained_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     edit(trained_project, "hidden: 16", "hidden: 16\n    seeds: [0, 3, 5]")
     train.main("mine-rnn")
     folder = paths.model("mine", "rnn")
@@ -81,7 +94,9 @@ def test_a_failed_training_leaves_the_previous_model(trained_project: Path) -> N
 
 def test_a_recipe_goes_with_gradients_only(trained_project: Path) -> None:
     edit(trained_project, "core: rnn", "core: unigram")
-    with pytest.raises(RecurrenceError, match="models.mine-rnn.recipe: core 'unigram' counts and takes no recipe"):
+    with pytest.raises(
+        RecurrenceError, match="models.mine-rnn.recipe: core 'unigram' counts and takes no recipe"
+    ):
         train.main("mine-rnn")
 
 
@@ -128,8 +143,12 @@ def test_a_training_that_was_broken_off_is_gone_on_with(
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == expected
 
 
-def test_how_often_the_rate_was_reduced_is_a_wall_fact(trained_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    edit(trained_project, "recipe:\n", "recipe:\n      on_divergence: {reduce_lr: 0.5, at_most: 1}\n")
+def test_how_often_the_rate_was_reduced_is_a_wall_fact(
+    trained_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(
+        trained_project, "recipe:\n", "recipe:\n      on_divergence: {reduce_lr: 0.5, at_most: 1}\n"
+    )
 
     def reduce(self: Trainer, loss: torch.Tensor) -> torch.Tensor:
         return loss * float("nan") if self.steps == 5 and not self.divergences else loss
@@ -143,7 +162,9 @@ def test_how_often_the_rate_was_reduced_is_a_wall_fact(trained_project: Path, mo
 def test_one_trains_at_a_time(trained_project: Path) -> None:
     with (
         resume.only_trainer(paths.checkpoints("mine", "rnn")),
-        pytest.raises(RecurrenceError, match=f"mine-rnn: process {os.getpid()} is training this model"),
+        pytest.raises(
+            RecurrenceError, match=f"mine-rnn: process {os.getpid()} is training this model"
+        ),
     ):
         train.main("mine-rnn")
 

@@ -44,7 +44,11 @@ def ids(project: Path) -> dict[str, str]:
 
 def contents(project: Path) -> dict[str, Any]:
     """Everything that the runs hold but the ids that MLflow draws."""
-    held, by_id, mlflow = {}, {run_id: name for name, run_id in ids(project).items()}, client(project)
+    held, by_id, mlflow = (
+        {},
+        {run_id: name for name, run_id in ids(project).items()},
+        client(project),
+    )
     for run in runs(project):
         info, tags = run.info, dict(run.data.tags)
         if parent := tags.get("mlflow.parentRunId"):
@@ -54,8 +58,20 @@ def contents(project: Path) -> dict[str, Any]:
             for m in run.data.metrics
         }
         texts = {a.path: a.file_size for a in mlflow.list_artifacts(info.run_id)}
-        data = [(each.dataset.name, each.dataset.digest, each.dataset.profile) for each in run.inputs.dataset_inputs]
-        held[info.run_name] = (info.status, info.start_time, info.end_time, run.data.params, tags, points, texts, data)
+        data = [
+            (each.dataset.name, each.dataset.digest, each.dataset.profile)
+            for each in run.inputs.dataset_inputs
+        ]
+        held[info.run_name] = (
+            info.status,
+            info.start_time,
+            info.end_time,
+            run.data.params,
+            tags,
+            points,
+            texts,
+            data,
+        )
     return held
 
 
@@ -77,7 +93,10 @@ def test_a_run_per_model_and_a_child_per_strategy(imported: Path) -> None:
 
 def test_sorting_answers_which_model_and_which_decoding(imported: Path) -> None:
     assert names(imported, order_by=["metrics.`valid/nats` ASC"])[:2] == ["good", "poor"]
-    assert names(imported, order_by=["metrics.`loops/loop_rate` DESC"])[:2] == ["good / greedy", "poor / greedy"]
+    assert names(imported, order_by=["metrics.`loops/loop_rate` DESC"])[:2] == [
+        "good / greedy",
+        "poor / greedy",
+    ]
 
 
 def test_the_receipt_names_the_runs(imported: Path) -> None:
@@ -95,7 +114,9 @@ def test_twice_is_as_once(imported: Path) -> None:
     assert paths.receipt("toy").read_text(encoding="utf-8") == receipt
 
 
-def test_another_clone_with_a_new_store_gets_the_same_contents(imported: Path, results: Path) -> None:
+def test_another_clone_with_a_new_store_gets_the_same_contents(
+    imported: Path, results: Path
+) -> None:
     track.main("toy")
     before, after = contents(imported), contents(results)
     assert after.keys() == before.keys()
@@ -126,7 +147,9 @@ def test_models_and_decodings_that_are_no_more_go(results: Path) -> None:
     assert logged_models(results).keys() == {"good"}
 
 
-def test_an_interrupted_import_clears_away_what_it_began(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_import_clears_away_what_it_began(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill = mirror._fill
     calls = iter(range(100))
 
@@ -149,7 +172,9 @@ def test_an_interrupted_import_clears_away_what_it_began(results: Path, monkeypa
     assert ids(results).items() >= before.items()
 
 
-def test_half_runs_of_a_killed_import_are_redone(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_runs_of_a_killed_import_are_redone(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A kill leaves whatever was there: a run without its children, one still RUNNING."""
     monkeypatch.setattr(mirror, "_clear_away", lambda *_: None)
     fill, calls = mirror._fill, iter(range(100))
@@ -180,7 +205,9 @@ def test_a_child_deleted_by_hand_comes_back(results: Path) -> None:
     assert sorted(names(results)) == sorted([*MODELS, *DECODINGS])
 
 
-def test_doubles_of_a_race_on_a_server_are_reduced_to_one(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doubles_of_a_race_on_a_server_are_reduced_to_one(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     track.main("toy")
     with monkeypatch.context() as patch:
         patch.setattr(mirror, "_standing", lambda *_: {})
@@ -207,7 +234,9 @@ def test_an_experiment_deleted_by_hand_is_revived(results: Path) -> None:
     assert sorted(names(results)) == sorted([*MODELS, *DECODINGS])
 
 
-def test_long_curves_go_in_requests_that_a_server_accepts(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_curves_go_in_requests_that_a_server_accepts(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = paths.model("toy", "good") / "history.csv"
     history = pd.read_csv(path)
     rows = [history.iloc[[0]].assign(epoch=epoch, valid_nats=1 / epoch) for epoch in range(1, 301)]
@@ -216,7 +245,9 @@ def test_long_curves_go_in_requests_that_a_server_accepts(results: Path, monkeyp
     track.main("toy")
     run_id = ids(results)["good"]
     points = client(results).get_metric_history(run_id, "curve/valid_nats")
-    assert [(point.step, point.value) for point in points] == [(epoch, 1 / epoch) for epoch in range(1, 301)]
+    assert [(point.step, point.value) for point in points] == [
+        (epoch, 1 / epoch) for epoch in range(1, 301)
+    ]
     assert len(points) == len({point.timestamp for point in points})
     assert sum(metrics for metrics, _ in sizes[0]) > 1000
     assert max(metrics + params for metrics, params in sizes[0]) <= 1000
@@ -239,7 +270,9 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, int]]]:
 
 
 def logged_models(project: Path) -> dict[str, Any]:
-    return {model.name: model for model in client(project).search_logged_models([experiment(project)])}
+    return {
+        model.name: model for model in client(project).search_logged_models([experiment(project)])
+    }
 
 
 def test_a_model_is_linked_with_its_run_figures_and_data(imported: Path) -> None:
@@ -255,27 +288,39 @@ def test_a_model_is_linked_with_its_run_figures_and_data(imported: Path) -> None
 
 
 def test_no_weights_are_copied(imported: Path) -> None:
-    suffixes = {path.suffix for path in (imported / ".mlflow/artifacts").rglob("*") if path.is_file()}
+    suffixes = {
+        path.suffix for path in (imported / ".mlflow/artifacts").rglob("*") if path.is_file()
+    }
     assert suffixes == {".csv", ".json", ".jsonl"}
 
 
 def test_the_experiment_says_which_is_best_and_links_to_the_views(imported: Path) -> None:
     tags = client(imported).get_experiment(experiment(imported)).tags
     note = tags["mlflow.note.content"]
-    assert "Best: **good**, 1.32 nats. Loops: **multinomial** 0 %, **greedy** 66.7 %." in note.split("\n")[0]
+    assert (
+        "Best: **good**, 1.32 nats. Loops: **multinomial** 0 %, **greedy** 66.7 %."
+        in note.split("\n")[0]
+    )
     assert note.index("| good | 1.32 |") < note.index("| poor | 1.6 |")
     assert "| greedy | 66.7 % | 33.3 % | 100 % |" in note
     assert json.loads(tags["mlflow.sharedViewState.models"])["orderByKey"] == "metrics.`valid/nats`"
-    assert json.loads(tags["mlflow.sharedViewState.decoding"])["searchFilter"] == "tags.`recurrence.kind` = 'decoding'"
+    assert (
+        json.loads(tags["mlflow.sharedViewState.decoding"])["searchFilter"]
+        == "tags.`recurrence.kind` = 'decoding'"
+    )
 
 
 def test_a_moved_project_is_told_how_to_go_on(results: Path) -> None:
-    client(results).create_experiment("toy", artifact_location="file:///elsewhere/.mlflow/artifacts/toy")
+    client(results).create_experiment(
+        "toy", artifact_location="file:///elsewhere/.mlflow/artifacts/toy"
+    )
     with pytest.raises(RecurrenceError, match=r"the project was moved; delete \.mlflow/"):
         track.main("toy")
 
 
-def test_an_unreachable_server_is_named_with_what_is_missing(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_named_with_what_is_missing(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(RecurrenceError) as caught:

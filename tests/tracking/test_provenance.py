@@ -30,16 +30,24 @@ def test_changed_params_make_it_dirty(repository: Path) -> None:
     assert provenance.git_tags(repository)["recurrence.git_dirty"] == "true"
 
 
-def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_repository_there_is_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert provenance.git_tags(tmp_path) == {}
 
 
 def test_the_lock_digest_is_of_the_models_own_entries(tmp_path: Path) -> None:
-    entries = {f"{stage}@toy-good": {"outs": [1]} for stage in provenance.SCORED + provenance.SAMPLED}
+    entries = {
+        f"{stage}@toy-good": {"outs": [1]} for stage in provenance.SCORED + provenance.SAMPLED
+    }
     digest = provenance.lock_tags(entries, "toy-good", is_sampled=True)
-    assert digest == provenance.lock_tags(entries | {"train@toy-poor": {"outs": [2]}}, "toy-good", is_sampled=True)
-    assert digest != provenance.lock_tags(entries | {"train@toy-good": {"outs": [2]}}, "toy-good", is_sampled=True)
+    assert digest == provenance.lock_tags(
+        entries | {"train@toy-poor": {"outs": [2]}}, "toy-good", is_sampled=True
+    )
+    assert digest != provenance.lock_tags(
+        entries | {"train@toy-good": {"outs": [2]}}, "toy-good", is_sampled=True
+    )
     assert provenance.lock_tags(entries, "toy-poor", is_sampled=True) == {}
 
 
@@ -50,7 +58,9 @@ def test_a_model_that_is_not_sampled_has_fewer_entries(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "stages: [", "nothing: 1\n"])
-def test_a_lock_that_is_not_there_or_half_written_is_no_lock(tmp_path: Path, text: str | None) -> None:
+def test_a_lock_that_is_not_there_or_half_written_is_no_lock(
+    tmp_path: Path, text: str | None
+) -> None:
     if text is not None:
         (tmp_path / "dvc.lock").write_text(text, encoding="utf-8")
     assert provenance.read_lock(tmp_path) == {}

@@ -45,9 +45,17 @@ def results() -> Results:
     return Results(
         corpus="toy",
         name="small",
-        config={"model": {"core": "lstm", "seeds": [0, 1], "tied": False, "context": None}, "vocab_size": 7},
+        config={
+            "model": {"core": "lstm", "seeds": [0, 1], "tied": False, "context": None},
+            "vocab_size": 7,
+        },
         history=pd.DataFrame(history, columns=COLUMNS),
-        wall={"started": "2020-01-01T00:00:10+00:00", "train_seconds": 10.0, "device": "cpu: one", "torch": "2"},
+        wall={
+            "started": "2020-01-01T00:00:10+00:00",
+            "train_seconds": 10.0,
+            "device": "cpu: one",
+            "torch": "2",
+        },
         scores={
             "parameters": 99,
             "seeds": [{}, {}],
@@ -58,7 +66,9 @@ def results() -> Results:
             "repetition": {"rep_128": 0.9, "wrep_128": 0.4},
         },
         rates=HEAD | {"strategies": {"greedy": RATES, "human": HUMAN}},
-        samples=pd.DataFrame({"sample_id": ["greedy/0/0/0"], "strategy": ["greedy"], "kind": ["exact"]}),
+        samples=pd.DataFrame(
+            {"sample_id": ["greedy/0/0/0"], "strategy": ["greedy"], "kind": ["exact"]}
+        ),
         card={"detector": {"floor": 20}},
         counts={"vocab": 7},
         strategies={"greedy": GREEDY},
@@ -115,16 +125,31 @@ def test_a_decoding_has_its_figures(results: Results) -> None:
 
 
 def test_what_is_not_known_of_a_decoding_has_no_figure(results: Results) -> None:
-    bare = RATES | {"certified": {"samples": 0, "certified": 0, "agree": 0}, "versus_pure": None, "price": None}
+    bare = RATES | {
+        "certified": {"samples": 0, "certified": 0, "agree": 0},
+        "versus_pure": None,
+        "price": None,
+    }
     rates = results.rates | {"strategies": {"greedy": bare}}
     figures = record(changed(results, rates=rates)).decodings["greedy"].figures
-    missing = {"loops/certified_agree", "loops/versus_pure_p", "loops/human_rate", "price/nats", "text/non_word"}
+    missing = {
+        "loops/certified_agree",
+        "loops/versus_pure_p",
+        "loops/human_rate",
+        "price/nats",
+        "text/non_word",
+    }
     assert not missing & figures.keys()
 
 
-def test_a_decoding_has_its_settings_for_the_unit_and_the_order_of_its_filters(results: Results) -> None:
+def test_a_decoding_has_its_settings_for_the_unit_and_the_order_of_its_filters(
+    results: Results,
+) -> None:
     block = {"pick": "sample", "family": "truncated sampling", "window": None}
-    block["filters"] = [{"no_repeat_ngram": {"char": 12, "word": 4}}, {"dry": {"multiplier": 0.8, "window": None}}]
+    block["filters"] = [
+        {"no_repeat_ngram": {"char": 12, "word": 4}},
+        {"dry": {"multiplier": 0.8, "window": None}},
+    ]
     run = record(changed(results, strategies={"greedy": block})).decodings["greedy"]
     assert run.params == {
         "strategy": "greedy", "unit": "word", "pick": "sample", "family": "truncated sampling",
@@ -161,10 +186,17 @@ def test_names_are_few_and_never_shared_between_the_kinds_of_run(results: Result
 @pytest.mark.parametrize("odd", [float("inf"), float("nan")])
 def test_what_is_not_finite_becomes_a_tag(results: Results, odd: float) -> None:
     history = results.history.assign(valid_nats=[1.5, odd, 2.5, 1.0, 9.0])
-    made = record(changed(results, history=history, scores=results.scores | {"exact": FIGURES | {"nats": odd}}))
+    made = record(
+        changed(
+            results, history=history, scores=results.scores | {"exact": FIGURES | {"nats": odd}}
+        )
+    )
     assert "valid/nats" not in made.run.figures
     assert [point.step for point in made.run.curves if point.name == "curve/valid_nats"] == [1]
-    assert made.run.tags["recurrence.not_finite"] == f"valid/nats={odd}, curve/valid_nats={odd} in epoch 2"
+    assert (
+        made.run.tags["recurrence.not_finite"]
+        == f"valid/nats={odd}, curve/valid_nats={odd} in epoch 2"
+    )
 
 
 def test_a_model_without_training_has_no_curves(results: Results) -> None:
@@ -180,7 +212,9 @@ def test_the_fingerprint_is_of_the_results_alone(results: Results) -> None:
 
 
 def test_the_dataset_digest_is_of_the_ids_and_fits(results: Results) -> None:
-    other_weights = changed(results, digests=results.digests | {"data/models/toy/small/seed0.safetensors": "zz"})
+    other_weights = changed(
+        results, digests=results.digests | {"data/models/toy/small/seed0.safetensors": "zz"}
+    )
     other_ids = changed(results, digests=results.digests | {"data/ids/toy/train.npy": "cc"})
     digests = [record(each).dataset_digest for each in (results, other_weights, other_ids)]
     assert digests[0] == digests[1] != digests[2]
@@ -192,12 +226,27 @@ def test_weights_are_a_reference_and_never_an_artifact(results: Results) -> None
     assert made.weights == {"data/models/toy/small/seed0.safetensors": "aa"}
     assert '"aa"' in made.run.texts["weights.json"]
     own = {"history.csv", "scores.json", "weights.json"}
-    assert set(made.run.texts) == own | {"loops.json", "decodings.csv", "samples.jsonl", "detector_card.json"}
+    assert set(made.run.texts) == own | {
+        "loops.json",
+        "decodings.csv",
+        "samples.jsonl",
+        "detector_card.json",
+    }
 
 
 def test_params_are_flat_without_the_absent() -> None:
-    block = {"core": "lstm", "context": None, "options": {}, "seeds": [0, 1], "tied": False, "long": "x" * 7000}
-    block |= {"recipe": {"phases": [{"epochs": 2, "schedule": {"lr": 0.001}}, {"epochs": 7}]}, "allow": []}
+    block = {
+        "core": "lstm",
+        "context": None,
+        "options": {},
+        "seeds": [0, 1],
+        "tied": False,
+        "long": "x" * 7000,
+    }
+    block |= {
+        "recipe": {"phases": [{"epochs": 2, "schedule": {"lr": 0.001}}, {"epochs": 7}]},
+        "allow": [],
+    }
     assert flat(block) == {
         "core": "lstm", "seeds": "[0, 1]", "tied": "false", "long": "x" * 6000, "recipe.phases.0.epochs": "2",
         "recipe.phases.0.schedule.lr": "0.001", "recipe.phases.1.epochs": "7",
@@ -207,7 +256,9 @@ def test_params_are_flat_without_the_absent() -> None:
 def test_notes_say_the_key_figures(results: Results) -> None:
     made = record(results)
     note = made.run.tags["mlflow.note.content"]
-    assert note.startswith("**0.7 nats per token** on the validation text (mean of 2 seeds, sd 0.01)")
+    assert note.startswith(
+        "**0.7 nats per token** on the validation text (mean of 2 seeds, sd 0.01)"
+    )
     assert "| greedy | 50 % | 22 % to 78 % | 12 | 5 | 0.75 |\n| *human text* | 0 % |" in note
     assert note.endswith("Price: nats per token under other.")
     assert made.decodings["greedy"].tags["mlflow.note.content"] == (

@@ -97,7 +97,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
-    "answer", [fails, is_busy, says_nothing, drops_the_connection, trickles, is_no_mlflow], ids=lambda f: f.__name__
+    "answer",
+    [fails, is_busy, says_nothing, drops_the_connection, trickles, is_no_mlflow],
+    ids=lambda f: f.__name__,
 )
 def test_a_bad_server_is_given_up_and_the_next_run_completes(
     results: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
@@ -112,7 +114,10 @@ def test_a_bad_server_is_given_up_and_the_next_run_completes(
     assert "secret" not in said
     assert not paths.receipt("toy").exists()
     track.main("toy")
-    assert list(json.loads(paths.receipt("toy").read_text(encoding="utf-8"))["models"]) == ["good", "poor"]
+    assert list(json.loads(paths.receipt("toy").read_text(encoding="utf-8"))["models"]) == [
+        "good",
+        "poor",
+    ]
 
 
 def test_the_receipt_of_another_store_does_not_outlive_a_failure(
@@ -150,10 +155,14 @@ def test_stages_with_models_neither_need_mlflow_nor_talk_to_anyone(
     assert not (trained_project / ".mlflow").exists()
 
 
-def test_without_mlflow_it_is_said_what_is_missing(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_mlflow_it_is_said_what_is_missing(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "mlflow"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(RecurrenceError, match=r"MLflow is needed to track .* pip install 'recurrence\[pipeline\]'"):
+    with pytest.raises(
+        RecurrenceError, match=r"MLflow is needed to track .* pip install 'recurrence\[pipeline\]'"
+    ):
         track.main("toy")
     assert not paths.receipt("toy").exists()

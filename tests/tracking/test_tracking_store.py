@@ -14,7 +14,9 @@ import pytest
 from recurrence.tracking import store
 
 
-def test_the_default_store_is_absolute_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_store_is_absolute_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     at = store.place(Path(".mlflow"))
@@ -22,7 +24,9 @@ def test_the_default_store_is_absolute_wherever_one_stands(tmp_path: Path, monke
     assert at.artifacts == tmp_path / ".mlflow/artifacts"
 
 
-def test_a_server_decides_on_artifacts_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_decides_on_artifacts_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@box:5000/mlflow")
     at = store.place(tmp_path)
     assert at.artifacts is None
@@ -40,7 +44,9 @@ def test_an_sqlite_file_elsewhere_has_its_artifacts_and_its_lock_beside_it(
     assert at.lock == tmp_path / "shared.db.lock"
 
 
-def test_another_database_has_artifacts_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_database_has_artifacts_in_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@box/runs")
     at = store.place(tmp_path)
     assert at.database is None
@@ -64,8 +70,12 @@ def test_a_second_import_waits_for_the_first(tmp_path: Path) -> None:
     assert order == ["first", "second"]
 
 
-@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
-def test_a_stop_unwinds_like_an_exit_and_only_within(number: signal.Signals, error: type[BaseException]) -> None:
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_a_stop_unwinds_like_an_exit_and_only_within(
+    number: signal.Signals, error: type[BaseException]
+) -> None:
     before = signal.getsignal(number)
     with pytest.raises(error) as caught, store.stoppable():
         os.kill(os.getpid(), number)
@@ -85,7 +95,10 @@ def test_a_stop_that_was_ignored_is_heeded_later() -> None:
 
 
 def test_a_wait_without_progress_ends_and_progress_prolongs_it() -> None:
-    with pytest.raises(store.Stalled, match="nothing came to be in 0.2 seconds"), store.patient(0.2) as go_on:
+    with (
+        pytest.raises(store.Stalled, match="nothing came to be in 0.2 seconds"),
+        store.patient(0.2) as go_on,
+    ):
         for _ in range(4):
             time.sleep(0.1)
             go_on()
@@ -100,7 +113,9 @@ def test_a_swallowed_end_of_patience_comes_again() -> None:
         time.sleep(5)
 
 
-def test_an_interrupted_creation_leaves_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_creation_leaves_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A half-migrated one would refuse every later start."""
     import mlflow
 
@@ -119,4 +134,9 @@ def test_an_interrupted_creation_leaves_no_database(tmp_path: Path, monkeypatch:
 
 def test_mlflow_is_not_loaded_before_it_is_needed() -> None:
     code = "import sys, recurrence.stages.track; print('mlflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "False\n"
+    )

@@ -10,12 +10,28 @@ from recurrence.tracking import tables
 
 
 def test_decodings_are_rows_with_the_looping_ones_first() -> None:
-    loops = {"samples": 8, "loop_rate": 0.5, "price": 0.7, "certified": {"certified": 4, "agree": 3}}
-    calm = {"samples": 8, "loop_rate": 0.0, "price": None, "certified": None, "versus_pure": {"p_holm": 0.5}}
+    loops = {
+        "samples": 8,
+        "loop_rate": 0.5,
+        "price": 0.7,
+        "certified": {"certified": 4, "agree": 3},
+    }
+    calm = {
+        "samples": 8,
+        "loop_rate": 0.0,
+        "price": None,
+        "certified": None,
+        "versus_pure": {"p_holm": 0.5},
+    }
     rates = {"strategies": {"human": calm, "sampled, at last": calm, "greedy": loops}}
     table = pd.read_csv(io.StringIO(tables.decodings(rates, {"greedy": "greedy"})))
     assert table["strategy"].tolist() == ["greedy", "human", "sampled, at last"]
-    assert table.loc[0, ["family", "loop_rate", "certified", "certified_agree"]].tolist() == ["greedy", 0.5, 4, 3]
+    assert table.loc[0, ["family", "loop_rate", "certified", "certified_agree"]].tolist() == [
+        "greedy",
+        0.5,
+        4,
+        3,
+    ]
     assert np.isnan(table.loc[1, "price"])
     assert table.loc[1, "versus_pure_p_holm"] == 0.5
 
@@ -36,7 +52,15 @@ def test_samples_are_records_with_the_verdict_inside() -> None:
         }
     )
     first, second = map(json.loads, tables.samples(table).splitlines())
-    assert list(first) == ["sample_id", "strategy", "text", "ids", "logprob_nats", "witness_period", "loop"]
+    assert list(first) == [
+        "sample_id",
+        "strategy",
+        "text",
+        "ids",
+        "logprob_nats",
+        "witness_period",
+        "loop",
+    ]
     assert (first["ids"], first["text"], first["witness_period"]) == ([1, 2, 1], "é\n", 2)
     assert first["loop"] == {"kind": "exact", "start": 0, "terminal": True, "copies": 1.5}
     assert (second["ids"], second["logprob_nats"]) == ([], None)

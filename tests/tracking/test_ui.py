@@ -28,18 +28,32 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_the_server_is_light_and_on_loopback(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_is_light_and_on_loopback(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started: list[Any] = []
     monkeypatch.setattr(ui.os, "execve", lambda *arguments: started.append(arguments))
     port = free_port()
     serve_ui(port)
     _, command, environment = started[0]
-    assert command[1:10] == ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    assert command[1:10] == [
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     assert f"sqlite:///{project}/.mlflow/mlflow.db" in command
     assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
 
 
-def test_the_addresses_of_the_views_are_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_addresses_of_the_views_are_printed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     port = free_port()
     serve_ui(port)
     shown = capsys.readouterr().err
@@ -53,7 +67,9 @@ def test_a_taken_port_is_named_with_the_remedy(project: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(RecurrenceError, match=rf"port {port} .*in use; choose another: make ui PORT={port + 1}"):
+        with pytest.raises(
+            RecurrenceError, match=rf"port {port} .*in use; choose another: make ui PORT={port + 1}"
+        ):
             serve_ui(port)
 
 

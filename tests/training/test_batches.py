@@ -65,7 +65,9 @@ def test_variable_windows_have_the_notebooks_statistics() -> None:
     lengths = np.array([x.shape[1] for x, _ in seen])
     assert len(seen) == 470  # at bptt 16 the count stops an epoch, not the data
     assert lengths.min() >= 5 and 14.6 < lengths.mean() < 15.8  # 15.19 over many epochs
-    eight = [len(collect(batches.VariableBptt(torch.arange(482_972), 64, 8), seed)) for seed in range(5)]
+    eight = [
+        len(collect(batches.VariableBptt(torch.arange(482_972), 64, 8), seed)) for seed in range(5)
+    ]
     assert all(850 < n < 942 for n in eight)  # about 900: at bptt 8 the data runs out first
 
 
@@ -76,7 +78,9 @@ def test_variable_windows_of_a_lane_join_up() -> None:
 
 
 def test_shuffled_windows_are_all_windows_in_another_order() -> None:
-    loader = batches.loader(torch.arange(50), block(loader="windows", stride=1, targets="last"), train=True)
+    loader = batches.loader(
+        torch.arange(50), block(loader="windows", stride=1, targets="last"), train=True
+    )
     first, second = collect(loader, 1), collect(loader, 2)
     firsts = torch.cat([x[:, 0] for x, _ in first])
     assert not torch.equal(firsts, torch.cat([x[:, 0] for x, _ in second]))

@@ -25,7 +25,14 @@ STREAM = torch.randint(VOCAB, (1200,), generator=torch.Generator().manual_seed(3
 CONSTANT = {"kind": "constant", "lr": 1e-2}
 ONE_CYCLE = {"kind": "one_cycle", "lr": 1e-2, "moms": [0.8, 0.7, 0.8]}
 RESTARTS = {"kind": "cosine_restarts", "lr": 1e-2, "cycle_mult": 2, "warm_fraction": 0.05}
-DROPOUT = {"embedding": 0.1, "input": 0.2, "weight": 0.3, "hidden": 0.2, "output": 0.2, "plain_output": 0.1}
+DROPOUT = {
+    "embedding": 0.1,
+    "input": 0.2,
+    "weight": 0.3,
+    "hidden": 0.2,
+    "output": 0.2,
+    "plain_output": 0.1,
+}
 
 
 def phase(schedule: dict[str, Any] = CONSTANT, epochs: int = 2, **optimizer: Any) -> dict[str, Any]:
@@ -37,10 +44,20 @@ def going_on(schedule: dict[str, Any] = CONSTANT, epochs: int = 1) -> dict[str, 
     return {"epochs": epochs, "schedule": schedule}
 
 
-def recipe(loader: str = "lanes", state: str = "carry", phases: Any = None, **changes: Any) -> params.Recipe:
+def recipe(
+    loader: str = "lanes", state: str = "carry", phases: Any = None, **changes: Any
+) -> params.Recipe:
     targets = changes.pop("targets", "each")
-    blocks = {"loader": loader, "size": 4, "bptt": changes.pop("bptt", 6), "state": state, "targets": targets}
-    return params.Recipe.model_validate({"batches": blocks, "phases": phases or [phase()]} | changes)
+    blocks = {
+        "loader": loader,
+        "size": 4,
+        "bptt": changes.pop("bptt", 6),
+        "state": state,
+        "targets": targets,
+    }
+    return params.Recipe.model_validate(
+        {"batches": blocks, "phases": phases or [phase()]} | changes
+    )
 
 
 def model(core: str = "lstm", seed: int = 0, **changes: Any) -> LanguageModel:
@@ -50,7 +67,10 @@ def model(core: str = "lstm", seed: int = 0, **changes: Any) -> LanguageModel:
 
 
 def trainer(
-    net: LanguageModel, rule: params.Recipe, make: Make | None | type[Trainer], stream: Tensor = STREAM
+    net: LanguageModel,
+    rule: params.Recipe,
+    make: Make | None | type[Trainer],
+    stream: Tensor = STREAM,
 ) -> Trainer:
     """`make` as CapturedTrainer takes it, watched as on a GPU; or Trainer, for the plain one."""
     loaders = [batches.loader(stream, rule.batches, train) for train in (True, False)]
@@ -70,7 +90,9 @@ def trained(
     return rows, one.kept()[0]
 
 
-def same(one: tuple[list[Row], dict[str, Tensor]], other: tuple[list[Row], dict[str, Tensor]]) -> bool:
+def same(
+    one: tuple[list[Row], dict[str, Tensor]], other: tuple[list[Row], dict[str, Tensor]]
+) -> bool:
     assert one[0] == other[0]
     assert one[1].keys() == other[1].keys()
     return all(torch.equal(one[1][name], other[1][name]) for name in one[1])
@@ -108,14 +130,20 @@ def test_captured_is_step_by_step_to_the_bit(case: str) -> None:
     plain, graphed = trained(Trainer, rule, **sizes), trained(Tape, rule, **sizes)
     assert same(plain, graphed)
     assert same(plain, trained(None, rule, **sizes))
-    assert all(tape.rehearsals == 1 for tape in Tape.made) and sum(tape.replays for tape in Tape.made) > 20
+    assert (
+        all(tape.rehearsals == 1 for tape in Tape.made)
+        and sum(tape.replays for tape in Tape.made) > 20
+    )
 
 
 def stacked(
     make: type[Tape] | type[Trainer], rule: params.Recipe, stream: Tensor = STREAM, **sizes: Any
 ) -> StackTrainer:
     """Three seeds at once; Trainer for those without graphs."""
-    loaders = [tuple(batches.loader(stream, rule.batches, train) for train in (True, False)) for _ in range(3)]
+    loaders = [
+        tuple(batches.loader(stream, rule.batches, train) for train in (True, False))
+        for _ in range(3)
+    ]
     rngs = [np.random.default_rng(seed) for seed in range(3)]
     masks = [torch.Generator().manual_seed(seed) for seed in range(3)]
     nets = [model(seed=seed, **sizes).to(stream.device) for seed in range(3)]
@@ -129,15 +157,30 @@ def stacked(
 
 @pytest.mark.parametrize("core", ["elman", "elman_concat", "gru_cell", "rnn", "gru", "lstm"])
 def test_seeds_together_are_captured_to_the_bit(core: str) -> None:
-    batch = {"loader": "windows", "size": 16, "bptt": 6, "stride": 2, "targets": "last", "state": "zero"}
+    batch = {
+        "loader": "windows",
+        "size": 16,
+        "bptt": 6,
+        "stride": 2,
+        "targets": "last",
+        "state": "zero",
+    }
     for rule, sizes in (
         (recipe(phases=[phase(weight_decay=0.1, decoupled=True), going_on()]), {}),
-        (params.Recipe.model_validate({"batches": batch, "phases": [phase()], "clip": 0.5}), {"context": 6}),
+        (
+            params.Recipe.model_validate({"batches": batch, "phases": [phase()], "clip": 0.5}),
+            {"context": 6},
+        ),
     ):
-        plain, graphed = stacked(Trainer, rule, core=core, **sizes), stacked(Tape, rule, core=core, **sizes)
+        plain, graphed = (
+            stacked(Trainer, rule, core=core, **sizes),
+            stacked(Tape, rule, core=core, **sizes),
+        )
         ends = [(list(one.run()), one.kept()[0]) for one in (plain, graphed)]
         assert same(*ends)
-        assert len(graphed.rows) == 3 * graphed.epoch and sum(tape.replays for tape in Tape.made) > 20
+        assert (
+            len(graphed.rows) == 3 * graphed.epoch and sum(tape.replays for tape in Tape.made) > 20
+        )
 
 
 @pytest.mark.gpu
@@ -164,7 +207,10 @@ def test_seeds_together_go_on_from_a_snapshot_under_graphs() -> None:
 
 
 CORES: dict[str, dict[str, Any]] = {
-    core: {"core": core, "options": {"activation": "tanh", "input_layer": True} if core == "elman" else {}}
+    core: {
+        "core": core,
+        "options": {"activation": "tanh", "input_layer": True} if core == "elman" else {},
+    }
     for core in params.core_names()
     if core not in ("uniform", "unigram", "kneser_ney")
 }
@@ -181,14 +227,18 @@ def on_gpu(begin: Callable[[], Trainer]) -> tuple[list[Row], dict[str, Tensor], 
     with PretendedGpu() as gpu:
         one, before = begin(), gpu.waits
         list(one.run())
-        assert isinstance(one, CapturedTrainer) and one.recorded.make is not None, "it went on without graphs"
+        assert isinstance(one, CapturedTrainer) and one.recorded.make is not None, (
+            "it went on without graphs"
+        )
         waits = gpu.waits - before
         return one.rows, {name: tensor.cpu() for name, tensor in one.kept()[0].items()}, waits
 
 
 def close(one: Sequence[Any], other: Sequence[Any]) -> None:
     """Up to rounding: the layers that have a kernel of their own on a CPU add up in another order there."""
-    assert [row.valid_nats for row in one[0]] == pytest.approx([row.valid_nats for row in other[0]], abs=1e-4)
+    assert [row.valid_nats for row in one[0]] == pytest.approx(
+        [row.valid_nats for row in other[0]], abs=1e-4
+    )
     assert one[1].keys() == other[1].keys()
     for name, tensor in one[1].items():
         torch.testing.assert_close(tensor, other[1][name], rtol=1e-3, atol=1e-4, msg=name)
@@ -216,7 +266,11 @@ def test_there_is_a_graph_for_each_length_that_comes_twice() -> None:
     one = trainer(model(), rule, Tape)
     lengths: list[int] = []
     known = one.train.batches
-    object.__setattr__(one.train, "batches", lambda *args: (lengths.append(b[0].shape[1]) or b for b in known(*args)))
+    object.__setattr__(
+        one.train,
+        "batches",
+        lambda *args: (lengths.append(b[0].shape[1]) or b for b in known(*args)),
+    )
     list(one.run())
     assert len(Tape.made) == len(set(lengths)) > 3
     assert sum(tape.replays for tape in Tape.made) == len(lengths) - len(set(lengths))
@@ -229,7 +283,10 @@ DECAYED = {"weight_decay": 0.1, "decoupled": True, "decay_biases": False}
 @pytest.mark.parametrize("state", ["carry", "reset"])
 def test_beta1_moves_with_the_schedule(optimizer: dict[str, Any], state: str) -> None:
     phases = [phase(ONE_CYCLE, **optimizer), going_on()]
-    rule, sizes = recipe(state=state, phases=phases), {"dropout": {"plain_output": 0.4}, "tied": True}
+    rule, sizes = (
+        recipe(state=state, phases=phases),
+        {"dropout": {"plain_output": 0.4}, "tied": True},
+    )
     one, other = trained(None, rule, **sizes), trained(Tape, rule, **sizes)
     assert same(one, other)
     plain = trained(Trainer, rule, **sizes)
@@ -272,7 +329,9 @@ def test_dropout_masks_differ_from_replay_to_replay() -> None:
     losses = set()
     for _ in range(8):
         one.average.total.zero_()  # then the loss alone is added
-        one.step(batch, 0.0, None)  # nothing is learnt, so that only the masks can make a difference
+        one.step(
+            batch, 0.0, None
+        )  # nothing is learnt, so that only the masks can make a difference
         losses.add(float(one.average.total))
     assert Tape.made[0].replays == 7 and len(losses) == 8
 
@@ -284,18 +343,26 @@ def test_a_run_goes_on_from_a_snapshot_between_replays(schedule: dict[str, Any],
     net, taken = model(dropout=DROPOUT), []
     whole = trainer(net, rule, Tape)
     done: list[int] = []
-    whole_rows = list(whole.run(done.append, lambda: taken.append(whole.snapshot()) if len(done) == at else None))
+    whole_rows = list(
+        whole.run(done.append, lambda: taken.append(whole.snapshot()) if len(done) == at else None)
+    )
     other = trainer(model(seed=1, dropout=DROPOUT), rule, Tape)
-    list(zip(range(1), other.run(), strict=False))  # it has graphs of its own by now, over what it then was
+    list(
+        zip(range(1), other.run(), strict=False)
+    )  # it has graphs of its own by now, over what it then was
     other.resume(taken[0])
     list(other.run())
     assert other.rows == whole_rows
-    assert all(torch.equal(p, q) for p, q in zip(other.model.parameters(), net.parameters(), strict=True))
+    assert all(
+        torch.equal(p, q) for p, q in zip(other.model.parameters(), net.parameters(), strict=True)
+    )
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize(("core", "schedule"), [("lstm", ONE_CYCLE), ("awd_lstm", RESTARTS)])
-def test_a_gpu_goes_on_from_a_snapshot_that_was_on_disk(core: str, schedule: dict[str, Any]) -> None:
+def test_a_gpu_goes_on_from_a_snapshot_that_was_on_disk(
+    core: str, schedule: dict[str, Any]
+) -> None:
     rule = recipe("variable_bptt", phases=[phase(schedule), going_on()])
     sizes: dict[str, Any] = {"core": core, "layers": 2, "dropout": DROPOUT | {"plain_between": 0.3}}
     taken: list[Snapshot] = []
@@ -311,12 +378,20 @@ def test_a_gpu_goes_on_from_a_snapshot_that_was_on_disk(core: str, schedule: dic
 
     with PretendedGpu():
         whole = begun()
-        list(whole.run(pause=lambda: taken.append(whole.snapshot()) if whole.epoch == 1 and not taken else None))
+        list(
+            whole.run(
+                pause=lambda: (
+                    taken.append(whole.snapshot()) if whole.epoch == 1 and not taken else None
+                )
+            )
+        )
         kept = {name: tensor.cpu() for name, tensor in whole.kept()[0].items()}
     assert same((whole.rows, kept), on_gpu(resumed)[:2])
 
 
-def test_what_cannot_be_captured_is_said_once_and_trained_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_captured_is_said_once_and_trained_all_the_same(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     class Broken(Tape):
         def capture(self, work: Callable[[], Any]) -> Any:
             def broken() -> None:

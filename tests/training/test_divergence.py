@@ -27,7 +27,9 @@ def recipe(lr: float = 1e-2, **changes: object) -> params.Recipe:
 
 def new_trainer(rule: params.Recipe) -> Trainer:
     torch.manual_seed(0)
-    model = build_model(params.Model(corpus="toy", name="toy", core="gru", embedding=8, hidden=8), 7)
+    model = build_model(
+        params.Model(corpus="toy", name="toy", core="gru", embedding=8, hidden=8), 7
+    )
     train, valid = (batches.loader(STREAM, rule.batches, train) for train in (True, False))
     return Trainer(model, rule, train, valid, np.random.default_rng(0))
 
@@ -57,7 +59,9 @@ def test_it_stops_at_the_step_and_says_which() -> None:
         list(one.run())
     error = raised.value
     assert (error.epoch, error.step, error.lr) == (2, 3, 1e-2) and 0 < error.gradient_norm < 100
-    assert str(error).startswith("the loss is no longer finite: epoch 2, step 3, learning rate 0.01, gradient norm ")
+    assert str(error).startswith(
+        "the loss is no longer finite: epoch 2, step 3, learning rate 0.01, gradient norm "
+    )
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # as it comes from another process
     assert one.steps == 13 and all(bool(p.isfinite().all()) for p in one.model.parameters())
 
@@ -91,7 +95,9 @@ def test_it_goes_back_and_on_with_a_lower_rate() -> None:
     rows = list(one.run(tick=ticks.append, say=said.append))
     assert [row.epoch for row in rows] == [1, 2, 3] and rows == one.rows
     assert [row.lr for row in rows] == [1e-2, 2.5e-3, 2.5e-3]
-    assert (one.divergences, one.lr_scale) == (2, 0.25) and sum(ticks) == 33 and ticks.count(-2) == 2
+    assert (
+        (one.divergences, one.lr_scale) == (2, 0.25) and sum(ticks) == 33 and ticks.count(-2) == 2
+    )
     assert said[1].endswith("; back to the start of epoch 2 with 0.25 of the rate")
 
 

@@ -15,9 +15,21 @@ STREAM = torch.randint(7, (300,), generator=torch.Generator().manual_seed(0)).nu
 
 def training(folder: Path, epochs: int = 3, seeds: tuple[int, ...] = (0, 1, 2)) -> Training:
     phases = [{"epochs": epochs, "optimizer": {}, "schedule": {"kind": "one_cycle", "lr": 1e-2}}]
-    recipe = {"batches": {"loader": "lanes", "size": 4, "bptt": 6, "state": "carry"}, "phases": phases}
-    sizes = {"corpus": "toy", "name": "net", "core": "lstm", "embedding": 8, "hidden": 8, "seeds": list(seeds)}
-    block = params.Model.model_validate(sizes | {"dropout": {"plain_output": 0.2}, "recipe": recipe})
+    recipe = {
+        "batches": {"loader": "lanes", "size": 4, "bptt": 6, "state": "carry"},
+        "phases": phases,
+    }
+    sizes = {
+        "corpus": "toy",
+        "name": "net",
+        "core": "lstm",
+        "embedding": 8,
+        "hidden": 8,
+        "seeds": list(seeds),
+    }
+    block = params.Model.model_validate(
+        sizes | {"dropout": {"plain_output": 0.2}, "recipe": recipe}
+    )
     return Training(block, 7, [STREAM, STREAM[:50]], CPU, folder, started=0.0)
 
 
@@ -34,12 +46,18 @@ def test_what_cannot_be_dealt_out_evenly_is_begun_first_and_left_half_done() -> 
     assert shared(5, 3) == [(0, 0, 7), (1, 0, 7), (2, 0, 15), (3, 0, 15), (4, 0, 15)]
 
 
-@pytest.mark.parametrize(("seeds", "processes", "epochs"), [(4, 2, 15), (2, 2, 15), (3, 4, 15), (3, 2, 1)])
-def test_where_nothing_is_left_over_each_is_done_at_a_stretch(seeds: int, processes: int, epochs: int) -> None:
+@pytest.mark.parametrize(
+    ("seeds", "processes", "epochs"), [(4, 2, 15), (2, 2, 15), (3, 4, 15), (3, 2, 1)]
+)
+def test_where_nothing_is_left_over_each_is_done_at_a_stretch(
+    seeds: int, processes: int, epochs: int
+) -> None:
     assert shared(seeds, processes, epochs) == [(seed, 0, epochs) for seed in range(seeds)]
 
 
-def test_a_job_that_changes_hands_comes_out_as_at_a_stretch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_that_changes_hands_comes_out_as_at_a_stretch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     here, there = training(tmp_path / "here"), training(tmp_path / "there")
     alone: list[Trained] = here.run_all(here.jobs(), 0)
     assert there.run_all(there.jobs(), 2) == alone

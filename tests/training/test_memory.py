@@ -24,5 +24,7 @@ print(min(faults() for _ in range(6)))
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_pages_are_not_fetched_again() -> None:
     """36 MB are 8,800 pages. In a process of its own, since what it sets stays."""
-    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True
+    )
     assert int(done.stdout) < 100

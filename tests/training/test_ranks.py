@@ -27,9 +27,22 @@ LOADERS: dict[str, dict[str, object]] = {
     "variable_bptt": {"size": 4, "bptt": 12},
     "lanes": {"size": 4, "bptt": 6},
     "rows": {"size": 6, "bptt": 5, "state": "zero"},
-    "windows": {"size": 8, "bptt": 5, "stride": 3, "targets": "last", "state": "zero"},  # 232 windows and a rest
+    "windows": {
+        "size": 8,
+        "bptt": 5,
+        "stride": 3,
+        "targets": "last",
+        "state": "zero",
+    },  # 232 windows and a rest
 }
-NOISY = {"embedding": 0.2, "input": 0.3, "weight": 0.4, "hidden": 0.3, "output": 0.3, "plain_output": 0.2}
+NOISY = {
+    "embedding": 0.2,
+    "input": 0.3,
+    "weight": 0.4,
+    "hidden": 0.3,
+    "output": 0.3,
+    "plain_output": 0.2,
+}
 CORES = [name for name in params.core_names() if hasattr(core_module(name), "Core")]
 STACKED = ("lstm", "gru", "rnn", "awd_lstm")
 WAIT_S = 120
@@ -39,7 +52,13 @@ SHORT_S = 1
 
 def recipe(loader: str) -> params.Recipe:
     phase = {"epochs": 2, "optimizer": {}, "schedule": {"kind": "one_cycle", "lr": 1e-2}}
-    tree = {"batches": {"loader": loader, **LOADERS[loader]}, "phases": [phase], "clip": 0.2, "ar": 2.0, "tar": 1.0}
+    tree = {
+        "batches": {"loader": loader, **LOADERS[loader]},
+        "phases": [phase],
+        "clip": 0.2,
+        "ar": 2.0,
+        "tar": 1.0,
+    }
     return params.Recipe.model_validate(tree)
 
 
@@ -67,7 +86,12 @@ def gradients(loader: str, among: Ranks | None) -> dict[str, Any]:
 def finished(one: Trainer) -> dict[str, Any]:
     rows = list(one.run())
     figures = [(row.train_nats, row.valid_nats, row.valid_accuracy) for row in one.rows]
-    return {"rows": len(rows), "figures": figures, "tokens": one.rows[-1].valid_tokens, "weights": weights(one)}
+    return {
+        "rows": len(rows),
+        "figures": figures,
+        "tokens": one.rows[-1].valid_tokens,
+        "weights": weights(one),
+    }
 
 
 def weights(one: Trainer) -> list[torch.Tensor]:
@@ -96,7 +120,9 @@ def noisy(among: Ranks | None) -> Trainer:
 
 def compare(among: Ranks, folder: Path) -> dict[str, Any]:
     """All that two ranks are asked to do which ends well."""
-    found: dict[str, Any] = {loader: gradients(loader, among) | finished(trainer(loader, among)) for loader in LOADERS}
+    found: dict[str, Any] = {
+        loader: gradients(loader, among) | finished(trainer(loader, among)) for loader in LOADERS
+    }
     found["snapshot"] = taken_at(30, trainer("lanes", among))
     taken_alone = torch.load(folder / "alone.pt", weights_only=False)
     resumed = trainer("lanes", among)
@@ -109,7 +135,11 @@ def compare(among: Ranks, folder: Path) -> dict[str, Any]:
     again = noisy(among)
     again.resume(middle)
     list(again.run())
-    found["noisy"] = {"straight": weights(straight), "again": weights(again), "random": torch.get_rng_state()}
+    found["noisy"] = {
+        "straight": weights(straight),
+        "again": weights(again),
+        "random": torch.get_rng_state(),
+    }
     return found | {"dropped": dropped(among), "same": among.same({"rank": among.rank})}
 
 
@@ -157,7 +187,12 @@ ACTS: list[tuple[Callable[[Ranks, Path], object], float]] = [
 
 def start(rank: int, ports: list[int], folder: Path) -> None:
     """The body of a process: what torchrun would put into the environment, then every act."""
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+    }
     os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
     torch.set_num_threads(1)
     for port, (act, timeout_s) in zip(ports, ACTS, strict=True):
@@ -211,7 +246,9 @@ def alone() -> dict[str, Any]:
 def test_two_ranks_have_the_loss_and_the_gradients_of_one(loader, both, alone) -> None:  # type: ignore[no-untyped-def]
     for rank in both:
         assert rank[loader]["loss"] == pytest.approx(alone[loader]["loss"], rel=1e-6)
-        torch.testing.assert_close(rank[loader]["gradients"], alone[loader]["gradients"], rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(
+            rank[loader]["gradients"], alone[loader]["gradients"], rtol=1e-5, atol=1e-7
+        )
 
 
 @pytest.mark.parametrize("loader", LOADERS)
@@ -219,7 +256,9 @@ def test_two_ranks_end_with_the_weights_and_history_of_one(loader, both, alone) 
     for rank in both:
         assert rank[loader]["rows"] == 2 and rank[loader]["tokens"] == alone[loader]["tokens"]
         np.testing.assert_allclose(rank[loader]["figures"], alone[loader]["figures"], rtol=1e-4)
-        torch.testing.assert_close(rank[loader]["weights"], alone[loader]["weights"], rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(
+            rank[loader]["weights"], alone[loader]["weights"], rtol=1e-3, atol=1e-5
+        )
     assert all(map(torch.equal, both[0][loader]["weights"], both[1][loader]["weights"]))
 
 
@@ -243,7 +282,9 @@ def test_masks_by_lane_differ_between_ranks_and_shared_ones_do_not(both) -> None
     for (core, kind), (out, changed) in first.items():
         shared = kind in ("embedding", "weight") or not changed
         assert torch.equal(out, second[core, kind][0]) == shared, (core, kind)
-    assert all(first["awd_lstm", kind][1] for kind in ("embedding", "input", "weight", "hidden", "output"))
+    assert all(
+        first["awd_lstm", kind][1] for kind in ("embedding", "input", "weight", "hidden", "output")
+    )
     assert all(first[core, "plain_between"][1] for core in STACKED if core != "awd_lstm")
 
 
@@ -269,7 +310,9 @@ def test_every_row_goes_to_one_rank(count: int, rows: int) -> None:
 
 
 def test_lanes_that_do_not_divide_are_named() -> None:
-    with pytest.raises(RecurrenceError, match=r"batches.size: 6 lanes .* 4 ranks; start 1, 2, 3, 6 of them"):
+    with pytest.raises(
+        RecurrenceError, match=r"batches.size: 6 lanes .* 4 ranks; start 1, 2, 3, 6 of them"
+    ):
         trainer("rows", Ranks(1, 4))
 
 

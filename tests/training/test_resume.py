@@ -32,9 +32,17 @@ LOADERS: dict[str, dict[str, object]] = {
     "windows": {"size": 8, "bptt": 5, "stride": 4, "targets": "last"},
 }
 CYCLE = {"kind": "one_cycle", "lr": 1e-2}
-RESTARTS = {"kind": "cosine_restarts", "lr": 1e-2, "cycle_batches": 3, "cycle_mult": 2, "warm_fraction": 0.5}
+RESTARTS = {
+    "kind": "cosine_restarts",
+    "lr": 1e-2,
+    "cycle_batches": 3,
+    "cycle_mult": 2,
+    "warm_fraction": 0.5,
+}
 PHASES: dict[str, list[dict[str, object]]] = {
-    "one": [{"epochs": 2, "optimizer": {"decay_biases": False, "weight_decay": 0.1}, "schedule": CYCLE}],
+    "one": [
+        {"epochs": 2, "optimizer": {"decay_biases": False, "weight_decay": 0.1}, "schedule": CYCLE}
+    ],
     "kept": [  # beta 1 stays where one_cycle left it, and the rate where the restarts did
         {"epochs": 1, "optimizer": {}, "schedule": CYCLE},
         {"epochs": 1, "schedule": RESTARTS},
@@ -45,7 +53,14 @@ PHASES: dict[str, list[dict[str, object]]] = {
         {"epochs": 2, "optimizer": {"betas": [0.7, 0.99], "decoupled": True}, "schedule": CYCLE},
     ],
 }
-NOISY = {"embedding": 0.2, "input": 0.3, "weight": 0.4, "hidden": 0.3, "output": 0.3, "plain_output": 0.2}
+NOISY = {
+    "embedding": 0.2,
+    "input": 0.3,
+    "weight": 0.4,
+    "hidden": 0.3,
+    "output": 0.3,
+    "plain_output": 0.2,
+}
 Case = tuple[str, str, str, str, bool]
 CASES = st.tuples(
     st.sampled_from(sorted(LOADERS)),
@@ -71,9 +86,18 @@ def new_trainer(case: Case, seed: int = 0) -> Trainer:
         }
         | ({"clip": 0.2, "ar": 2.0, "tar": 1.0} if core == "awd_lstm" else {})
     )
-    sizes = {"corpus": "toy", "name": "toy", "core": core, "embedding": 8, "hidden": 8, "dropout": NOISY}
+    sizes = {
+        "corpus": "toy",
+        "name": "toy",
+        "core": core,
+        "embedding": 8,
+        "hidden": 8,
+        "dropout": NOISY,
+    }
     torch.manual_seed(seed)
-    model = build_model(params.Model.model_validate(sizes | ({} if core == "elman" else {"layers": 2})), 7)
+    model = build_model(
+        params.Model.model_validate(sizes | ({} if core == "elman" else {"layers": 2})), 7
+    )
     train, valid = (batches.loader(STREAM, recipe.batches, train) for train in (True, False))
     return Trainer(model, recipe, train, valid, np.random.default_rng(seed))
 
@@ -103,7 +127,9 @@ def stopping_at(place: int, kept: Callable[[], None]) -> Callable[[], None]:
 def same(one: Snapshot, other: Snapshot) -> None:
     assert one.facts == other.facts and one.tensors.keys() == other.tensors.keys()
     for name, tensor in one.tensors.items():
-        assert tensor.dtype == other.tensors[name].dtype and torch.equal(tensor, other.tensors[name]), name
+        assert tensor.dtype == other.tensors[name].dtype and torch.equal(
+            tensor, other.tensors[name]
+        ), name
 
 
 @settings(max_examples=40, deadline=None)
@@ -113,7 +139,9 @@ def test_stopped_anywhere_it_ends_as_if_it_had_not_been(case: Case, stops: list[
     with TemporaryDirectory() as folder:
         keeper = resume.Keeper(Path(folder), started=0.0)
         for seed, place in enumerate(stops, start=1):
-            one = new_trainer(case, seed)  # other weights, other random states: all must come from the snapshot
+            one = new_trainer(
+                case, seed
+            )  # other weights, other random states: all must come from the snapshot
             if kept := keeper.latest():
                 one.resume(kept)
             else:
@@ -167,7 +195,11 @@ def test_the_last_two_are_kept(keeper: resume.Keeper) -> None:
         keeper.save(numbered(number))
     assert [path.name for path in sorted(keeper.folder.iterdir())] == ["00000003", "00000004"]
     latest = keeper.latest()
-    assert latest is not None and latest.facts["number"] == 3 and latest.tensors["weights"].tolist() == [3.0] * 3
+    assert (
+        latest is not None
+        and latest.facts["number"] == 3
+        and latest.tensors["weights"].tolist() == [3.0] * 3
+    )
     assert resume.spent_s(keeper.folder.parent) == latest.facts["spent_s"] > 0
 
 
@@ -206,7 +238,9 @@ def test_a_snapshot_that_cannot_be_written_does_not_stop_the_training(
     assert "no snapshot could be kept; the training goes on" in capsys.readouterr().err
 
 
-def test_snapshots_are_taken_by_the_clock(keeper: resume.Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snapshots_are_taken_by_the_clock(
+    keeper: resume.Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = [100.0]
     monkeypatch.setattr("recurrence.training.resume.time.monotonic", lambda: now[0])
     monkeypatch.delenv("RECURRENCE_SNAPSHOT_S", raising=False)
@@ -247,8 +281,12 @@ def test_the_key_covers_params_data_and_code(tmp_path: Path) -> None:
         (tmp_path / f"{part}.npy").write_bytes(part.encode())
     block = params.Model(corpus="toy", name="toy", core="lstm")
 
-    def key(block: params.Model = block, size: int = 7, where: str = "cpu", precision: str = "float32") -> str:
-        return jobs.digest(block, size, torch.device(where), params.Compute(precision=precision), tmp_path)
+    def key(
+        block: params.Model = block, size: int = 7, where: str = "cpu", precision: str = "float32"
+    ) -> str:
+        return jobs.digest(
+            block, size, torch.device(where), params.Compute(precision=precision), tmp_path
+        )
 
     assert key() == key()
     other = block.model_copy(update={"hidden": 9})
@@ -260,7 +298,9 @@ def test_the_key_covers_params_data_and_code(tmp_path: Path) -> None:
 
 def test_the_code_of_the_key_is_what_dvc_lists() -> None:
     root = Path(__file__).parents[2]
-    deps = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["train"]["do"]["deps"]
+    deps = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["train"]["do"][
+        "deps"
+    ]
     listed = [root / dep.replace("${item.core}", "gru") for dep in deps if dep.startswith("src/")]
     files = {file for path in listed for file in ([path] if path.is_file() else path.rglob("*.py"))}
     assert not files - set(jobs.code("gru"))
@@ -285,7 +325,9 @@ def test_a_second_trainer_is_told_who_is_the_first(tmp_path: Path) -> None:
     with holder:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
         with (
-            pytest.raises(RecurrenceError, match=rf"toy-net: process {holder.pid} is training this model"),
+            pytest.raises(
+                RecurrenceError, match=rf"toy-net: process {holder.pid} is training this model"
+            ),
             resume.only_trainer(tmp_path / "toy-net"),
         ):
             pass
@@ -301,7 +343,9 @@ def test_a_pid_that_is_dead_is_not_named(tmp_path: Path, monkeypatch: pytest.Mon
     with resume.only_trainer(tmp_path / "toy-net"):
         (tmp_path / "toy-net/lock").write_text(str(gone.pid))
         with (
-            pytest.raises(RecurrenceError, match="toy-net: a training that was killed has not ended yet") as raised,
+            pytest.raises(
+                RecurrenceError, match="toy-net: a training that was killed has not ended yet"
+            ) as raised,
             resume.only_trainer(tmp_path / "toy-net"),
         ):
             pass

@@ -12,7 +12,9 @@ def test_cosine_restarts_by_hand() -> None:
     first = [half * (1 + math.cos(math.pi * i / 4)) for i in range(4)]
     second = [half * (1 + math.cos(math.pi * i / 8)) for i in range(8)]
     got = [at(step)[0] for step in range(13)]
-    assert got == pytest.approx([*first, *second, 1e-2])  # cycles of 4 and 8, then again from the top
+    assert got == pytest.approx(
+        [*first, *second, 1e-2]
+    )  # cycles of 4 and 8, then again from the top
 
 
 def test_cosine_restarts_begin_at_a_hundredth_and_the_cycle_goes_on() -> None:

@@ -18,7 +18,14 @@ from recurrence.training.trainer import Row, Trainer
 CYCLE = torch.arange(7).repeat(60)
 ADAM = {"betas": [0.9, 0.99], "weight_decay": 0.01, "decoupled": True, "decay_biases": False}
 LANES = {"loader": "lanes", "size": 4, "bptt": 6, "state": "reset"}
-WINDOWS = {"loader": "windows", "size": 16, "bptt": 5, "stride": 2, "targets": "last", "state": "zero"}
+WINDOWS = {
+    "loader": "windows",
+    "size": 16,
+    "bptt": 5,
+    "stride": 2,
+    "targets": "last",
+    "state": "zero",
+}
 CORES = {
     "elman": {"core": "elman", "options": {"activation": "relu"}},
     "elman_concat": {"core": "elman_concat"},
@@ -40,7 +47,14 @@ class Begun:
 
 
 def block(**changes: object) -> params.Model:
-    sizes = {"corpus": "toy", "name": "toy", "core": "elman", "embedding": 8, "hidden": 8, "recipe": recipe()}
+    sizes = {
+        "corpus": "toy",
+        "name": "toy",
+        "core": "elman",
+        "embedding": 8,
+        "hidden": 8,
+        "recipe": recipe(),
+    }
     return params.Model.model_validate(sizes | changes)
 
 
@@ -62,13 +76,19 @@ def begin(rule: params.Model, seed: int) -> Begun:
 def alone(rule: params.Model, seed: int) -> tuple[list[Row], dict[str, torch.Tensor]]:
     begun = begin(rule, seed)
     assert rule.recipe is not None
-    return list(Trainer(begun.model, rule.recipe, *begun.loaders, begun.rng).run()), begun.model.state_dict()
+    return list(
+        Trainer(begun.model, rule.recipe, *begun.loaders, begun.rng).run()
+    ), begun.model.state_dict()
 
 
 def together(rule: params.Model, seeds: Sequence[int]) -> StackTrainer:
     begun = [begin(rule, seed) for seed in seeds]
     assert rule.recipe is not None
-    loaders, rngs, masks = [b.loaders for b in begun], [b.rng for b in begun], [b.masks for b in begun]
+    loaders, rngs, masks = (
+        [b.loaders for b in begun],
+        [b.rng for b in begun],
+        [b.masks for b in begun],
+    )
     return StackTrainer(*stack.parts([b.model for b in begun], rule.recipe, loaders, rngs, masks))
 
 
@@ -77,7 +97,9 @@ def same(trainer: StackTrainer, rule: params.Model, seeds: Sequence[int]) -> Non
         rows, weights = alone(rule, seed)
         for ours, theirs in zip(trainer.rows[i :: len(seeds)], rows, strict=True):
             assert vars(ours) == pytest.approx(vars(theirs), rel=1e-6)
-        torch.testing.assert_close(trainer.model.models[i].state_dict(), weights, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(
+            trainer.model.models[i].state_dict(), weights, rtol=1e-5, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("core", CORES)

@@ -22,20 +22,28 @@ def model(seed: int = 0, **changes: object) -> LanguageModel:
     return build_model(params.Model.model_validate(sizes | changes), 7)
 
 
-def trainer_of(net: LanguageModel, rule: params.Recipe, stream: torch.Tensor = CYCLE) -> trainer.Trainer:
+def trainer_of(
+    net: LanguageModel, rule: params.Recipe, stream: torch.Tensor = CYCLE
+) -> trainer.Trainer:
     train, valid = (batches.loader(stream, rule.batches, train) for train in (True, False))
     return trainer.Trainer(net, rule, train, valid, np.random.default_rng(0))
 
 
-def fit(net: LanguageModel, rule: params.Recipe, stream: torch.Tensor = CYCLE) -> list[training.Row]:
+def fit(
+    net: LanguageModel, rule: params.Recipe, stream: torch.Tensor = CYCLE
+) -> list[training.Row]:
     return list(trainer_of(net, rule, stream).run())
 
 
 def test_a_deterministic_text_is_learnt() -> None:
-    rule = recipe(phases=[{"epochs": 12, "optimizer": {}, "schedule": {"kind": "one_cycle", "lr": 3e-2}}])
+    rule = recipe(
+        phases=[{"epochs": 12, "optimizer": {}, "schedule": {"kind": "one_cycle", "lr": 3e-2}}]
+    )
     rows = fit(model(), rule)
     assert [row.epoch for row in rows] == list(range(1, 13))
-    assert rows[0].valid_nats > 1.0 and rows[-1].valid_nats < 0.05 and rows[-1].valid_accuracy == 1.0
+    assert (
+        rows[0].valid_nats > 1.0 and rows[-1].valid_nats < 0.05 and rows[-1].valid_accuracy == 1.0
+    )
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
@@ -48,16 +56,25 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 def test_phases_keep_or_renew_the_optimizer() -> None:
     kept = recipe(
-        phases=[*recipe().model_dump()["phases"], {"epochs": 1, "schedule": {"kind": "constant", "lr": 1e-3}}]
+        phases=[
+            *recipe().model_dump()["phases"],
+            {"epochs": 1, "schedule": {"kind": "constant", "lr": 1e-3}},
+        ]
     )
-    renewed = recipe(phases=[*recipe().model_dump()["phases"], kept.phases[1].model_dump() | {"optimizer": {}}])
+    renewed = recipe(
+        phases=[*recipe().model_dump()["phases"], kept.phases[1].model_dump() | {"optimizer": {}}]
+    )
     one, other = fit(model(), kept), fit(model(), renewed)
     assert one[:2] == other[:2] and one[2].train_nats != other[2].train_nats
     assert [row.phase for row in one] == [0, 0, 1] and one[2].lr == 1e-3
 
 
 def test_leftover_goes_on_at_the_rate_the_phase_before_ended_with() -> None:
-    first = {"epochs": 1, "optimizer": {}, "schedule": {"kind": "cosine_restarts", "lr": 1e-2, "cycle_batches": 60}}
+    first = {
+        "epochs": 1,
+        "optimizer": {},
+        "schedule": {"kind": "cosine_restarts", "lr": 1e-2, "cycle_batches": 60},
+    }
     rule = recipe(phases=[first, {"epochs": 1, "schedule": {"kind": "constant", "lr": "leftover"}}])
     rows = fit(model(), rule)
     batches_run = 35  # 840 tokens: 139 windows of 6 tokens, 34 a lane
@@ -74,7 +91,11 @@ class Recorder(LanguageModel):
 
 @pytest.mark.parametrize(
     ("state", "expected"),
-    [("carry", lambda fresh: fresh[0] and not any(fresh[1:])), ("zero", all), ("reset", lambda fresh: sum(fresh) == 4)],
+    [
+        ("carry", lambda fresh: fresh[0] and not any(fresh[1:])),
+        ("zero", all),
+        ("reset", lambda fresh: sum(fresh) == 4),
+    ],
 )
 def test_state_is_carried_or_reset_as_the_recipe_says(state, expected) -> None:  # type: ignore[no-untyped-def]
     net = model()
@@ -87,17 +108,28 @@ def test_ticks_add_up_where_windows_of_chance_lengths_end_early() -> None:
     rule = recipe(batches={"loader": "variable_bptt", "size": 4, "bptt": 6})
     one, ticks = trainer_of(model(), rule), list[int]()
     batches, made = one.train.batches, list[int]()
-    object.__setattr__(one.train, "batches", lambda *args: (made.append(1) or batch for batch in batches(*args)))
+    object.__setattr__(
+        one.train, "batches", lambda *args: (made.append(1) or batch for batch in batches(*args))
+    )
     list(one.run(tick=ticks.append))
     assert sum(ticks) == one.epoch * len(one.train) > len(made) > 0
 
 
 def test_regularizers_change_the_gradient_but_not_the_printed_loss() -> None:
     plain, held = model(), model()
-    first = fit(plain, recipe(phases=[{"epochs": 1, "optimizer": {}, "schedule": {"kind": "constant", "lr": 1e-9}}]))
+    first = fit(
+        plain,
+        recipe(
+            phases=[{"epochs": 1, "optimizer": {}, "schedule": {"kind": "constant", "lr": 1e-9}}]
+        ),
+    )
     second = fit(
         held,
-        recipe(ar=2.0, tar=1.0, phases=[{"epochs": 1, "optimizer": {}, "schedule": {"kind": "constant", "lr": 1e-9}}]),
+        recipe(
+            ar=2.0,
+            tar=1.0,
+            phases=[{"epochs": 1, "optimizer": {}, "schedule": {"kind": "constant", "lr": 1e-9}}],
+        ),
     )
     assert first[0].train_nats == pytest.approx(second[0].train_nats, abs=1e-5)
     fit(plain, recipe())
@@ -113,7 +145,9 @@ def test_clip_bounds_the_update() -> None:
     one.optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
     before = [p.detach().clone() for p in net.parameters()]
     one.step(next(one.train.batches(one.rng)), lr=1.0, beta1=None)
-    moved = torch.stack([(p - q).norm() for p, q in zip(net.parameters(), before, strict=True)]).norm()
+    moved = torch.stack(
+        [(p - q).norm() for p, q in zip(net.parameters(), before, strict=True)]
+    ).norm()
     assert moved <= 1e-11
 
 
@@ -126,7 +160,10 @@ def test_validation_neither_learns_nor_drops() -> None:
     first = one.validate(one.valid, np.random.default_rng(0))
     one.state = one.zero
     assert first == one.validate(one.valid, np.random.default_rng(0))
-    assert all(torch.equal(p, q) for p, q in zip(net.parameters(), before, strict=True)) and net.training
+    assert (
+        all(torch.equal(p, q) for p, q in zip(net.parameters(), before, strict=True))
+        and net.training
+    )
     assert first[2] == 4 * 6 * (139 // 4)
 
 
@@ -138,6 +175,8 @@ def test_the_moving_average_is_debiased() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops() -> None:
-    rule = recipe(phases=[{"epochs": 3, "optimizer": {}, "schedule": {"kind": "constant", "lr": 1e30}}])
+    rule = recipe(
+        phases=[{"epochs": 3, "optimizer": {}, "schedule": {"kind": "constant", "lr": 1e30}}]
+    )
     with pytest.raises(RecurrenceError, match="no longer finite: epoch 1, step "):
         fit(model(core="elman", options={"activation": "relu"}), rule)

@@ -59,13 +59,22 @@ def watches(found: Trained, on_loop: bool, at_eos: bool) -> list[Watch]:
         asked.append(_loop_watch(found))
     if at_eos:
         if EOS not in found.vocab.index:
-            raise RecurrenceError(f"--stop-at-eos: the vocabulary of {found.folder} has no {EOS}; leave the option out")
-        asked.append(Watch(at_token(found.vocab.index[EOS]), lambda: f"the text ended itself ({EOS})"))
+            raise RecurrenceError(
+                f"--stop-at-eos: the vocabulary of {found.folder} has no {EOS}; leave the option out"
+            )
+        asked.append(
+            Watch(at_token(found.vocab.index[EOS]), lambda: f"the text ended itself ({EOS})")
+        )
     return asked
 
 
 def continue_prompt(
-    found: Trained, strategy: Sampler | Search, prompt: str, length: int, seed: int, asked: list[Watch]
+    found: Trained,
+    strategy: Sampler | Search,
+    prompt: str,
+    length: int,
+    seed: int,
+    asked: list[Watch],
 ) -> None:
     """Write the prompt and what follows it. A search decides on its text at the end only, so that is when it comes."""
     ids = encode_prompt(prompt, found.vocab)
@@ -74,19 +83,27 @@ def continue_prompt(
     between = "" if found.vocab.unit == "char" else " "
     with _interruptible():
         sys.stdout.write(found.vocab.decode(ids))
-        for count, token in enumerate(_tokens(model, strategy, ids, length, generator(seed, strategy.name, prompt)), 1):
+        for count, token in enumerate(
+            _tokens(model, strategy, ids, length, generator(seed, strategy.name, prompt)), 1
+        ):
             sys.stdout.write(between + found.vocab.decode([token]))
             sys.stdout.flush()
             ended = [watch for watch in asked if bool(watch.stop(torch.tensor([token])))]
             if ended:
                 sys.stdout.write("\n")
-                say(f"stopped after {count} tokens: {' and '.join(watch.reason() for watch in ended)}")
+                say(
+                    f"stopped after {count} tokens: {' and '.join(watch.reason() for watch in ended)}"
+                )
                 return
     sys.stdout.write("\n")
 
 
 def _tokens(
-    model: LanguageModel, strategy: Sampler | Search, prompt: Prompt, length: int, rng: torch.Generator
+    model: LanguageModel,
+    strategy: Sampler | Search,
+    prompt: Prompt,
+    length: int,
+    rng: torch.Generator,
 ) -> Iterator[int]:
     if isinstance(strategy, Sampler):
         for step in steps(model, [Row(prompt, strategy, rng)], length):
@@ -99,7 +116,9 @@ def _loop_watch(found: Trained) -> Watch:
     detector = OnlineDetector(1, found.vocab.unit, _floor(found), found.vocab.unk)
 
     def reason() -> str:
-        return f"a loop of period {int(detector.period[0])} since token {int(detector.start[0]) + 1}"
+        return (
+            f"a loop of period {int(detector.period[0])} since token {int(detector.start[0]) + 1}"
+        )
 
     return Watch(at_loop(detector), reason)
 

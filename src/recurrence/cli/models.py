@@ -13,10 +13,16 @@ from recurrence.errors import RecurrenceError
 from recurrence.files import read_json
 
 Model = Annotated[str, typer.Argument(help="corpus/model, or a model's folder", show_default=False)]
-TrainSeed = Annotated[int | None, typer.Option(help="Which of the trained seeds; default: the first.")]
+TrainSeed = Annotated[
+    int | None, typer.Option(help="Which of the trained seeds; default: the first.")
+]
 
 
-def models(corpus: Annotated[str | None, typer.Argument(help="Only this corpus.", show_default=False)] = None) -> None:
+def models(
+    corpus: Annotated[
+        str | None, typer.Argument(help="Only this corpus.", show_default=False)
+    ] = None,
+) -> None:
     """What is trained, and how well it does on held-out text.
 
     \b
@@ -29,7 +35,15 @@ def models(corpus: Annotated[str | None, typer.Argument(help="Only this corpus."
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("model", "core", "state"):
         table.add_column(title, no_wrap=True)
-    for title in ("parameters", "seeds", "nats", "bits/char", "perplexity", "accuracy", "notebook nats"):
+    for title in (
+        "parameters",
+        "seeds",
+        "nats",
+        "bits/char",
+        "perplexity",
+        "accuracy",
+        "notebook nats",
+    ):
         table.add_column(title, justify="right", no_wrap=True)
     for block in (params.models_of(corpus) if corpus else params.load().models).values():
         table.add_row(f"{block.corpus}/{block.name}", block.core, *_state_and_scores(block))
@@ -53,13 +67,19 @@ def _state_and_scores(block: params.Model) -> list[str]:
 
 def generate(  # noqa: PLR0913 (each is an option of the command)
     model: Model,
-    prompt: Annotated[str | None, typer.Option(help="The text to continue.", show_default=False)] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="The text to continue.", show_default=False)
+    ] = None,
     strategy: Annotated[str, typer.Option(help="A strategy of params.yaml.")] = "greedy",
     length: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 300,
     seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
     train_seed: TrainSeed = None,
-    stop_on_loop: Annotated[bool, typer.Option("--stop-on-loop", help="End where a loop is proven.")] = False,
-    stop_at_eos: Annotated[bool, typer.Option("--stop-at-eos", help="End with the first <eos>.")] = False,
+    stop_on_loop: Annotated[
+        bool, typer.Option("--stop-on-loop", help="End where a loop is proven.")
+    ] = False,
+    stop_at_eos: Annotated[
+        bool, typer.Option("--stop-at-eos", help="End with the first <eos>.")
+    ] = False,
 ) -> None:
     """Continue a prompt, token by token as it is made. Without --prompt: run the stage `generate` of the model.
 
@@ -72,7 +92,9 @@ def generate(  # noqa: PLR0913 (each is an option of the command)
     """
     if prompt is None:
         if stop_on_loop or stop_at_eos:
-            raise RecurrenceError("--stop-on-loop and --stop-at-eos need a --prompt: the stage makes whole samples")
+            raise RecurrenceError(
+                "--stop-on-loop and --stop-at-eos need a --prompt: the stage makes whole samples"
+            )
         return pipeline.run_stage("generate", model)
     from recurrence.cli import continuing
 
@@ -136,7 +158,9 @@ def next_tokens(
     ids = encode_prompt(prompt, found.vocab)
     network = load_model(found.folder, found.seed)
     with torch.inference_mode():
-        logits, _ = network(torch.tensor([ids[-(network.context or 0) :]]), network.initial_state(1))
+        logits, _ = network(
+            torch.tensor([ids[-(network.context or 0) :]]), network.initial_state(1)
+        )
     logits_V = logits[0] if network.context else logits[0, -1]
     top = torch.topk(logits_V.double().softmax(-1), min(count, len(found.vocab)))
     for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True):

@@ -12,14 +12,23 @@ from recurrence import params, paths
 
 # stage -> (what its key names, what it does)
 STAGES = {
-    "download": ("corpus", "Fetch a corpus, or write it where it is built in, and check its digest."),
+    "download": (
+        "corpus",
+        "Fetch a corpus, or write it where it is built in, and check its digest.",
+    ),
     "split": ("corpus", "Cut a corpus into train and validation text, in order."),
     "build_vocab": ("corpus", "List the tokens of a corpus."),
     "numericalize": ("corpus", "Turn the text of a corpus into arrays of ids."),
     "train": ("model", "Train every seed of a model."),
     "evaluate": ("model", "Score a model on held-out text."),
-    "list_strategies": ("corpus", "Write down the decoding strategies, for the stages that depend on them."),
-    "calibrate": ("corpus", "Measure floors on a corpus's own text, and try the detector on loops planted in it."),
+    "list_strategies": (
+        "corpus",
+        "Write down the decoding strategies, for the stages that depend on them.",
+    ),
+    "calibrate": (
+        "corpus",
+        "Measure floors on a corpus's own text, and try the detector on loops planted in it.",
+    ),
     "generate": ("model", "Continue the corpus's prompts under every strategy."),
     "price": ("model", "Say what a model's samples cost under another model."),
     "detect_loops": ("model", "Say which of a model's samples loop."),
@@ -43,7 +52,9 @@ def stage_command(stage: str) -> Callable[[str], None]:
     kind, summary = STAGES[stage]
     example = "human_numbers" if kind == "corpus" else "human_numbers/lm6"
 
-    def command(key: Annotated[str, typer.Argument(metavar=kind.upper(), show_default=False)]) -> None:
+    def command(
+        key: Annotated[str, typer.Argument(metavar=kind.upper(), show_default=False)],
+    ) -> None:
         run_stage(stage, key)
 
     command.__doc__ = f"""{summary}
@@ -60,7 +71,8 @@ def stage_command(stage: str) -> Callable[[str], None]:
 
 def check(
     data: Annotated[
-        bool, typer.Option("--data", help="Also hold outputs and dvc's cache against their digests.")
+        bool,
+        typer.Option("--data", help="Also hold outputs and dvc's cache against their digests."),
     ] = False,
 ) -> None:
     """Validate params.yaml (cores, options, strategies and filters too), and say what is in it.
@@ -77,9 +89,13 @@ def check(
         table.add_column(title)
     for name, corpus in loaded.corpora.items():
         blocks = params.models_of(name)
-        done = sum((paths.model(name, block.name) / "config.json").exists() for block in blocks.values())
+        done = sum(
+            (paths.model(name, block.name) / "config.json").exists() for block in blocks.values()
+        )
         here = "yes" if paths.text(name).exists() else "no"
-        table.add_row(name, corpus.source.kind, corpus.tokens.unit, here, str(len(blocks)), str(done))
+        table.add_row(
+            name, corpus.source.kind, corpus.tokens.unit, here, str(len(blocks)), str(done)
+        )
     Console().print(table)
     print(f"strategies: {', '.join(loaded.strategies)}")
     if data:
@@ -111,15 +127,20 @@ def validate(loaded: params.Params) -> None:
                 build_model(block, vocab_size=2)
     amateur = core_module("uniform").Counted.count(np.zeros(0, np.uint8), 2)
     for unit in sorted({corpus.tokens.unit for corpus in loaded.corpora.values()}):
-        setting = Setting(Vocab(("a", "b"), (), params.Tokens(unit=unit)), bits=1.0, amateur=amateur)
+        setting = Setting(
+            Vocab(("a", "b"), (), params.Tokens(unit=unit)), bits=1.0, amateur=amateur
+        )
         for name, strategy in loaded.strategies.items():
             build_strategy(name, strategy, setting)
 
 
 def repro(
-    targets: Annotated[list[str] | None, typer.Argument(help="stage@key; default: everything")] = None,
+    targets: Annotated[
+        list[str] | None, typer.Argument(help="stage@key; default: everything")
+    ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Stages at a time; default: one per core.")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Stages at a time; default: one per core."),
     ] = None,
 ) -> None:
     """Run whatever is not up to date, with what it needs; go on past failures; sum up at the end.

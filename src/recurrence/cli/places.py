@@ -30,8 +30,12 @@ def trained(model: str, seed: int | None) -> Trained:
     block = load_config(folder)
     seeds = seeds_in(folder)
     if not seeds:
-        raise RecurrenceError(f"{folder}: holds no weights (seed*.safetensors); train the model again")
-    return Trained(folder, seeds[0] if seed is None else seed, Vocab.load(folder / "vocab.json"), block.hidden)
+        raise RecurrenceError(
+            f"{folder}: holds no weights (seed*.safetensors); train the model again"
+        )
+    return Trained(
+        folder, seeds[0] if seed is None else seed, Vocab.load(folder / "vocab.json"), block.hidden
+    )
 
 
 def model_folder(model: str) -> Path:
@@ -55,9 +59,13 @@ def read_text(file: str) -> str:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         text = content.decode("utf-8")
     except OSError as error:
-        raise RecurrenceError(f"{file}: cannot be read ({error.strerror}); give a text file, or - for stdin") from error
+        raise RecurrenceError(
+            f"{file}: cannot be read ({error.strerror}); give a text file, or - for stdin"
+        ) from error
     except UnicodeDecodeError as error:
-        raise RecurrenceError(f"{file}: not UTF-8 (byte {error.start}); give a text file saved as UTF-8") from error
+        raise RecurrenceError(
+            f"{file}: not UTF-8 (byte {error.start}); give a text file saved as UTF-8"
+        ) from error
     if not text.strip():
         raise RecurrenceError(f"{file}: empty; there must be some text")
     return text

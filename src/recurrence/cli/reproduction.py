@@ -22,7 +22,14 @@ NAMES_SHOWN = 8
 WITH_NETS = ("train", "evaluate", "generate", "price")
 PER_GPU = 4
 """Stages that share a GPU: each alone leaves it idle for much of the time, and each takes memory for itself."""
-COST = {"train": 60.0, "generate": 10.0, "price": 10.0, "calibrate": 10.0, "report": 10.0, "track": 10.0}
+COST = {
+    "train": 60.0,
+    "generate": 10.0,
+    "price": 10.0,
+    "calibrate": 10.0,
+    "report": 10.0,
+    "track": 10.0,
+}
 """Seconds, roughly, where no training has left its wall time."""
 
 
@@ -34,11 +41,15 @@ def run(targets: list[str], jobs: int | None = None) -> int:
     try:
         from recurrence.repro.crew import Crew, Known
     except ImportError as error:
-        raise RecurrenceError("dvc is not installed; pip install 'recurrence[pipeline]' (make run does)") from error
+        raise RecurrenceError(
+            "dvc is not installed; pip install 'recurrence[pipeline]' (make run does)"
+        ) from error
     os.chdir(paths.root())
     here = str(Path(sys.executable).parent)  # dvc.yaml says `python`, and means this one
     os.environ["PATH"] = os.pathsep.join((here, os.environ.get("PATH", "")))
-    jobs = jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    jobs = jobs or (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     started = time.monotonic()
     crew = Crew(paths.root(), targets, jobs, Known(cost, partial(cores, jobs=jobs), gpus_for))
     crew.run()
@@ -58,13 +69,19 @@ def summary(board: "Log") -> list[str]:
     lines = [""]
     for heading in ("ran", "restored", "up to date", "left out", "stopped", "failed"):
         names = stages.get(heading, [])
-        shown = ", ".join(names) if len(names) <= NAMES_SHOWN and heading not in ("up to date", "failed") else ""
+        shown = (
+            ", ".join(names)
+            if len(names) <= NAMES_SHOWN and heading not in ("up to date", "failed")
+            else ""
+        )
         if names or heading != "stopped":
             lines.append(f"{heading:<11}{len(names):>4}  {shown}".rstrip())
     failed = stages.get("failed", [])
     lines += [f"  {name}: {board.why[name]}" for name in failed]
     if failed:
-        lines.append(f"Mend that, then: recurrence repro {' '.join(failed)} (or everything: make repro)")
+        lines.append(
+            f"Mend that, then: recurrence repro {' '.join(failed)} (or everything: make repro)"
+        )
     return lines
 
 
@@ -106,7 +123,10 @@ def gpus_for(name: str) -> list[str]:
 @cache
 def gpus() -> list[str]:
     """The CUDA devices that stages may use, as CUDA_VISIBLE_DEVICES names them."""
-    if not glob("/dev/nvidia[0-9]*") or os.environ.get("RECURRENCE_DEVICE", params.load().compute.device) == "cpu":
+    if (
+        not glob("/dev/nvidia[0-9]*")
+        or os.environ.get("RECURRENCE_DEVICE", params.load().compute.device) == "cpu"
+    ):
         return []
     import torch
 

@@ -17,9 +17,9 @@ from recurrence.errors import RecurrenceError
 from recurrence.files import read_json
 
 if TYPE_CHECKING:
-    from recurrence.loops.files import Sample
-    from recurrence.loops.findings import Evident
     from recurrence.loops.verdict import Detector
+    from recurrence.scan.files import Sample
+    from recurrence.scan.findings import Evident
 
     Read = Callable[[Callable[[int], None]], Iterator[Sample]]
 
@@ -31,26 +31,41 @@ BAR_BYTES = 4_000_000
 
 
 # Options of the command, in the order in which its help has them.
-Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Text, JSONL, folders, or - for stdin")]
+Files = Annotated[
+    list[str], typer.Argument(metavar="FILE...", help="Text, JSONL, folders, or - for stdin")
+]
 Unit = Annotated[
     Literal["char", "word", "token"] | None,
-    typer.Option(help="What repeats; default: char for text, token for records of tokens.", show_default=False),
+    typer.Option(
+        help="What repeats; default: char for text, token for records of tokens.",
+        show_default=False,
+    ),
 ]
 Floor = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Least matched tokens; default: 40 char, 20 else, of near loops 70 and 25.", show_default=False
+        min=1,
+        help="Least matched tokens; default: 40 char, 20 else, of near loops 70 and 25.",
+        show_default=False,
     ),
 ]
-Corpus = Annotated[str | None, typer.Option(help="Floors from this corpus's detector card.", show_default=False)]
+Corpus = Annotated[
+    str | None, typer.Option(help="Floors from this corpus's detector card.", show_default=False)
+]
 Lines = Annotated[bool, typer.Option("--lines", help="Each line of a text file is a sample.")]
-Format = Annotated[Literal["table", "jsonl", "csv"], typer.Option(help="For people, or for programs.")]
+Format = Annotated[
+    Literal["table", "jsonl", "csv"], typer.Option(help="For people, or for programs.")
+]
 Highlight = Annotated[bool, typer.Option("--highlight", help="Show the texts, their loops marked.")]
 Html = Annotated[
-    Path | None, typer.Option(metavar="OUT", help="Write a page with the marked texts.", show_default=False)
+    Path | None,
+    typer.Option(metavar="OUT", help="Write a page with the marked texts.", show_default=False),
 ]
 FailOver = Annotated[
-    float, typer.Option(min=0.0, max=1.0, metavar="RATE", help="Exit code 1 only if a larger share loops.")
+    float,
+    typer.Option(
+        min=0.0, max=1.0, metavar="RATE", help="Exit code 1 only if a larger share loops."
+    ),
 ]
 
 
@@ -79,12 +94,14 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
       recurrence generate nietzsche/lstm --prompt " for thos" | recurrence loops - --corpus nietzsche
     """
     from recurrence.cli.verdicts import SHOWN, show, write_page
-    from recurrence.loops.files import read_samples
+    from recurrence.scan.files import read_samples
 
     _check(html, highlight, format)
     detectors, read_as = _detectors(corpus, unit, floor)
     read = partial(read_samples, files, sys.stdin.buffer, read_as, lines)
-    found = _judged(files, read, detectors, format, ON_PAGE if html else SHOWN, highlight or html is not None)
+    found = _judged(
+        files, read, detectors, format, ON_PAGE if html else SHOWN, highlight or html is not None
+    )
     if format == "table":
         show(found, highlight)
     if html:
@@ -93,16 +110,23 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
 
 
 def _judged(
-    files: Sequence[str], read: "Read", detectors: Mapping[str, "Detector"], format: str, most: int, marked: bool
+    files: Sequence[str],
+    read: "Read",
+    detectors: Mapping[str, "Detector"],
+    format: str,
+    most: int,
+    marked: bool,
 ) -> "Evident":
     """The verdicts on all samples, told at once to programs; for people `most` are kept, with their marks if asked."""
     from recurrence.cli.verdicts import writer
-    from recurrence.loops.findings import Evident, judge_samples
-    from recurrence.loops.highlight import pieces
+    from recurrence.scan.findings import Evident, judge_samples
+    from recurrence.scan.highlight import pieces
 
     found, write = Evident(most), writer(format)
     with _watched(files, format) as tell:
-        for sample, row in judge_samples(read(tell), detectors, min(os.cpu_count() or 1, MOST_JOBS)):
+        for sample, row in judge_samples(
+            read(tell), detectors, min(os.cpu_count() or 1, MOST_JOBS)
+        ):
             write(row)
             found.add(row, partial(pieces, sample, row) if marked else tuple)
     if not found.total:
@@ -120,10 +144,14 @@ def _check(html: Path | None, highlight: bool, format: str) -> None:
             f"--html {html}: must be a file named *.html, to be written; samples come without an option"
         )
     if highlight and format != "table":
-        raise RecurrenceError(f"--highlight is for the table, got --format {format}; leave one out, or use --html")
+        raise RecurrenceError(
+            f"--highlight is for the table, got --format {format}; leave one out, or use --html"
+        )
 
 
-def _detectors(corpus: str | None, unit: str | None, floor: int | None) -> tuple[dict[str, "Detector"], str | None]:
+def _detectors(
+    corpus: str | None, unit: str | None, floor: int | None
+) -> tuple[dict[str, "Detector"], str | None]:
     """The detector of each unit, and the unit to be read: with a corpus, only its own."""
     from recurrence.loops.verdict import DETECTORS
 
@@ -131,20 +159,27 @@ def _detectors(corpus: str | None, unit: str | None, floor: int | None) -> tuple
     if corpus:
         detector = _of_card(corpus)
         if unit not in (None, detector.unit):
-            raise RecurrenceError(f"--unit {unit}: the detector card of {corpus} is for {detector.unit}; leave one out")
+            raise RecurrenceError(
+                f"--unit {unit}: the detector card of {corpus} is for {detector.unit}; leave one out"
+            )
         found, unit = {detector.unit: detector}, detector.unit
     if floor:
-        found = {name: replace(d, floor=floor, near_floor=max(d.near_floor, floor)) for name, d in found.items()}
+        found = {
+            name: replace(d, floor=floor, near_floor=max(d.near_floor, floor))
+            for name, d in found.items()
+        }
     return found, unit
 
 
 def _of_card(corpus: str) -> "Detector":
-    from recurrence.loops.card import detector_of
+    from recurrence.study.calibration import detector_of
 
     path = paths.card(corpus)
     if not path.is_file():
         params.corpus(corpus)  # names the nearest where there is none of this name
-        raise RecurrenceError(f"{path}: not there; measure it first: recurrence repro calibrate@{corpus}")
+        raise RecurrenceError(
+            f"{path}: not there; measure it first: recurrence repro calibrate@{corpus}"
+        )
     card = read_json(path)
     try:
         return detector_of(card)
@@ -188,7 +223,7 @@ def _watched(files: Sequence[str], format: str) -> Iterator[Callable[[int], None
 
 def _total_bytes(files: Sequence[str]) -> int | None:
     """How much there is to read; None where that cannot be known before."""
-    from recurrence.loops.files import walk
+    from recurrence.scan.files import walk
 
     places = [path for file in files if file != "-" for path in walk(file)]
     if "-" in files or not all(path.is_file() for path in places):

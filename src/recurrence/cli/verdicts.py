@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from recurrence.files import write_text
-from recurrence.loops.findings import FIELDS, MOST_TOKENS, Evident
-from recurrence.loops.highlight import Piece, cells_of, escaped, page, sentence, unit_text
 from recurrence.loops.verdict import Detector
+from recurrence.scan.findings import FIELDS, MOST_TOKENS, Evident
+from recurrence.scan.highlight import Piece, cells_of, escaped, page, sentence, unit_text
 
 SHOWN = 50
 """Samples in the table, and with --highlight their texts."""
@@ -35,7 +35,9 @@ def writer(format: str) -> Callable[[Mapping[str, Any]], None]:
     out = sys.stdout  # as it is now: a bar on the terminal catches what is printed later
     if format == "jsonl":
         ascii_only = "utf" not in (out.encoding or "").lower()
-        return lambda row: print(_STEERING.sub(_as_json, json.dumps(row, ensure_ascii=ascii_only)), file=out)
+        return lambda row: print(
+            _STEERING.sub(_as_json, json.dumps(row, ensure_ascii=ascii_only)), file=out
+        )
     if format == "csv":
         table = csv.writer(out, lineterminator="\n")
         table.writerow(FIELDS)
@@ -59,7 +61,9 @@ def _cell(value: Any) -> Any:
 def show(found: Evident, highlight: bool) -> None:
     """Print the table, with `highlight` the texts of those in it that loop, and how many of all do."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that cannot show every character
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # for a terminal that cannot show every character
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PIPED_WIDTH
@@ -86,7 +90,9 @@ def _table(shown: Sequence[tuple[Mapping[str, Any], Any]]) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("what repeats", overflow="fold")
     for row, _ in shown:
-        table.add_row(Text(escaped(row["id"])), row["kind"], *cells_of(row), Text(unit_text(row, IN_TABLE)))
+        table.add_row(
+            Text(escaped(row["id"])), row["kind"], *cells_of(row), Text(unit_text(row, IN_TABLE))
+        )
     return table
 
 
@@ -121,7 +127,9 @@ def _summary(found: Evident, shown: int) -> Iterator[str]:
     yield f"{found.looping:,} of {found.total:,} samples loop ({found.looping / found.total:.1%}): {kinds}"
 
 
-def write_page(target: Path, found: Evident, detectors: Mapping[str, Detector], files: Sequence[str]) -> None:
+def write_page(
+    target: Path, found: Evident, detectors: Mapping[str, Detector], files: Sequence[str]
+) -> None:
     """Write the page of the samples that were kept."""
     *notes, lead = _summary(found, len(found.rows()))
     floors = (f"{d.floor} matched {unit}s" for unit, d in detectors.items())

@@ -45,7 +45,9 @@ class Core(nn.Module):
         self.state_shapes = tuple((1, size) for size in sizes[1:] for _ in "hc")
         self.between = LockedDropout(dropout.hidden)
 
-    def forward(self, x_BTE: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, x_BTE: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         after: list[Tensor] = []
         for i, layer in enumerate(self.layers):
             x_BTE, h, c = layer(self.between(x_BTE) if i else x_BTE, state[2 * i], state[2 * i + 1])

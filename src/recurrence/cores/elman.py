@@ -32,15 +32,23 @@ class Core(nn.Module):
         if layers != 1:
             raise ValueError(f"layers must be 1 for a core unrolled by hand, got {layers}")
         if not input_layer and input_size != hidden_size:
-            raise ValueError(f"embedding must equal hidden without an input layer, got {input_size} and {hidden_size}")
+            raise ValueError(
+                f"embedding must equal hidden without an input layer, got {input_size} and {hidden_size}"
+            )
         self.output_size = hidden_size
         self.state_shapes = () if unrolled else ((1, hidden_size),)
         self.unrolled = unrolled
-        self.input = nn.Sequential(nn.Linear(input_size, hidden_size), nn.ReLU()) if input_layer else nn.Identity()
+        self.input = (
+            nn.Sequential(nn.Linear(input_size, hidden_size), nn.ReLU())
+            if input_layer
+            else nn.Identity()
+        )
         self.recurrent = nn.Linear(hidden_size, hidden_size)
         self.activation = {"relu": torch.relu, "tanh": torch.tanh}[activation]
 
-    def forward(self, x_BTE: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, x_BTE: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         u_BTH = self.input(x_BTE)
         if self.unrolled:
             return self._three_steps(u_BTH), ()
@@ -54,7 +62,9 @@ class Core(nn.Module):
     def _three_steps(self, u_BTH: Tensor) -> Tensor:
         length = u_BTH.shape[1]
         if length > 3:
-            raise ValueError(f"context must be at most 3 for the unrolled core, got a window of {length} tokens")
+            raise ValueError(
+                f"context must be at most 3 for the unrolled core, got a window of {length} tokens"
+            )
         h1 = self.activation(self.recurrent(u_BTH[:, 0]))
         if length == 1:
             return h1[:, None]

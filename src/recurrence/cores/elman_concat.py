@@ -23,7 +23,9 @@ class Core(nn.Module):
         self.input = nn.Linear(hidden_size + input_size, hidden_size)
         self.recurrent = nn.Linear(hidden_size, hidden_size)
 
-    def forward(self, x_BTE: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, x_BTE: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         h_BH = state[0][0]
         outputs = []
         for x_BE in x_BTE.unbind(1):

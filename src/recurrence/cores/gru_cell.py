@@ -24,9 +24,13 @@ class Core(nn.Module):
         self.input = nn.Linear(input_size, 3 * hidden_size)
         self.recurrent = nn.Linear(hidden_size, 3 * hidden_size)
         for parameter in self.parameters():
-            nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)  # as torch's own recurrent layers
+            nn.init.uniform_(
+                parameter, -(hidden_size**-0.5), hidden_size**-0.5
+            )  # as torch's own recurrent layers
 
-    def forward(self, x_BTE: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, x_BTE: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         h_BH = state[0][0]
         outputs = []
         for wx in self.input(x_BTE).unbind(1):

@@ -73,7 +73,9 @@ class Counted(CountedModel):
         """Count the n-grams of a stream of at least `order` tokens (option order, default 5)."""
         order = _order(options)
         if len(ids) < order:
-            raise RecurrenceError(f"kneser_ney of order {order} needs at least {order} training tokens, got {len(ids)}")
+            raise RecurrenceError(
+                f"kneser_ney of order {order} needs at least {order} training tokens, got {len(ids)}"
+            )
         tokens, nodes = ids.astype(np.int64), np.zeros(len(ids), np.int64)
         keys = []
         for k in range(order):
@@ -92,7 +94,9 @@ class Counted(CountedModel):
         return sum(len(level.keys) for level in self._levels)
 
     def distributions(self, ids_BT: Ids) -> Floats:
-        nodes = self._walk(ids_BT[:, max(0, ids_BT.shape[1] - len(self._levels) + 1) :].astype(np.int64))
+        nodes = self._walk(
+            ids_BT[:, max(0, ids_BT.shape[1] - len(self._levels) + 1) :].astype(np.int64)
+        )
         p_BV = np.full((len(ids_BT), self.vocab_size), 1 / self.vocab_size)
         for level, contexts in zip(self._levels, nodes, strict=False):
             context_B = contexts[:, -1]
@@ -106,7 +110,9 @@ class Counted(CountedModel):
         p = np.full(len(ids), 1 / self.vocab_size)
         for k, level in enumerate(self._levels[: len(ids)], start=1):
             contexts, grams = nodes[k - 1][: len(ids) - k + 1], nodes[k]
-            p[k - 1 :] = np.where(grams >= 0, level.probabilities[grams], level.mass_below[contexts] * p[k - 1 :])
+            p[k - 1 :] = np.where(
+                grams >= 0, level.probabilities[grams], level.mass_below[contexts] * p[k - 1 :]
+            )
         return np.asarray(np.log(p[1:]))
 
     def likeliest(self, ids: Ids) -> Ids:
@@ -129,7 +135,9 @@ def _order(options: dict[str, Any]) -> int:
     check_options("kneser_ney", options, ("order",))
     order = options.get("order", 5)
     if not isinstance(order, int) or isinstance(order, bool) or order < 1:
-        raise RecurrenceError(f"options: order of core 'kneser_ney' must be a whole number from 1 on, got {order!r}")
+        raise RecurrenceError(
+            f"options: order of core 'kneser_ney' must be a whole number from 1 on, got {order!r}"
+        )
     return order
 
 
@@ -137,17 +145,29 @@ def _build(keys: list[Nodes], top_counts: Nodes, vocab_size: int) -> list[Level]
     """Counts to probabilities, from the lowest order up."""
     suffixes = [np.zeros(len(keys[0]), np.int64)]
     for shorter, own in zip(keys, keys[1:], strict=False):
-        suffixes.append(np.searchsorted(shorter, suffixes[-1][own // vocab_size] * vocab_size + own % vocab_size))
-    continuations = [np.bincount(longer, minlength=len(own)) for own, longer in zip(keys, suffixes[1:], strict=False)]
+        suffixes.append(
+            np.searchsorted(
+                shorter, suffixes[-1][own // vocab_size] * vocab_size + own % vocab_size
+            )
+        )
+    continuations = [
+        np.bincount(longer, minlength=len(own))
+        for own, longer in zip(keys, suffixes[1:], strict=False)
+    ]
     below, best = np.full(1, 1 / vocab_size), (np.zeros(1, np.int64), np.full(1, 1 / vocab_size))
     levels = []
     for own, suffix, counts in zip(keys, suffixes, [*continuations, top_counts], strict=True):
         levels.append(_level(own, counts, below[suffix], best, vocab_size))
-        below, best = levels[-1].probabilities, (levels[-1].best_token[suffix], levels[-1].best_probability[suffix])
+        below, best = (
+            levels[-1].probabilities,
+            (levels[-1].best_token[suffix], levels[-1].best_probability[suffix]),
+        )
     return levels
 
 
-def _level(keys: Nodes, counts: Nodes, below: Floats, best: tuple[Nodes, Floats], vocab_size: int) -> Level:
+def _level(
+    keys: Nodes, counts: Nodes, below: Floats, best: tuple[Nodes, Floats], vocab_size: int
+) -> Level:
     """One order, given the probability `below` of each of its n-grams and the likeliest token after each context."""
     parents, contexts = keys // vocab_size, len(best[0])
     discounts = _discounts(counts)[np.minimum(counts, 3)]
@@ -164,7 +184,9 @@ def _level(keys: Nodes, counts: Nodes, below: Floats, best: tuple[Nodes, Floats]
     )
 
 
-def _likeliest(tokens: Nodes, parents: Nodes, p: Floats, best_token: Nodes, best_p: Floats) -> tuple[Nodes, Floats]:
+def _likeliest(
+    tokens: Nodes, parents: Nodes, p: Floats, best_token: Nodes, best_p: Floats
+) -> tuple[Nodes, Floats]:
     """Per context, the better of its likeliest child and the likeliest token below; of equals the lowest id."""
     firsts = np.flatnonzero(np.diff(parents, prepend=-1))
     own = parents[firsts]
@@ -172,7 +194,9 @@ def _likeliest(tokens: Nodes, parents: Nodes, p: Floats, best_token: Nodes, best
     peak[own] = np.maximum.reduceat(p, firsts)
     at_peak = np.flatnonzero(p == peak[parents])
     child = np.zeros(len(best_p), np.int64)
-    child[parents[at_peak][::-1]] = tokens[at_peak][::-1]  # backwards: the first of equals is written last and stays
+    child[parents[at_peak][::-1]] = tokens[at_peak][
+        ::-1
+    ]  # backwards: the first of equals is written last and stays
     wins = (peak > best_p) | ((peak == best_p) & (child < best_token))
     return np.where(wins, child, best_token), np.where(wins, peak, best_p)
 

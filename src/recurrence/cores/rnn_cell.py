@@ -22,7 +22,9 @@ class Core(nn.Module):
         self.state_shapes = ((1, hidden_size),)
         self.cell = nn.RNNCell(input_size, hidden_size)
 
-    def forward(self, x_BTE: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, x_BTE: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         h_BH = state[0][0]
         outputs = []
         for x_BE in x_BTE.unbind(1):

@@ -44,10 +44,14 @@ def read(source: Source, folder: Path) -> dict[str, str]:
                     f"source.members: {name!r} must belong to one part, but {' and '.join(parts)} match"
                 )
             if parts:
-                found[parts[0]].append((name, decode(content(), source.encoding, f"{path.name}: {name}")))
+                found[parts[0]].append(
+                    (name, decode(content(), source.encoding, f"{path.name}: {name}"))
+                )
     for part, pattern in source.members.items():
         if not found[part]:
-            raise RecurrenceError(f"source.members.{part}: no member of {path.name} matches {pattern!r}")
+            raise RecurrenceError(
+                f"source.members.{part}: no member of {path.name} matches {pattern!r}"
+            )
     return {part: _joined(found[part], pattern) for part, pattern in source.members.items()}
 
 

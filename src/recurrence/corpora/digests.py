@@ -18,7 +18,10 @@ def check_file(path: Path, accepted: Sequence[str], where: str) -> None:
 
 def check_bytes(content: bytes, accepted: Sequence[str], where: str) -> None:
     """Raise RecurrenceError unless the content has one of the accepted digests."""
-    got = [f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}" for algorithm in _algorithms(accepted)]
+    got = [
+        f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
+        for algorithm in _algorithms(accepted)
+    ]
     _compare(got, accepted, where)
 
 
@@ -28,4 +31,6 @@ def _algorithms(accepted: Sequence[str]) -> list[str]:
 
 def _compare(got: list[str], accepted: Sequence[str], where: str) -> None:
     if accepted and not set(got) & set(accepted):
-        raise RecurrenceError(f"{where}: wrong digest: expected {' or '.join(accepted)}, got {' and '.join(got)}")
+        raise RecurrenceError(
+            f"{where}: wrong digest: expected {' or '.join(accepted)}, got {' and '.join(got)}"
+        )

@@ -25,7 +25,9 @@ class Fetcher:
     mirror: str | None = None
     """A folder or base address that is asked first for whatever has a public address."""
 
-    def get(self, addresses: Sequence[str], folder: Path, accept: Callable[[Path, str], None]) -> Path:
+    def get(
+        self, addresses: Sequence[str], folder: Path, accept: Callable[[Path, str], None]
+    ) -> Path:
         """Put the file into `folder` under the name that its first address ends in, and return its path.
 
         `accept(path, where)` raises RecurrenceError for a file that is not the right one: it is removed, and the next
@@ -41,14 +43,21 @@ class Fetcher:
             except (Unreachable, RecurrenceError) as error:
                 target.unlink(missing_ok=True)
                 tried.append(f"\n  {place}: {str(error).removeprefix(f'{place}: ')}")
-        raise RecurrenceError(f"no place gives a good {target.name}:{''.join(tried)}\n{self._remedy(addresses)}")
+        raise RecurrenceError(
+            f"no place gives a good {target.name}:{''.join(tried)}\n{self._remedy(addresses)}"
+        )
 
     def _places(self, addresses: Sequence[str]) -> list[str]:
         if self.mirror is None or local_path(addresses[0]) is not None:
             return list(addresses)
         name = file_name(addresses[0])
         is_address = "://" in self.mirror
-        return [f"{self.mirror.rstrip('/')}/{quote(name)}" if is_address else str(Path(self.mirror, name)), *addresses]
+        return [
+            f"{self.mirror.rstrip('/')}/{quote(name)}"
+            if is_address
+            else str(Path(self.mirror, name)),
+            *addresses,
+        ]
 
     def _bring(self, place: str, target: Path) -> None:
         path = local_path(place)
@@ -88,5 +97,7 @@ def local_path(address: str) -> Path | None:
     if scheme == "file":
         return Path(url2pathname(urlsplit(address).path))
     if "://" in address:
-        raise RecurrenceError(f"{address}: must be a path, or an address with http:, https: or file:")
+        raise RecurrenceError(
+            f"{address}: must be a path, or an address with http:, https: or file:"
+        )
     return Path(address).expanduser()

@@ -91,7 +91,9 @@ def _transfer(address: str, title: str, part: _Part) -> None:
             offset, file = 0, part.begin(_version(response))
         else:
             part.forget()
-            raise _Broken(f"the server answered {response.status}, but not with the bytes from {offset:,}")
+            raise _Broken(
+                f"the server answered {response.status}, but not with the bytes from {offset:,}"
+            )
         total = None if response.length is None else offset + response.length
         with file, progress(f"download {title}", total and total / 1e6, "MB") as advance:
             advance(offset / 1e6)
@@ -114,7 +116,9 @@ def _ask(address: str, part: _Part, offset: int) -> HTTPResponse:
         if error.code == 416:
             part.forget()
         passing = error.code in (408, 416, 429) or error.code >= 500
-        raise (_Broken if passing else Unreachable)(f"the server answered {error.code} {error.reason}") from error
+        raise (_Broken if passing else Unreachable)(
+            f"the server answered {error.code} {error.reason}"
+        ) from error
     except (OSError, HTTPException) as error:
         raise _Broken(f"cannot be reached ({_reason(error)})") from error
 

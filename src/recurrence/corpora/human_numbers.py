@@ -36,11 +36,17 @@ def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
         (folder / name).write_text(text, encoding="ascii", newline="")
     for name, digest in source.member_digests.items():
         if name not in FILES:
-            raise RecurrenceError(f"member_digests: no file {name!r} is written; {nearest(name, FILES)}")
+            raise RecurrenceError(
+                f"member_digests: no file {name!r} is written; {nearest(name, FILES)}"
+            )
         check_file(folder / name, [digest], name)
 
 
 def read(source: Source, folder: Path) -> dict[str, str]:
     """The lines of both files in order, joined by ` . `, as the part `whole`."""
-    lines = [line.strip() for name in FILES for line in (folder / name).read_text(encoding="ascii").splitlines()]
+    lines = [
+        line.strip()
+        for name in FILES
+        for line in (folder / name).read_text(encoding="ascii").splitlines()
+    ]
     return {"whole": " . ".join(lines)}

@@ -27,10 +27,18 @@ MAX_RATIO = 200
 """Unpacked size over packed size; prose reaches 4, a monotonous text 20."""
 FREE_BYTES = 1 << 20
 """Allowed whatever the ratio: the padding of a small archive packs very well."""
-_OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_OPENERS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
 _BROKEN = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
-    *(OSError, NotImplementedError, UnicodeDecodeError),  # bz2's damage; zip's unknown methods; names that are no text
+    *(
+        OSError,
+        NotImplementedError,
+        UnicodeDecodeError,
+    ),  # bz2's damage; zip's unknown methods; names that are no text
 )
 
 Member = tuple[str, Callable[[], bytes]]
@@ -44,7 +52,11 @@ def members(path: Path) -> Iterator[Member]:
     opener = next((opener for start, opener in _OPENERS.items() if magic.startswith(start)), open)
     limits = _Limits(path)
     with _named(path):
-        yield from _zip(path, limits) if magic.startswith(b"PK") else _tar(path, opener(path, "rb"), limits)
+        yield from (
+            _zip(path, limits)
+            if magic.startswith(b"PK")
+            else _tar(path, opener(path, "rb"), limits)
+        )
 
 
 @contextmanager
@@ -95,7 +107,9 @@ class _Limits:
             self._refuse(f"it unpacks to more than {self.most:,} bytes")
 
     def _refuse(self, reason: str) -> None:
-        raise RecurrenceError(f"{self.name}: refused, because {reason}; pack the texts anew, as plain files")
+        raise RecurrenceError(
+            f"{self.name}: refused, because {reason}; pack the texts anew, as plain files"
+        )
 
 
 class _Bounded(io.RawIOBase):
@@ -117,9 +131,13 @@ def _zip(path: Path, limits: _Limits) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
-            name = limits.admit(info.filename, info.file_size, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+            name = limits.admit(
+                info.filename, info.file_size, kind in (0, stat.S_IFREG, stat.S_IFDIR)
+            )
             if info.flag_bits & 1:
-                raise RecurrenceError(f"{path.name}: {name!r} is encrypted; pack it without a password")
+                raise RecurrenceError(
+                    f"{path.name}: {name!r} is encrypted; pack it without a password"
+                )
             if not info.is_dir():
                 yield name, _reader(path, partial(archive.read, info))
 
@@ -128,7 +146,9 @@ def _tar(path: Path, stream: IO[bytes], limits: _Limits) -> Iterator[Member]:
     bounded = _Bounded(stream, limits)
     with stream, tarfile.open(fileobj=bounded, mode="r|") as archive:
         while (member := archive.next()) is not None:
-            name = limits.admit(member.name, member.size, member.isdir() or member.isreg() and not member.issparse())
+            name = limits.admit(
+                member.name, member.size, member.isdir() or member.isreg() and not member.issparse()
+            )
             if member.isreg():
                 yield name, _reader(path, partial(_content, archive, member))
             archive.members = []  # type: ignore[attr-defined]  # tarfile remembers every member otherwise

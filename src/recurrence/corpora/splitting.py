@@ -19,18 +19,27 @@ def split(texts: dict[str, str], rule: Split, tokens: Tokens) -> dict[str, str]:
     """
     if rule.rule == "given":
         if set(texts) != set(PARTS):
-            raise RecurrenceError("split.rule: given needs a source with members.train and members.valid")
+            raise RecurrenceError(
+                "split.rule: given needs a source with members.train and members.valid"
+            )
         return texts
     if len(texts) > 1:
-        raise RecurrenceError(f"split.rule: must be given where the source has its own parts, got {rule.rule}")
+        raise RecurrenceError(
+            f"split.rule: must be given where the source has its own parts, got {rule.rule}"
+        )
     (whole,) = texts.values()
-    return _by_windows(whole, rule, tokens) if rule.rule == "token_windows" else _by_lines(whole, rule)
+    return (
+        _by_windows(whole, rule, tokens) if rule.rule == "token_windows" else _by_lines(whole, rule)
+    )
 
 
 def first_lines(texts: dict[str, str], sample: Sample) -> dict[str, str]:
     """Only the first lines of each part."""
     most = {"train": sample.train_lines, "valid": sample.valid_lines}
-    return {part: "".join(islice(StringIO(text, newline="\n"), most[part])) for part, text in texts.items()}
+    return {
+        part: "".join(islice(StringIO(text, newline="\n"), most[part]))
+        for part, text in texts.items()
+    }
 
 
 def _by_lines(text: str, rule: Split) -> dict[str, str]:
@@ -48,4 +57,7 @@ def _by_windows(text: str, rule: Split, tokens: Tokens) -> dict[str, str]:
     stream = tokenize(text, tokens.model_copy(update={"eos": "none"}))
     windows = len(range(0, len(stream) - rule.window - 1, rule.window))
     cut = rule.window * int(rule.fraction * windows)
-    return {"train": detokenize(stream[:cut], tokens.unit), "valid": detokenize(stream[cut:], tokens.unit)}
+    return {
+        "train": detokenize(stream[:cut], tokens.unit),
+        "valid": detokenize(stream[cut:], tokens.unit),
+    }

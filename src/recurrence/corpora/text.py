@@ -10,7 +10,9 @@ from recurrence.params import Source
 
 def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
     """Fetch the file; its digest must be one of the source's."""
-    fetcher.get(source.addresses, folder, lambda path, where: check_file(path, source.digests, where))
+    fetcher.get(
+        source.addresses, folder, lambda path, where: check_file(path, source.digests, where)
+    )
 
 
 def read(source: Source, folder: Path) -> dict[str, str]:
@@ -32,7 +34,11 @@ def decode(content: bytes, encoding: str, where: str) -> str:
             "convert the file, or name its encoding in the corpus's source block"
         ) from error
     except LookupError as error:
-        raise RecurrenceError(f"{where}: source.encoding must be one that Python knows, got {encoding!r}") from error
+        raise RecurrenceError(
+            f"{where}: source.encoding must be one that Python knows, got {encoding!r}"
+        ) from error
     if (nul := text.find("\0")) >= 0:
-        raise RecurrenceError(f"{where}: must be text, but character {nul:,} is NUL, so it is binary; give a text file")
+        raise RecurrenceError(
+            f"{where}: must be text, but character {nul:,} is NUL, so it is binary; give a text file"
+        )
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

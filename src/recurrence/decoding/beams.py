@@ -37,7 +37,9 @@ def first(score_PC: Tensor, count: int) -> Tensor:
     kept_PC = above_PC | (equal_PC & (equal_PC.cumsum(1) <= room_P1))
     falling_C = torch.arange(score_PC.shape[1], 0, -1, device=score_PC.device)
     rising = (kept_PC * falling_C).topk(count).indices
-    return rising.gather(1, score_PC.gather(1, rising).sort(dim=1, descending=True, stable=True).indices)
+    return rising.gather(
+        1, score_PC.gather(1, rising).sort(dim=1, descending=True, stable=True).indices
+    )
 
 
 class Pick(Protocol):
@@ -102,7 +104,9 @@ def conditioned(gumbel_PWV: Tensor, top_PW: Tensor) -> Tensor:
     return moved_PWV.masked_fill(gumbel_PWV == -inf, -inf)
 
 
-def noise(rng: Sequence[Generator], shape: tuple[int, int, int], device: torch.device) -> Iterator[Tensor]:
+def noise(
+    rng: Sequence[Generator], shape: tuple[int, int, int], device: torch.device
+) -> Iterator[Tensor]:
     """uniform_PWV in (0, 1) for each of T steps, float64; row i from rng[i] alone. `shape`: (T, W, V).
 
     Steps are drawn some at a time, in a stream that does not depend on how many.
@@ -213,7 +217,9 @@ class Stop:
 
     def __init__(self, eos: int, length_penalty: float, start: Hypotheses) -> None:
         self.eos, self.length_penalty = eos, length_penalty
-        self.ended = replace(start, score=torch.full_like(start.score, -inf), steps=torch.ones_like(start.steps))
+        self.ended = replace(
+            start, score=torch.full_like(start.score, -inf), steps=torch.ones_like(start.steps)
+        )
         self.done_P1 = torch.zeros_like(start.parent[:, :1], dtype=torch.bool)
 
     def step(self, growth: Growth) -> Hypotheses:
@@ -238,7 +244,9 @@ class Stop:
         both = self.ended.beside(replace(found, score=found.score.masked_fill(~ends_PW, -inf)))
         width = ends_PW.shape[1]
         chosen = first(both.normalised(self.length_penalty), width)
-        self.ended = both.take(torch.where(self.done_P1, torch.arange(width, device=chosen.device), chosen))
+        self.ended = both.take(
+            torch.where(self.done_P1, torch.arange(width, device=chosen.device), chosen)
+        )
 
 
 class Trace:

@@ -48,11 +48,15 @@ class Contrast:
         own_P1 = torch.arange(prompts, device=ids_PK.device)[:, None]
         row_N = own_P1.expand_as(ids_PK).flatten()
         self.feed.select(row_N)
-        feature_NH = self.feed.step(torch.cat([self.text_PT[row_N, -self.feed.reach :], ids_PK.view(-1, 1)], 1))
+        feature_NH = self.feed.step(
+            torch.cat([self.text_PT[row_N, -self.feed.reach :], ids_PK.view(-1, 1)], 1)
+        )
         unit_PKH = F.normalize(feature_NH, dim=1).view(*ids_PK.shape, -1)
         likeness_PK = (unit_PKH @ self.past_PTH[:, :tokens].mT).amax(2)
         p_PK = p_PV.gather(1, ids_PK)
-        score_PK = rounded((1 - alpha) * p_PK - alpha * likeness_PK).masked_fill(p_PK == 0, -torch.inf)
+        score_PK = rounded((1 - alpha) * p_PK - alpha * likeness_PK).masked_fill(
+            p_PK == 0, -torch.inf
+        )
         best_P1 = first(score_PK, 1)
         row_P = (own_P1 * ids_PK.shape[1] + best_P1)[:, 0]
         self.feed.select(row_P)

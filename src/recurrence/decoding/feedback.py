@@ -119,10 +119,14 @@ def contrastive_decoding(value: Any, setting: Setting) -> Feedback:
     divisor = number("contrastive_decoding.temperature", given["temperature"], above=0)
     amateur = setting.amateur
     if amateur is None:
-        raise ValueError("contrastive_decoding needs a second, weaker model: name it as `amateur`, got none")
+        raise ValueError(
+            "contrastive_decoding needs a second, weaker model: name it as `amateur`, got none"
+        )
     if amateur.vocab_size != len(setting.vocab):
         sizes = f"{amateur.vocab_size} tokens and not {len(setting.vocab)}"
-        raise ValueError(f"contrastive_decoding: the amateur must have the model's vocabulary, got one of {sizes}")
+        raise ValueError(
+            f"contrastive_decoding: the amateur must have the model's vocabulary, got one of {sizes}"
+        )
     return Starter(lambda uniform_BT: _Contrastive(amateur, alpha, divisor))
 
 
@@ -161,7 +165,9 @@ Narrow = Callable[[Tensor, Tensor], Tensor]
 class _Mirostat:
     ln_p_BV: Tensor
 
-    def __init__(self, tau: float, rate: float, kept: bool, narrow: Narrow, uniform_BT: Tensor) -> None:
+    def __init__(
+        self, tau: float, rate: float, kept: bool, narrow: Narrow, uniform_BT: Tensor
+    ) -> None:
         self.tau, self.rate, self.kept, self.narrow = tau, rate, kept, narrow
         self.mu_B = uniform_BT.new_full((len(uniform_BT),), 2 * tau)
 
@@ -182,16 +188,24 @@ def _mirostat(name: str, value: Any, setting: Setting, narrow: Narrow) -> Feedba
     given = settings(name, value, "tau", {"tau": REQUIRED, "eta": 0.1, "surprise": "full"})
     kept = choice(f"{name}.surprise", given["surprise"], ("full", "kept")) == "kept"
     rate = number(f"{name}.eta", given["eta"], above=0)
-    return Starter(partial(_Mirostat, _bits(f"{name}.tau", given["tau"], setting), rate, kept, narrow))
+    return Starter(
+        partial(_Mirostat, _bits(f"{name}.tau", given["tau"], setting), rate, kept, narrow)
+    )
 
 
 def _bits(name: str, value: Any, setting: Setting) -> float:
     """A number of bits, given as such or as a share of the model's."""
     if not isinstance(value, Mapping):
         return number(name, value, above=0)
-    share = number(f"{name}.of_bits", settings(name, value, "of_bits", {"of_bits": REQUIRED})["of_bits"], above=0)
+    share = number(
+        f"{name}.of_bits",
+        settings(name, value, "of_bits", {"of_bits": REQUIRED})["of_bits"],
+        above=0,
+    )
     if setting.bits is None:
-        raise ValueError(f"{name}.of_bits needs the model's validation bits per token, which are not known here")
+        raise ValueError(
+            f"{name}.of_bits needs the model's validation bits per token, which are not known here"
+        )
     return share * setting.bits
 
 
@@ -235,7 +249,10 @@ class _AdaptiveP:
 
     def chosen(self, ids_B: Tensor) -> None:
         if self.target >= 0:
-            self.mean_B = self.decay * self.mean_B + (1 - self.decay) * self.p_BV.gather(1, ids_B[:, None])[:, 0]
+            self.mean_B = (
+                self.decay * self.mean_B
+                + (1 - self.decay) * self.p_BV.gather(1, ids_B[:, None])[:, 0]
+            )
 
 
 class _LookBack:

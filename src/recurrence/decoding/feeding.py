@@ -39,7 +39,10 @@ class Samples:
 
     def rows(self) -> list[Tensor]:
         """The ids of each sample, cut where it ended."""
-        return [ids_T[:length] for ids_T, length in zip(self.ids_BT, self.length_B.tolist(), strict=True)]
+        return [
+            ids_T[:length]
+            for ids_T, length in zip(self.ids_BT, self.length_B.tolist(), strict=True)
+        ]
 
 
 @dataclass
@@ -51,7 +54,9 @@ class Feed:
     known: int
     state: State
     _recorded: Repeated[Tensor] = field(init=False, repr=False)
-    _buffers: dict[torch.Size, tuple[Tensor, State]] = field(init=False, repr=False, default_factory=dict)
+    _buffers: dict[torch.Size, tuple[Tensor, State]] = field(
+        init=False, repr=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         counts = next(self.model.parameters(), None) is None  # as the baselines do, on the CPU
@@ -88,7 +93,9 @@ class Feed:
         self.state = tuple(each.index_select(1, index_B) for each in self.state)
 
 
-def read(model: LanguageModel, prompts: Sequence[Prompt], window: int | None) -> tuple[Tensor, Feed]:
+def read(
+    model: LanguageModel, prompts: Sequence[Prompt], window: int | None
+) -> tuple[Tensor, Feed]:
     """Read prompts of one length from zero state: the logits_BV (float64) after them, and the feed that goes on.
 
     `window`: that many of the last tokens are fed again at every step into the state that already saw them, as some
@@ -112,7 +119,9 @@ def read_rows(
     places = {prompt: i for i, prompt in enumerate(prompts)}
     place_B = torch.tensor([places[prompt] for prompt, _ in rows], device=logits_PV.device)
     feeds = []
-    for (reach, known), part in slices(feeding(model, len(prompt), window) for prompt, window in rows):
+    for (reach, known), part in slices(
+        feeding(model, len(prompt), window) for prompt, window in rows
+    ):
         feed = Feed(model, reach, known, state)
         feed.select(place_B[part])
         feeds.append((part, feed))
@@ -153,7 +162,9 @@ def _absorb(model: LanguageModel, prompts: Sequence[Prompt]) -> tuple[Tensor, St
         logits, state = model(piece_PT, state)
     logits_PV = _newest(model, logits)
     if logits_PV.isnan().any():
-        raise RecurrenceError("the model's probabilities are not numbers: its training diverged; train it again")
+        raise RecurrenceError(
+            "the model's probabilities are not numbers: its training diverged; train it again"
+        )
     return logits_PV, state
 
 

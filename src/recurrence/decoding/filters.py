@@ -59,12 +59,16 @@ def dynamic_temperature(value: Any, setting: Setting) -> Filter:
     {temperature: t = 1, range: r < t, exponent: e = 1}; a lone number is r, and 0 is off. llama.cpp's temp-ext, where
     t - r = 0 is allowed.
     """
-    given = settings("dynamic_temperature", value, "range", {"temperature": 1, "range": REQUIRED, "exponent": 1})
+    given = settings(
+        "dynamic_temperature", value, "range", {"temperature": 1, "range": REQUIRED, "exponent": 1}
+    )
     middle = number("dynamic_temperature.temperature", given["temperature"], above=0)
     exponent = number("dynamic_temperature.exponent", given["exponent"], least=0)
     spread = number("dynamic_temperature.range", given["range"], least=0)
     if spread >= middle:
-        raise ValueError(f"dynamic_temperature.range must be less than the temperature ({middle:g}), got {spread!r}")
+        raise ValueError(
+            f"dynamic_temperature.range must be less than the temperature ({middle:g}), got {spread!r}"
+        )
 
     def scale(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         most_B1 = (logits_BV > -inf).sum(-1, keepdim=True).double().log()
@@ -108,7 +112,9 @@ def typical(value: Any, setting: Setting) -> Filter:
 
     def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         gap_BV = (log_probabilities(logits_BV) + entropy(logits_BV)).abs()
-        return keep(logits_BV, _smallest_prefix(logits_BV, gap_BV.sort(dim=-1, stable=True).indices, mass))
+        return keep(
+            logits_BV, _smallest_prefix(logits_BV, gap_BV.sort(dim=-1, stable=True).indices, mass)
+        )
 
     return narrow
 
@@ -147,8 +153,12 @@ def top_n_sigma(value: Any, setting: Setting) -> Filter:
         left_BV = logits_BV > -inf
         count_B1 = left_BV.sum(-1, keepdim=True).clamp(min=1)
         mean_B1 = logits_BV.where(left_BV, 0).sum(-1, keepdim=True) / count_B1
-        variance_B1 = (logits_BV - mean_B1).where(left_BV, 0).square().sum(-1, keepdim=True) / count_B1
-        return keep(logits_BV, logits_BV >= logits_BV.amax(-1, keepdim=True) - spread * variance_B1.sqrt())
+        variance_B1 = (logits_BV - mean_B1).where(left_BV, 0).square().sum(
+            -1, keepdim=True
+        ) / count_B1
+        return keep(
+            logits_BV, logits_BV >= logits_BV.amax(-1, keepdim=True) - spread * variance_B1.sqrt()
+        )
 
     return narrow
 

@@ -47,14 +47,23 @@ class Made:
 
 
 def grid(
-    strategies: Sequence[Sampler | Search], prompts: int, seeds: Sequence[int], length: int, long_length: int
+    strategies: Sequence[Sampler | Search],
+    prompts: int,
+    seeds: Sequence[int],
+    length: int,
+    long_length: int,
 ) -> list[Cell]:
     """A cell per strategy, prompt and seed, in this order; where nothing is drawn, the first seed alone.
 
     A search has its `length`, a deterministic strategy that goes token by token its `long_length`.
     """
     return [
-        Cell(each, p, seed, long_length if each.deterministic and isinstance(each, Sampler) else length)
+        Cell(
+            each,
+            p,
+            seed,
+            long_length if each.deterministic and isinstance(each, Sampler) else length,
+        )
         for each in strategies
         for p in range(prompts)
         for seed in (seeds[:1] if each.deterministic else seeds)
@@ -62,7 +71,11 @@ def grid(
 
 
 def make(
-    model: LanguageModel, cells: Sequence[Cell], prompts: Sequence[Prompt], purpose: tuple[object, ...], tell: Tell
+    model: LanguageModel,
+    cells: Sequence[Cell],
+    prompts: Sequence[Prompt],
+    purpose: tuple[object, ...],
+    tell: Tell,
 ) -> list[Made]:
     """The sample of each cell, made by a model in double precision and the same in whatever grid it is a cell of.
 
@@ -82,7 +95,11 @@ def make(
 
 
 def _samples(
-    model: LanguageModel, cells: Sequence[Cell], prompts: Sequence[Prompt], purpose: tuple[object, ...], tell: Tell
+    model: LanguageModel,
+    cells: Sequence[Cell],
+    prompts: Sequence[Prompt],
+    purpose: tuple[object, ...],
+    tell: Tell,
 ) -> Samples:
     """Those of cells with one length, and one search if any."""
     rng = [generator(*purpose, cell.strategy.name, cell.prompt_id, cell.seed) for cell in cells]
@@ -94,10 +111,14 @@ def _samples(
     return sample(model, rows, length, tell)
 
 
-def _made(model: LanguageModel, cells: Sequence[Cell], prompts: Sequence[Prompt], found: Samples) -> list[Made]:
+def _made(
+    model: LanguageModel, cells: Sequence[Cell], prompts: Sequence[Prompt], found: Samples
+) -> list[Made]:
     ids = found.rows()
     certifiable = [i for i, cell in enumerate(cells) if cell.certifiable]
-    asked = certify(model, [prompts[cells[i].prompt_id] for i in certifiable], [ids[i] for i in certifiable])
+    asked = certify(
+        model, [prompts[cells[i].prompt_id] for i in certifiable], [ids[i] for i in certifiable]
+    )
     witnesses = dict(zip(certifiable, asked, strict=True))
     figures = zip(ids, found.logprob_B.tolist(), found.rescued_B.tolist(), strict=True)
     return [Made(*each, witnesses.get(i)) for i, each in enumerate(figures)]

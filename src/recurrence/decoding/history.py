@@ -50,7 +50,9 @@ class Matches:
 
     def count(self, chosen_M: Tensor) -> Tensor:
         """For each token how many of the chosen matches it followed, as float64 BV."""
-        flat = torch.zeros(self.shape[0] * self.shape[1], dtype=torch.float64, device=chosen_M.device)
+        flat = torch.zeros(
+            self.shape[0] * self.shape[1], dtype=torch.float64, device=chosen_M.device
+        )
         return flat.scatter_add_(0, self._cell_M(), chosen_M.double()).view(self.shape)
 
     def _cell_M(self) -> Tensor:
@@ -66,7 +68,9 @@ def matches(text_BT: Tensor, most: int, vocab_size: int) -> Matches:
     for back in range(1, most):
         # Few places agree for long, so those that still do are picked out rather than masked.
         alive = alive[end_M[alive] >= back]
-        alive = alive[text_BT[row_M[alive], end_M[alive] - back] == text_BT[row_M[alive], size - 1 - back]]
+        alive = alive[
+            text_BT[row_M[alive], end_M[alive] - back] == text_BT[row_M[alive], size - 1 - back]
+        ]
         if not len(alive):
             break
         length_M[alive] += 1

@@ -78,7 +78,13 @@ def dry(value: Any, setting: Setting) -> Filter:
     the vocabulary lacks do nothing. The exponent is at most 88.72284 / ln b, rounded down.
     Text-generation-webui PR 5677; llama.cpp, whose window is now 64.
     """
-    defaults = {"multiplier": REQUIRED, "base": 1.75, "allowed": 2, "window": None, "breakers": BREAKERS}
+    defaults = {
+        "multiplier": REQUIRED,
+        "base": 1.75,
+        "allowed": 2,
+        "window": None,
+        "breakers": BREAKERS,
+    }
     given = settings("dry", value, "multiplier", defaults)
     multiplier = number("dry.multiplier", given["multiplier"], least=0)
     base = number("dry.base", given["base"], least=1)
@@ -115,13 +121,20 @@ def lz_penalty(value: Any, setting: Setting) -> Filter:
     The published implementations differ from each other in sign and in the last case; this one is from the
     definition. Matches may overlap the end of the text, as in LZ77.
     """
-    given = settings("lz_penalty", value, "strength", {"strength": 0.15, "window": 512, "buffer": 32})
+    given = settings(
+        "lz_penalty", value, "strength", {"strength": 0.15, "window": 512, "buffer": 32}
+    )
     strength = number("lz_penalty.strength", given["strength"], least=0)
-    last, buffer = window("lz_penalty.window", given["window"]), whole("lz_penalty.buffer", given["buffer"])
+    last, buffer = (
+        window("lz_penalty.window", given["window"]),
+        whole("lz_penalty.buffer", given["buffer"]),
+    )
 
     def penalise(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         vocab_size = logits_BV.shape[1]
-        return logits_BV + strength * (_added_bits(recent(history_BT, last), buffer, vocab_size) - log2(vocab_size))
+        return logits_BV + strength * (
+            _added_bits(recent(history_BT, last), buffer, vocab_size) - log2(vocab_size)
+        )
 
     return penalise
 
@@ -206,6 +219,6 @@ def _added_bits(text_BT: Tensor, buffer: int, vocab_size: int) -> Tensor:
     distance_BV = (size + 1 - grown_BV).double()
     ratio_BV = (longest_B1 + 1) * distance_BV / (longest_B1 * distance_BV.amin(-1, keepdim=True))
     growth_BV = ratio_BV.log2() - 1
-    return torch.minimum(phrase_BV.where(last_BV > 0, literal), growth_BV.where(grown_BV > 0, literal)).clamp(
-        max=literal
-    )
+    return torch.minimum(
+        phrase_BV.where(last_BV > 0, literal), growth_BV.where(grown_BV > 0, literal)
+    ).clamp(max=literal)

@@ -14,7 +14,11 @@ from recurrence.vocab import Vocab
 
 
 def corpus_prompts(
-    corpus: str, block: params.Prompts, held_out: int, valid_ids: NDArray[np.integer[Any]], vocab: Vocab
+    corpus: str,
+    block: params.Prompts,
+    held_out: int,
+    valid_ids: NDArray[np.integer[Any]],
+    vocab: Vocab,
 ) -> list[Prompt]:
     """A corpus's prompts, each at its prompt_id: `held_out` windows of its validation ids, then the texts it names."""
     try:
@@ -30,7 +34,9 @@ def windows(ids: NDArray[np.integer[Any]], count: int, length: int) -> list[Prom
     Raises RecurrenceError where the ids are too few for a window and what follows it.
     """
     if count and len(ids) <= length:
-        raise RecurrenceError(f"prompt_tokens must be less than the {len(ids)} tokens of validation text, got {length}")
+        raise RecurrenceError(
+            f"prompt_tokens must be less than the {len(ids)} tokens of validation text, got {length}"
+        )
     starts = [i * (len(ids) - length) // count for i in range(count)]
     return [tuple(ids[start : start + length].tolist()) for start in starts]
 
@@ -39,7 +45,9 @@ def encode_prompt(text: str, vocab: Vocab) -> Prompt:
     """The ids of a text; raises RecurrenceError where it is empty, or the vocabulary knows nothing of it."""
     ids = tuple(vocab.encode_text(text).tolist())
     if not ids:
-        raise RecurrenceError(f"prompt {text!r} is empty; give at least one {vocab.unit} to continue")
+        raise RecurrenceError(
+            f"prompt {text!r} is empty; give at least one {vocab.unit} to continue"
+        )
     if all(i == vocab.unk for i in ids):
         known = [token for token in vocab.tokens if token not in vocab.specials][:8]
         raise RecurrenceError(
@@ -50,4 +58,6 @@ def encode_prompt(text: str, vocab: Vocab) -> Prompt:
 
 def prompts_digest(prompts: Sequence[Prompt]) -> str:
     """SHA-256 over all ids and where each prompt ends, in hex: two runs with the same one continued the same texts."""
-    return hashlib.sha256("\n".join(" ".join(map(str, prompt)) for prompt in prompts).encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join(" ".join(map(str, prompt)) for prompt in prompts).encode()
+    ).hexdigest()

@@ -91,8 +91,15 @@ def sample(
     """
     reach = max((feeding.feeding(model, 1, row.sampler.window)[0] for row in rows), default=1)
     size = max(1, CHUNK_CELLS // (model.vocab_size * max(feeding.READ_TOKENS, reach)))
-    parts = [_sample(model, rows[i : i + size], length, tell, stop) for i in range(0, len(rows), size)]
-    made = Samples(*(torch.cat([getattr(part, field) for part in parts]) for field in Samples.__dataclass_fields__))
+    parts = [
+        _sample(model, rows[i : i + size], length, tell, stop) for i in range(0, len(rows), size)
+    ]
+    made = Samples(
+        *(
+            torch.cat([getattr(part, field) for part in parts])
+            for field in Samples.__dataclass_fields__
+        )
+    )
     if broken := int(made.logprob_B.isnan().sum()):
         raise RecurrenceError(
             f"the model's probabilities stopped being numbers in {broken} of {len(rows)} samples: its state "
@@ -150,9 +157,14 @@ def steps(model: LanguageModel, rows: Sequence[Row], length: int) -> Iterator[St
 class _Choice:
     """From the logits of all rows to their next ids. Rows of one sampler must stand together, shorter prompts first."""
 
-    def __init__(self, rows: Sequence[Row], length: int, vocab_size: int, device: torch.device) -> None:
+    def __init__(
+        self, rows: Sequence[Row], length: int, vocab_size: int, device: torch.device
+    ) -> None:
         # Numbers of one step lie side by side, so that a shorter sample begins like a longer one.
-        streams = [torch.rand(length, 1 + len(r.sampler.feedbacks), dtype=torch.float64, generator=r.rng) for r in rows]
+        streams = [
+            torch.rand(length, 1 + len(r.sampler.feedbacks), dtype=torch.float64, generator=r.rng)
+            for r in rows
+        ]
         self.uniform_BT = torch.stack([stream_TF[:, 0] for stream_TF in streams]).to(device)
         self.groups: list[_Group] = []
         self.banned_BV = torch.zeros(len(rows), vocab_size, dtype=torch.bool, device=device)
@@ -168,7 +180,9 @@ class _Choice:
         allowed_BV = raw_BV.masked_fill(self.banned_BV, -inf)
         left_BV = torch.cat([group.narrow(allowed_BV, text_BT, made) for group in self.groups])
         left_BV, rescued_B = rescue(left_BV, allowed_BV, self.banned_BV)
-        ids_B = torch.where(self.greedy_B, likeliest(left_BV), draw(left_BV, self.uniform_BT[:, made]))
+        ids_B = torch.where(
+            self.greedy_B, likeliest(left_BV), draw(left_BV, self.uniform_BT[:, made])
+        )
         for group in self.groups:
             group.chosen(ids_B)
         return Step(ids_B, raw_BV.gather(1, ids_B[:, None])[:, 0] - raw_BV.logsumexp(1), rescued_B)
@@ -177,17 +191,25 @@ class _Choice:
 class _Group:
     """Rows of one sampler that are narrowed together: its filters in order, started for these rows."""
 
-    def __init__(self, sampler: Sampler, rows: slice, prompt_tokens: int, uniform_BTF: Tensor) -> None:
+    def __init__(
+        self, sampler: Sampler, rows: slice, prompt_tokens: int, uniform_BTF: Tensor
+    ) -> None:
         self.rows, self.prompt_tokens = rows, prompt_tokens
         self.running: list[Running] = [
-            each.start(uniform_BT) for each, uniform_BT in zip(sampler.feedbacks, uniform_BTF.unbind(2), strict=True)
+            each.start(uniform_BT)
+            for each, uniform_BT in zip(sampler.feedbacks, uniform_BTF.unbind(2), strict=True)
         ]
         started = iter(self.running)
-        self.filters = [next(started) if _is_feedback(each) else cast(Filter, each) for each in sampler.filters]
+        self.filters = [
+            next(started) if _is_feedback(each) else cast(Filter, each) for each in sampler.filters
+        ]
 
     def narrow(self, logits_BV: Tensor, text_BT: Tensor, made: int) -> Tensor:
         """Its rows' logits after all filters."""
-        logits_BV, history_BT = logits_BV[self.rows], text_BT[self.rows, -(self.prompt_tokens + made) :]
+        logits_BV, history_BT = (
+            logits_BV[self.rows],
+            text_BT[self.rows, -(self.prompt_tokens + made) :],
+        )
         for each in self.filters:
             logits_BV = each(logits_BV, history_BT)
         return logits_BV
@@ -219,7 +241,9 @@ def likeliest(logits_BV: Tensor) -> Tensor:
 def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
     """The first id at which the cumulative probability exceeds the row's uniform number in [0, 1); float64."""
     cdf_BV = logits_BV.double().softmax(-1).cumsum(-1)
-    goal_B1 = uniform_B[:, None] * cdf_BV[:, -1:]  # below the last entry, as a float64 uniform is at most 1 - 2**-53
+    goal_B1 = (
+        uniform_B[:, None] * cdf_BV[:, -1:]
+    )  # below the last entry, as a float64 uniform is at most 1 - 2**-53
     ids_B = torch.searchsorted(cdf_BV, goal_B1, right=True)[:, 0]
     return ids_B.clamp(max=logits_BV.shape[-1] - 1)  # beyond it only where the logits are NaN
 

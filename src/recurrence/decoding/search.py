@@ -10,7 +10,13 @@ from typing import Any
 
 from recurrence.decoding.feedback import Feedback
 from recurrence.decoding.filters import Filter, Setting
-from recurrence.decoding.searching import Beam, ContrastiveSearch, DiverseBeam, Search, StochasticBeam
+from recurrence.decoding.searching import (
+    Beam,
+    ContrastiveSearch,
+    DiverseBeam,
+    Search,
+    StochasticBeam,
+)
 from recurrence.decoding.values import choice, number, settings, whole
 from recurrence.tokens import EOS
 
@@ -31,7 +37,9 @@ class SearchSetting:
     def common(self) -> dict[str, Any]:
         """The fields that all searches have; raises ValueError for a filter that none can follow."""
         if any(hasattr(each, "start") for each in self.filters):
-            raise ValueError("a filter with memory or chance of its own cannot follow the hypotheses of a search")
+            raise ValueError(
+                "a filter with memory or chance of its own cannot follow the hypotheses of a search"
+            )
         return {
             "name": self.name,
             "filters": self.filters,
@@ -80,7 +88,9 @@ def contrastive_search(value: Any, given: SearchSetting) -> Search:
     """{k: 5, alpha: 0.6}; a lone number is k. The paper: k from 3 to 10 and alpha 0.6; alpha 0 is greedy."""
     got = settings("contrastive_search", value, "k", {"k": 5, "alpha": 0.6})
     if given.window is not None:
-        raise ValueError(f"contrastive_search feeds each token once: window must be null, got {given.window}")
+        raise ValueError(
+            f"contrastive_search feeds each token once: window must be null, got {given.window}"
+        )
     return ContrastiveSearch(
         **{**given.common(), "uses_history": True},
         k=whole("contrastive_search.k", got["k"]),

@@ -70,7 +70,9 @@ class Search(ABC):
             parts.append(self._search(model, *ours, length, tell))
         home_B = torch.tensor(order).argsort()
         fields = Samples.__dataclass_fields__
-        found = Samples(*(torch.cat([getattr(part, field) for part in parts])[home_B] for field in fields))
+        found = Samples(
+            *(torch.cat([getattr(part, field) for part in parts])[home_B] for field in fields)
+        )
         if broken := int(found.logprob_B.isnan().sum()):
             raise RecurrenceError(
                 f"{self.name}: the model's probabilities stopped being numbers in {broken} of {len(order)} samples: "
@@ -78,7 +80,9 @@ class Search(ABC):
             )
         return found
 
-    def _batches(self, model: LanguageModel, prompts: Sequence[Prompt], length: int) -> Iterator[list[int]]:
+    def _batches(
+        self, model: LanguageModel, prompts: Sequence[Prompt], length: int
+    ) -> Iterator[list[int]]:
         """Places of prompts of one length, so many at a time that the memory stays bounded."""
         by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         for tokens, places in groupby(by_length, key=lambda i: len(prompts[i])):
@@ -107,7 +111,12 @@ class Search(ABC):
 
     @abstractmethod
     def _search(
-        self, model: LanguageModel, prompts: Sequence[Prompt], rng: Sequence[Generator], length: int, tell: Tell
+        self,
+        model: LanguageModel,
+        prompts: Sequence[Prompt],
+        rng: Sequence[Generator],
+        length: int,
+        tell: Tell,
     ) -> Samples:
         """`find` for prompts of one length."""
 
@@ -124,7 +133,9 @@ class Beam(Search):
     length_penalty: float = 1.0
     eos: int | None = None
 
-    def _pick(self, rng: Sequence[Generator], shape: tuple[int, int, int], device: torch.device) -> beams.Pick:
+    def _pick(
+        self, rng: Sequence[Generator], shape: tuple[int, int, int], device: torch.device
+    ) -> beams.Pick:
         return beams.best
 
     def _seats_apart(self) -> int:
@@ -135,12 +146,21 @@ class Beam(Search):
         return model.vocab_size * max(READ_TOKENS, 8 * self.width) + 2 * self.width * tokens
 
     def _search(
-        self, model: LanguageModel, prompts: Sequence[Prompt], rng: Sequence[Generator], length: int, tell: Tell
+        self,
+        model: LanguageModel,
+        prompts: Sequence[Prompt],
+        rng: Sequence[Generator],
+        length: int,
+        tell: Tell,
     ) -> Samples:
         own_PV, feed = read(model, prompts, self.window)
         running = Hypotheses.start(len(prompts), self.width, self._seats_apart(), own_PV.device)
         pick = self._pick(rng, (length, self.width, model.vocab_size), own_PV.device)
-        ending = beams.Through(pick) if self.eos is None else beams.Stop(self.eos, self.length_penalty, running)
+        ending = (
+            beams.Through(pick)
+            if self.eos is None
+            else beams.Stop(self.eos, self.length_penalty, running)
+        )
         seat_P1 = torch.arange(len(prompts), device=own_PV.device)[:, None]
         row_N = seat_P1.expand(-1, self.width).flatten()
         feed.select(row_N)
@@ -159,7 +179,8 @@ class Beam(Search):
                 break
         final = ending.final(running)
         return Samples(
-            trace.text(final, length), *(each[:, 0].cpu() for each in (final.logprob, final.rescued, final.steps))
+            trace.text(final, length),
+            *(each[:, 0].cpu() for each in (final.logprob, final.rescued, final.steps)),
         )
 
     def _growth(self, running: Hypotheses, own_NV: Tensor, text_NT: Tensor) -> Growth:
@@ -182,7 +203,9 @@ class DiverseBeam(Beam):
     groups: int = 4
     penalty: float = 0.5
 
-    def _pick(self, rng: Sequence[Generator], shape: tuple[int, int, int], device: torch.device) -> beams.Pick:
+    def _pick(
+        self, rng: Sequence[Generator], shape: tuple[int, int, int], device: torch.device
+    ) -> beams.Pick:
         return beams.Diverse(self.groups, self.penalty)
 
     def _seats_apart(self) -> int:
@@ -198,7 +221,9 @@ class StochasticBeam(Beam):
 
     deterministic: ClassVar[bool] = False
 
-    def _pick(self, rng: Sequence[Generator], shape: tuple[int, int, int], device: torch.device) -> beams.Pick:
+    def _pick(
+        self, rng: Sequence[Generator], shape: tuple[int, int, int], device: torch.device
+    ) -> beams.Pick:
         return beams.Stochastic(beams.noise(rng, shape, device))
 
 
@@ -225,7 +250,12 @@ class ContrastiveSearch(Search):
         return 8 * model.vocab_size * self.k + feature_size(model, self.name) * tokens
 
     def _search(
-        self, model: LanguageModel, prompts: Sequence[Prompt], rng: Sequence[Generator], length: int, tell: Tell
+        self,
+        model: LanguageModel,
+        prompts: Sequence[Prompt],
+        rng: Sequence[Generator],
+        length: int,
+        tell: Tell,
     ) -> Samples:
         contrast = Contrast(model, prompts, length)
         logprob_P = torch.zeros(len(prompts), dtype=torch.float64, device=contrast.text_PT.device)
@@ -238,4 +268,6 @@ class ContrastiveSearch(Search):
             rescued_P += now_P
             tell(len(prompts))
         ids_PT = contrast.text_PT[:, -length:].cpu()
-        return Samples(ids_PT, logprob_P.cpu(), rescued_P.cpu(), torch.full((len(prompts),), length))
+        return Samples(
+            ids_PT, logprob_P.cpu(), rescued_P.cpu(), torch.full((len(prompts),), length)
+        )

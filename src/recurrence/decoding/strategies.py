@@ -36,10 +36,15 @@ def build_strategy(name: str, block: params.Strategy, setting: Setting) -> Sampl
     where, vocab = f"params.yaml: strategies.{name}", setting.vocab
     banned = tuple(vocab.index[token] for token in vocab.specials if token not in block.allow)
     if len(banned) == len(vocab):
-        raise RecurrenceError(f"{where}.allow: every token is a special that is not allowed; allow one of them")
+        raise RecurrenceError(
+            f"{where}.allow: every token is a special that is not allowed; allow one of them"
+        )
     named = [(key, value) for entry in block.filters for key, value in entry.items()]
     with _at(f"{where}.filters"):
-        chain = tuple(_known("filter", key, FILTERS)(for_unit(value, vocab.unit), setting) for key, value in named)
+        chain = tuple(
+            _known("filter", key, FILTERS)(for_unit(value, vocab.unit), setting)
+            for key, value in named
+        )
     uses_history = any(key in HISTORY for key, _ in named)
     if block.search is not None:
         given = SearchSetting(name, setting, chain, banned, block.window, uses_history)
@@ -47,7 +52,9 @@ def build_strategy(name: str, block: params.Strategy, setting: Setting) -> Sampl
             [(key, value)] = block.search.items()
             return _known("search", key, SEARCHES)(for_unit(value, vocab.unit), given)
     if block.pick == "argmax" and (lots := [key for key, _ in named if key in CHANCE]):
-        raise RecurrenceError(f"{where}.pick: must be sample beside {lots[0]}, which draws lots itself, got argmax")
+        raise RecurrenceError(
+            f"{where}.pick: must be sample beside {lots[0]}, which draws lots itself, got argmax"
+        )
     return Sampler(name, chain, banned, block.pick == "argmax", block.window, uses_history)
 
 
@@ -58,7 +65,9 @@ def for_unit(value: Any, unit: str) -> Any:
     """
     if isinstance(value, Mapping) and value and value.keys() <= UNITS:
         if unit not in value:
-            raise ValueError(f"{dict(value)} has no value for {unit}s; give {{char: ..., word: ...}}")
+            raise ValueError(
+                f"{dict(value)} has no value for {unit}s; give {{char: ..., word: ...}}"
+            )
         return for_unit(value[unit], unit)
     if isinstance(value, Mapping):
         return {key: for_unit(each, unit) for key, each in value.items()}

@@ -17,7 +17,9 @@ def settings(name: str, value: Any, scalar: str, defaults: Mapping[str, Any]) ->
     """A mapping with all the settings of `defaults`, from one that gives some; any other value is that of `scalar`."""
     given = value if isinstance(value, Mapping) else {scalar: value}
     if unknown := [key for key in given if key not in defaults]:
-        raise ValueError(f"{name} has no setting {unknown[0]!r}; {nearest(str(unknown[0]), defaults)}")
+        raise ValueError(
+            f"{name} has no setting {unknown[0]!r}; {nearest(str(unknown[0]), defaults)}"
+        )
     full = {**defaults, **given}
     if missing := [key for key, each in full.items() if each is REQUIRED]:
         raise ValueError(f"{name}.{missing[0]} must be given")
@@ -25,7 +27,13 @@ def settings(name: str, value: Any, scalar: str, defaults: Mapping[str, Any]) ->
 
 
 def number(
-    name: str, value: Any, *, above: float = -inf, least: float = -inf, most: float = inf, hint: str = ""
+    name: str,
+    value: Any,
+    *,
+    above: float = -inf,
+    least: float = -inf,
+    most: float = inf,
+    hint: str = "",
 ) -> float:
     """A finite number within the bounds."""
     real = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
@@ -51,7 +59,9 @@ def window(name: str, value: Any) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, or null for the whole history, got {value!r}")
+        raise ValueError(
+            f"{name} must be a whole number of at least 1, or null for the whole history, got {value!r}"
+        )
     return value
 
 

@@ -28,7 +28,9 @@ class Witness:
     gap: float
 
 
-def certify(model: LanguageModel, prompts: Sequence[Prompt], samples: Sequence[Tensor]) -> list[Witness | None]:
+def certify(
+    model: LanguageModel, prompts: Sequence[Prompt], samples: Sequence[Tensor]
+) -> list[Witness | None]:
     """The witness of each sample after its prompt; None for all where a model has no hidden state.
 
     The model must be in double precision; the samples fed to it a token at a time, not by a rolling window.
@@ -37,7 +39,9 @@ def certify(model: LanguageModel, prompts: Sequence[Prompt], samples: Sequence[T
         return [None] * len(samples)
     found: list[Witness | None] = [None] * len(samples)
     for places in _batches(model, prompts, samples):
-        states_BTH = _states(model, [prompts[i] for i in places], torch.stack([samples[i] for i in places]))
+        states_BTH = _states(
+            model, [prompts[i] for i in places], torch.stack([samples[i] for i in places])
+        )
         for i, states_TH in zip(places, states_BTH, strict=True):
             found[i] = witness(states_TH)
     return found
@@ -59,7 +63,9 @@ def witness(states_TH: Tensor) -> Witness | None:
     return None
 
 
-def _batches(model: LanguageModel, prompts: Sequence[Prompt], samples: Sequence[Tensor]) -> Iterator[list[int]]:
+def _batches(
+    model: LanguageModel, prompts: Sequence[Prompt], samples: Sequence[Tensor]
+) -> Iterator[list[int]]:
     """Places of samples of one shape, prompts' lengths included, so many at a time that the memory stays bounded."""
     shapes: dict[tuple[int, int], list[int]] = {}
     for i, (prompt, ids_T) in enumerate(zip(prompts, samples, strict=True)):

@@ -32,12 +32,17 @@ class Fingerprints:
         for low in range(0, self.size, BLOCK):
             block = codes[low : low + BLOCK].astype(np.int64)
             block = np.cumsum(_modulo(block * inverses[1 : len(block) + 1])) + int(self.prefix[low])
-            self.prefix[low + 1 : low + 1 + len(block)] = _modulo(_modulo(block) * powers[1 : len(block) + 1])
+            self.prefix[low + 1 : low + 1 + len(block)] = _modulo(
+                _modulo(block) * powers[1 : len(block) + 1]
+            )
 
     def windows(self, at: slice | Places, width: int) -> Places:
         """Fingerprints of the windows of `width` tokens that begin at these places."""
         ends = slice(at.start + width, at.stop + width) if isinstance(at, slice) else at + width
-        return _modulo((PRIME - self.prefix[at].astype(np.int64)) * pow(self.base, width, PRIME) + self.prefix[ends])
+        return _modulo(
+            (PRIME - self.prefix[at].astype(np.int64)) * pow(self.base, width, PRIME)
+            + self.prefix[ends]
+        )
 
     def repeats(self, at: Places, lag: Places, length: int) -> Flags:
         """Whether the `length` tokens from `at` on equal those `lag` before them."""
@@ -45,7 +50,9 @@ class Fingerprints:
         same: Flags = _modulo(grown - self._gap(at + length, lag)) == 0
         return same
 
-    def reach(self, at: Places, lag: Places, low: Places, high: Places, enough: Places) -> tuple[Places, Places]:
+    def reach(
+        self, at: Places, lag: Places, low: Places, high: Places, enough: Places
+    ) -> tuple[Places, Places]:
         """From where to where around `at` all tokens in [low, high) equal those `lag` before them.
 
         Where they are fewer than `enough`, that may be said to be nowhere: most such are given up early.

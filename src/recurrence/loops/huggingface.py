@@ -13,7 +13,9 @@ from recurrence.loops.online import OnlineDetector
 try:
     from transformers import StoppingCriteria
 except ImportError as error:
-    raise ImportError("LoopStoppingCriteria needs transformers: pip install 'recurrence[huggingface]'") from error
+    raise ImportError(
+        "LoopStoppingCriteria needs transformers: pip install 'recurrence[huggingface]'"
+    ) from error
 
 #   B = rows, T = tokens so far, prompt included
 
@@ -30,11 +32,16 @@ class LoopStoppingCriteria(StoppingCriteria):
     """
 
     def __init__(
-        self, floor: int | None = None, pad_token_id: int | None = None, prompt_tokens: int | None = None
+        self,
+        floor: int | None = None,
+        pad_token_id: int | None = None,
+        prompt_tokens: int | None = None,
     ) -> None:
         self.floor, self.pad_token_id, self.prompt_tokens = floor, pad_token_id, prompt_tokens
         if pad_token_id is not None:
-            self.eos_token_id = None  # a criterion with this attribute makes `generate` fill up rows that ended
+            self.eos_token_id = (
+                None  # a criterion with this attribute makes `generate` fill up rows that ended
+            )
         self.detector = OnlineDetector(0, "token", floor)
         """A lane per row of the latest call: `fired`, `start` (counted from the end of the prompt), `period`."""
         self._prompt = 0
@@ -55,7 +62,9 @@ class LoopStoppingCriteria(StoppingCriteria):
         goes_on = seen_BT.shape[0] == ids_BT.shape[0] and length < ids_BT.shape[1]
         if goes_on and torch.equal(ids_BT[:, :length], seen_BT):
             return length
-        if not (goes_on and torch.equal(ids_BT[:, : self._prompt], seen_BT[:, : self._prompt])):  # not beams reordered
+        if not (
+            goes_on and torch.equal(ids_BT[:, : self._prompt], seen_BT[:, : self._prompt])
+        ):  # not beams reordered
             self._prompt = ids_BT.shape[1] - 1 if self.prompt_tokens is None else self.prompt_tokens
         self.detector = OnlineDetector(len(ids_BT), "token", self.floor, self.pad_token_id)
         return self._prompt

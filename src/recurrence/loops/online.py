@@ -33,7 +33,9 @@ class OnlineDetector:
     reset. Memory grows with the tokens told, by about 150 bytes each.
     """
 
-    def __init__(self, lanes: int, unit: str = "char", floor: int | None = None, unknown: int | None = None) -> None:
+    def __init__(
+        self, lanes: int, unit: str = "char", floor: int | None = None, unknown: int | None = None
+    ) -> None:
         self.floor = DEFAULT_FLOORS[unit] if floor is None else max(floor, 1)
         self.unknown = unknown
         self._told = 0
@@ -64,7 +66,9 @@ class OnlineDetector:
             if period:
                 self.fired[i], self.period[i] = True, period
                 self.start[i] = len(lane.tokens) - max(period, self.floor) - period
-                self._lanes[i] = _Lane(self.floor, self._power, over=True)  # what it remembered is not needed any more
+                self._lanes[i] = _Lane(
+                    self.floor, self._power, over=True
+                )  # what it remembered is not needed any more
         return self.fired.copy()
 
     def reset(self, lane: int) -> None:

@@ -11,7 +11,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import ArrayLike
 
-from recurrence.loops.metrics import rep_n, zlib_ratio
+from recurrence.repetition.metrics import rep_n, zlib_ratio
 
 
 def reuse(ids: ArrayLike, n: int, length: int) -> float:
@@ -25,7 +25,14 @@ def squeeze(text: str, tokens: int, length: int) -> float:
     """The largest zlib ratio of a text of so many tokens, cut evenly in stretches of at most `length`; 0 for none."""
     parts = max(ceil(tokens / length), 1)
     cuts = [len(text) * i // parts for i in range(parts + 1)]
-    return max((zlib_ratio(text[low:high]) for low, high in zip(cuts, cuts[1:], strict=False) if high > low), default=0)
+    return max(
+        (
+            zlib_ratio(text[low:high])
+            for low, high in zip(cuts, cuts[1:], strict=False)
+            if high > low
+        ),
+        default=0,
+    )
 
 
 def reuse_limit(texts: Iterable[ArrayLike], n: int, default: float) -> float:

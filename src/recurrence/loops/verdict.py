@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recurrence.loops.exact.runs import Run, find_runs, nested_runs
 from recurrence.loops.fingerprints import Ints
-from recurrence.loops.near import SEEDS, Near, find_nears
+from recurrence.loops.near.copies import SEEDS, Near, find_nears
 from recurrence.loops.recycling import reuse, squeeze
-from recurrence.loops.runs import Run, find_runs, nested_runs
 
 Kind = Literal["exact", "near", "recycling", "none"]
 
@@ -77,12 +77,16 @@ class Detector:
         """The verdict on one sample; without its text, recycling is told by rep-n alone."""
         return self.judge_all([ids], None if text is None else [text])[0]
 
-    def judge_all(self, samples: Sequence[ArrayLike], texts: Sequence[str] | None = None) -> list[Verdict]:
+    def judge_all(
+        self, samples: Sequence[ArrayLike], texts: Sequence[str] | None = None
+    ) -> list[Verdict]:
         """The verdict on each sample. ValueError unless each is a 1-D sequence of integers."""
         told = [told_apart(np.asarray(ids), self.unknown) for ids in samples]
         verdicts = _exact(samples, told, self.floor)
         left = [i for i, verdict in enumerate(verdicts) if not verdict]
-        nears = find_nears([told[i] for i in left], self.near_floor, self.near_delta, SEEDS[self.unit])
+        nears = find_nears(
+            [told[i] for i in left], self.near_floor, self.near_delta, SEEDS[self.unit]
+        )
         for i, near in zip(left, nears, strict=True):
             verdicts[i] = _near(np.asarray(samples[i]), near) if near else None
         spelled = [None] * len(told) if texts is None else texts
@@ -95,7 +99,11 @@ class Detector:
         if reuse(codes, self.rep_n, self.length) > self.rep_limit:
             return True
         limit = self.zlib_limit
-        return limit is not None and text is not None and squeeze(text, len(codes), self.length) > limit
+        return (
+            limit is not None
+            and text is not None
+            and squeeze(text, len(codes), self.length) > limit
+        )
 
 
 _WORDS = Detector("word", floor=20, near_floor=25, rep_n=4, rep_limit=0.35, length=500)
@@ -204,7 +212,9 @@ def windows(ids: Ints, length: int, at_most: int | None = None) -> list[Ints]:
     """Windows of `length` that do not overlap, evenly spaced: as many as there is room for, or `at_most`."""
     room = len(ids) // length
     number = room if at_most is None else min(room, at_most)
-    return [ids[start : start + length] for start in (i * len(ids) // number for i in range(number))]
+    return [
+        ids[start : start + length] for start in (i * len(ids) // number for i in range(number))
+    ]
 
 
 def measured_floor(texts: Iterable[ArrayLike], default: int, unknown: int | None = None) -> int:

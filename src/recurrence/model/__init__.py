@@ -29,7 +29,9 @@ class LanguageModel(nn.Module):
         super().__init__()
         if block.embedding is None or block.hidden is None:
             where = f"params.yaml: models.{block.corpus}-{block.name}"
-            raise RecurrenceError(f"{where}: embedding and hidden must be given for core {block.core!r}")
+            raise RecurrenceError(
+                f"{where}: embedding and hidden must be given for core {block.core!r}"
+            )
         self.vocab_size = vocab_size
         self.context = block.context
         self.embedding = nn.Embedding(vocab_size, block.embedding)
@@ -37,7 +39,9 @@ class LanguageModel(nn.Module):
         self.head = _head(block, self.core.output_size, vocab_size)
         self.drop_embedding = block.dropout.embedding
         self.drop_input = LockedDropout(block.dropout.input)
-        self.drop_output = nn.Sequential(LockedDropout(block.dropout.output), Dropout(block.dropout.plain_output))
+        self.drop_output = nn.Sequential(
+            LockedDropout(block.dropout.output), Dropout(block.dropout.plain_output)
+        )
         if block.init_range is not None:
             nn.init.uniform_(self.embedding.weight, -block.init_range, block.init_range)
             if self.head.weight is not None:
@@ -62,7 +66,9 @@ class LanguageModel(nn.Module):
 
     def embed(self, ids_BT: Tensor) -> Tensor:
         """Ids -> vectors_BTE, in training without the rows that are dropped."""
-        return F.embedding(ids_BT, drop_rows(self.embedding.weight, self.drop_embedding, self.training))
+        return F.embedding(
+            ids_BT, drop_rows(self.embedding.weight, self.drop_embedding, self.training)
+        )
 
     def logits(self, features: Tensor) -> Tensor:
         """(..., H) -> (..., V); tied, by the embedding's own weights."""
@@ -113,10 +119,17 @@ def build_model(block: params.Model, vocab_size: int) -> LanguageModel:
 
 def _core(block: params.Model) -> Any:
     kind = core_module(block.core).Core
-    own = set(inspect.signature(kind).parameters) - {"input_size", "hidden_size", "layers", "dropout"}
+    own = set(inspect.signature(kind).parameters) - {
+        "input_size",
+        "hidden_size",
+        "layers",
+        "dropout",
+    }
     where = f"params.yaml: models.{block.corpus}-{block.name}"
     if unknown := sorted(set(block.options) - own):
-        raise RecurrenceError(f"{where}.options: core {block.core!r} has no {unknown[0]!r}; {nearest(unknown[0], own)}")
+        raise RecurrenceError(
+            f"{where}.options: core {block.core!r} has no {unknown[0]!r}; {nearest(unknown[0], own)}"
+        )
     try:
         return kind(block.embedding, block.hidden, block.layers, block.dropout, **block.options)
     except (KeyError, TypeError, ValueError) as error:

@@ -17,7 +17,9 @@ from recurrence.model import LanguageModel, build_model, core_module
 
 def save_config(folder: Path, block: params.Model, vocab_size: int) -> None:
     """Write config.json: the params block and the size of the vocabulary."""
-    write_json(folder / "config.json", {"model": block.model_dump(mode="json"), "vocab_size": vocab_size})
+    write_json(
+        folder / "config.json", {"model": block.model_dump(mode="json"), "vocab_size": vocab_size}
+    )
 
 
 def save_weights(folder: Path, seed: int, model: torch.nn.Module) -> None:
@@ -42,7 +44,10 @@ def load_config(folder: Path) -> params.Model:
 
 def seeds_in(folder: Path) -> list[int]:
     """The training seeds whose weights are there, ascending."""
-    found = [re.fullmatch(r"seed(\d+)\.safetensors", path.name) for path in folder.glob("seed*.safetensors")]
+    found = [
+        re.fullmatch(r"seed(\d+)\.safetensors", path.name)
+        for path in folder.glob("seed*.safetensors")
+    ]
     return sorted(int(match[1]) for match in found if match)
 
 
@@ -64,7 +69,9 @@ def load_model(folder: Path, seed: int, device: torch.device | str = "cpu") -> L
             model = build_model(block, vocab_size)
             model.load_state_dict(weights)
     except (SafetensorError, RuntimeError, KeyError) as error:
-        raise RecurrenceError(f"{path}: not the weights of this model ({error}); train it again") from error
+        raise RecurrenceError(
+            f"{path}: not the weights of this model ({error}); train it again"
+        ) from error
     return model.to(device).eval()
 
 
@@ -77,4 +84,6 @@ def _config(folder: Path) -> tuple[params.Model, int]:
     try:
         return params.Model.model_validate(tree["model"]), int(tree["vocab_size"])
     except (ValidationError, KeyError, TypeError) as error:
-        raise RecurrenceError(f"{folder / 'config.json'}: not a model of this project; train it again") from error
+        raise RecurrenceError(
+            f"{folder / 'config.json'}: not a model of this project; train it again"
+        ) from error

@@ -60,7 +60,9 @@ class CountedModel(nn.Module, ABC):
         """Empty: nothing is carried."""
         return ()
 
-    def forward(self, ids_BT: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, ids_BT: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Log-probabilities (float32) of the token after each row, on the device of the ids; state passes through."""
         logits_BV = torch.from_numpy(np.log(self.distributions(ids_BT.cpu().numpy())))
         return logits_BV.to(ids_BT.device, torch.float32), state

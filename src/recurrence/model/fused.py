@@ -32,21 +32,29 @@ class FusedCore(nn.Module):
         super().__init__()
         self.output_size = hidden_size
         self.state_shapes = ((layers, hidden_size),) * (2 if self.kind is nn.LSTM else 1)
-        self.rnn = self.kind(input_size, hidden_size, layers, dropout=dropout.plain_between, batch_first=True)
+        self.rnn = self.kind(
+            input_size, hidden_size, layers, dropout=dropout.plain_between, batch_first=True
+        )
         self.between = Dropout(dropout.plain_between)
 
-    def forward(self, x_BTE: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, x_BTE: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         if self.training and self.rnn.dropout:
             return self._one_by_one(x_BTE, state)
         output_BTH, after = self.rnn(x_BTE, _packed(state))
         return output_BTH, after if isinstance(after, tuple) else (after,)
 
-    def _one_by_one(self, x_BTE: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _one_by_one(
+        self, x_BTE: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         after = []
         for i, carried in enumerate(zip(*(leaf_LBH[:, None] for leaf_LBH in state), strict=True)):
             x_BTE = self.between(x_BTE) if i else x_BTE
             weights = [*self.rnn.all_weights[i]]
-            x_BTE, *carried = KERNELS[self.kind](x_BTE, _packed(carried), weights, True, 1, 0.0, True, False, True)
+            x_BTE, *carried = KERNELS[self.kind](
+                x_BTE, _packed(carried), weights, True, 1, 0.0, True, False, True
+            )
             after.append(carried)
         return x_BTE, tuple(torch.cat(layers) for layers in zip(*after, strict=True))
 

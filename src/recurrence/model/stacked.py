@@ -55,7 +55,9 @@ class Stacked(LanguageModel):
         self._put_side_by_side()
 
     def _put_side_by_side(self) -> None:
-        for (path, _, leaf), *weights in zip(self.names, *(model.parameters() for model in self.models), strict=True):
+        for (path, _, leaf), *weights in zip(
+            self.names, *(model.parameters() for model in self.models), strict=True
+        ):
             cast(Part, self.get_submodule(path)).put(leaf, torch.stack(weights))
 
     def features(self, ids_BT: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
@@ -66,7 +68,9 @@ class Stacked(LanguageModel):
         weight_SVE = self.embedding.weight
         seeds, vocab_size, _ = weight_SVE.shape
         if self.drop_embedding and self.training:
-            weight_SVE = weight_SVE * masks((seeds, vocab_size, 1), self.drop_embedding, self.generators, weight_SVE)
+            weight_SVE = weight_SVE * masks(
+                (seeds, vocab_size, 1), self.drop_embedding, self.generators, weight_SVE
+            )
         first_S = torch.arange(0, seeds * vocab_size, vocab_size, device=ids_BT.device)
         ids_SX = ids_BT.reshape(seeds, -1) + first_S[:, None]
         return F.embedding(ids_SX.view(ids_BT.shape), weight_SVE.flatten(0, 1))
@@ -121,14 +125,20 @@ class RecurrentLayers(Layers):
         lanes, time, size = x_NTE.shape
         x_STBE = x_NTE.view(len(self.generators), -1, time, size).transpose(1, 2)
         after = []
-        for i, layer in enumerate(zip(*([state] if isinstance(state, Tensor) else state), strict=True)):
+        for i, layer in enumerate(
+            zip(*([state] if isinstance(state, Tensor) else state), strict=True)
+        ):
             if i and self.p and self.training:
                 x_STBE = x_STBE * self.masks(x_STBE.shape, x_STBE)
-            carried = tuple(each_NH.view(len(self.generators), -1, each_NH.shape[1]) for each_NH in layer)
+            carried = tuple(
+                each_NH.view(len(self.generators), -1, each_NH.shape[1]) for each_NH in layer
+            )
             x_STBE, carried = self._layer(i, x_STBE, carried)
             after.append([each_SBH.flatten(0, 1) for each_SBH in carried])
         new = tuple(torch.stack(each) for each in zip(*after, strict=True))
-        return x_STBE.transpose(1, 2).reshape(lanes, time, -1), new[0] if isinstance(state, Tensor) else new
+        return x_STBE.transpose(1, 2).reshape(lanes, time, -1), new[0] if isinstance(
+            state, Tensor
+        ) else new
 
     def _layer(self, i: int, x_STBE: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
         w_ih, w_hh, b_ih, b_hh = (getattr(self, f"{name}_l{i}") for name in WEIGHTS)
@@ -211,7 +221,11 @@ TOGETHER: dict[type[nn.Module], type[Part]] = {
 def linear(x: Tensor, weight_SEH: Tensor, bias_S1H: Tensor | None) -> Tensor:
     """(N, ..., E) or (S, ..., E) -> (..., H), each seed's rows by its own weights."""
     rows_SXE = x.reshape(len(weight_SEH), -1, x.shape[-1])
-    y_SXH = torch.bmm(rows_SXE, weight_SEH) if bias_S1H is None else torch.baddbmm(bias_S1H, rows_SXE, weight_SEH)
+    y_SXH = (
+        torch.bmm(rows_SXE, weight_SEH)
+        if bias_S1H is None
+        else torch.baddbmm(bias_S1H, rows_SXE, weight_SEH)
+    )
     return y_SXH.view(*x.shape[:-1], -1)
 
 

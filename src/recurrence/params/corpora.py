@@ -13,7 +13,9 @@ class Source(Block):
     kind: Literal["text", "archive", "human_numbers"]
     addresses: tuple[str, ...] = ()
     """Public address first, then further ones; a path is taken as a local file. Tried in order after the mirror."""
-    digests: tuple[Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")], ...] = ()
+    digests: tuple[
+        Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")], ...
+    ] = ()
     """Digests of the downloaded file, any of which is accepted; empty: not checked (a corpus of one's own)."""
     members: dict[Literal["train", "valid"], str] = {}
     """archive: a glob over member names for each part."""
@@ -97,7 +99,9 @@ class Prompts(Block):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.long_length is not None and self.long_length < self.length:
-            raise ValueError(f"long_length must be at least length ({self.length}), got {self.long_length}")
+            raise ValueError(
+                f"long_length must be at least length ({self.length}), got {self.long_length}"
+            )
         return self
 
 

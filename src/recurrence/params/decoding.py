@@ -30,9 +30,13 @@ class Strategy(Block):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.pick is None) == (self.search is None):
-            raise ValueError("either pick (argmax or sample) or search must be given, one of the two")
+            raise ValueError(
+                "either pick (argmax or sample) or search must be given, one of the two"
+            )
         if self.search is not None and len(self.search) != 1:
-            raise ValueError(f"search must be a one-key mapping like {{beam: {{width: 4}}}}, got {self.search}")
+            raise ValueError(
+                f"search must be a one-key mapping like {{beam: {{width: 4}}}}, got {self.search}"
+            )
         if (self.feeding == "rolling") != (self.window is not None):
             raise ValueError("window goes with feeding: rolling, which needs it")
         for entry in self.filters:
@@ -95,7 +99,9 @@ class Protocol(Block):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.size not in self.__pydantic_extra__:
-            raise ValueError(f"size: no size {self.size!r}; {nearest(self.size, self.__pydantic_extra__)}")
+            raise ValueError(
+                f"size: no size {self.size!r}; {nearest(self.size, self.__pydantic_extra__)}"
+            )
         return self
 
     @property

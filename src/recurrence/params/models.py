@@ -111,7 +111,9 @@ class Recipe(Block):
     """Temporal activation regularization: tar * mean((h_t - h_{t-1})^2) on the raw output."""
     sample_tokens: Count | None = None
     """Train, and validate after each epoch, on the first so many tokens only (for schedules on a small machine)."""
-    on_divergence: Annotated[OnDivergence | None, Field(exclude_if=lambda value: value is None)] = None
+    on_divergence: Annotated[OnDivergence | None, Field(exclude_if=lambda value: value is None)] = (
+        None
+    )
     """Absent: stop. Where it is absent, config.json has no such key."""
 
     @model_validator(mode="after")
@@ -119,7 +121,9 @@ class Recipe(Block):
         if self.phases[0].optimizer is None:
             raise ValueError("phases.0.optimizer must be given: there is no earlier phase to keep")
         if self.phases[0].schedule.lr == "leftover":
-            raise ValueError("phases.0.schedule.lr must be a number: there is no earlier phase to inherit from")
+            raise ValueError(
+                "phases.0.schedule.lr must be a number: there is no earlier phase to inherit from"
+            )
         return self
 
 

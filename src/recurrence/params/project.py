@@ -54,7 +54,9 @@ class Params(Block):
             where = f"models.{key}"
             _known(where, "corpus", block.corpus, self.corpora)
             if key != f"{block.corpus}-{block.name}":
-                raise ValueError(f"{where}: the key must be corpus-name, here {block.corpus}-{block.name}")
+                raise ValueError(
+                    f"{where}: the key must be corpus-name, here {block.corpus}-{block.name}"
+                )
             _known(where, "core", block.core, core_names())
         for key, sampled in self.sampling.items():
             self._check_sampling(f"sampling.{key}", key, sampled)
@@ -66,11 +68,19 @@ class Params(Block):
         model = self.models[key]
         for field in ("corpus", "name", "core"):
             if (ours := getattr(sampled, field)) != (must := getattr(model, field)):
-                raise ValueError(f"{where}.{field}: must be the model's own, {must!r}, got {ours!r}")
-        others = [each.name for each in self.models.values() if each.corpus == model.corpus and each is not model]
+                raise ValueError(
+                    f"{where}.{field}: must be the model's own, {must!r}, got {ours!r}"
+                )
+        others = [
+            each.name
+            for each in self.models.values()
+            if each.corpus == model.corpus and each is not model
+        ]
         for field in ("judge", "amateur"):
             if (name := getattr(sampled, field)) == model.name:
-                raise ValueError(f"{where}.{field}: must be another model than {name!r} itself; {nearest('', others)}")
+                raise ValueError(
+                    f"{where}.{field}: must be another model than {name!r} itself; {nearest('', others)}"
+                )
             _known(where, field, name, others, f"model of {model.corpus}")
         for name in sampled.strategies or ():
             _known(where, "strategies", name, self.strategies, "strategy")
@@ -83,7 +93,9 @@ def _known(where: str, field: str, name: str, valid: Any, kind: str | None = Non
 
 def core_names() -> list[str]:
     """The cores there are: the files of cores/."""
-    return sorted(p.stem for p in (Path(__file__).parents[1] / "cores").glob("*.py") if p.stem != "__init__")
+    return sorted(
+        p.stem for p in (Path(__file__).parents[1] / "cores").glob("*.py") if p.stem != "__init__"
+    )
 
 
 class _NoDoubles(yaml.SafeLoader):
@@ -93,7 +105,9 @@ class _NoDoubles(yaml.SafeLoader):
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark
+                )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -109,7 +123,9 @@ def parse(text: str, where: str = "params.yaml") -> Params:
     except yaml.YAMLError as error:
         raise RecurrenceError(f"{where}: not YAML: {error}") from error
     if not isinstance(tree, dict):
-        raise RecurrenceError(f"{where}: must be a mapping with the keys {', '.join(Params.model_fields)}")
+        raise RecurrenceError(
+            f"{where}: must be a mapping with the keys {', '.join(Params.model_fields)}"
+        )
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
@@ -127,9 +143,13 @@ def load() -> Params:
     try:
         return _load(path, path.stat().st_mtime_ns)
     except OSError as error:
-        raise RecurrenceError(f"{path}: cannot be read ({error.strerror}); is RECURRENCE_ROOT right?") from error
+        raise RecurrenceError(
+            f"{path}: cannot be read ({error.strerror}); is RECURRENCE_ROOT right?"
+        ) from error
     except UnicodeDecodeError as error:
-        raise RecurrenceError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+        raise RecurrenceError(
+            f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
 
 
 def corpus(key: str) -> Corpus:

@@ -38,7 +38,11 @@ def _best(results: Results) -> Answer | None:
     runner_up = min((m for m in results.trained if m is not best), key=exact_nats, default=None)
     next_best = (f"Next: {runner_up.name}, {nats(exact_nats(runner_up))}.",) if runner_up else ()
     headline = f"{best.name}: {nats(exact['nats'])} nats per {token}"
-    return Answer("Which model predicts best?", headline, ((over if best.seeds > 1 else "") + bits, right, *next_best))
+    return Answer(
+        "Which model predicts best?",
+        headline,
+        ((over if best.seeds > 1 else "") + bits, right, *next_best),
+    )
 
 
 def _floor(results: Results) -> Answer | None:
@@ -48,10 +52,17 @@ def _floor(results: Results) -> Answer | None:
     bound, gain = exact_nats(floor), exact_nats(floor) - exact_nats(best)
     behind = [m.name for m in results.trained if exact_nats(m) >= bound]
     all_, ahead = len(results.trained), len(results.trained) - len(behind)
-    verdict = f"Yes, by {nats(gain)} nats" if gain > 0 else f"No: counting is better by {nats(-gain)} nats"
+    verdict = (
+        f"Yes, by {nats(gain)} nats"
+        if gain > 0
+        else f"No: counting is better by {nats(-gain)} nats"
+    )
     beaten = f"{ahead} of {all_} trained models {'beats' if ahead == 1 else 'beat'} it"
     beaten += f"; not {joined(behind)}." if behind and ahead else "."
-    details = (f"{floor.name}, the best of the counted baselines, needs {nats(bound)} nats.", beaten)
+    details = (
+        f"{floor.name}, the best of the counted baselines, needs {nats(bound)} nats.",
+        beaten,
+    )
     return Answer("Does it beat counting?", verdict, details)
 
 
@@ -62,8 +73,13 @@ def _notebooks(results: Results) -> Answer | None:
     met = sum(_delta(m, "nats") <= NATS_TOLERANCE for m in compared)
     worst = max(compared, key=lambda m: _delta(m, "nats"))
     losses = f"{met} of {len(compared)} losses at most {NATS_TOLERANCE} nats above the notebook's"
-    details = ["Measured as the notebook measured it, on its own batches.", *_against_seeds(compared)]
-    details.append(f"Largest difference upwards: {worst.name}, {signed(_delta(worst, 'nats'))} nats.")
+    details = [
+        "Measured as the notebook measured it, on its own batches.",
+        *_against_seeds(compared),
+    ]
+    details.append(
+        f"Largest difference upwards: {worst.name}, {signed(_delta(worst, 'nats'))} nats."
+    )
     printed = [m for m in compared if m.scores["delta"]["accuracy"] is not None]
     if not printed:
         return Answer("Do the notebooks' figures come back?", losses, tuple(details))

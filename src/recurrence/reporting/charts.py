@@ -14,8 +14,14 @@ def charts(results: Results) -> dict[str, Any]:
     looping = len(results.loops) > 0
     single = {
         "ranking": ("Exact loss of the models", figures.ranking(results)),
-        "onsets": ("Onset of the loops by model", loop_figures.onsets(results) if looping else None),
-        "periods": ("Period of the loops by model", loop_figures.periods(results) if looping else None),
+        "onsets": (
+            "Onset of the loops by model",
+            loop_figures.onsets(results) if looping else None,
+        ),
+        "periods": (
+            "Period of the loops by model",
+            loop_figures.periods(results) if looping else None,
+        ),
     }
     frontiers = {m.name: frontier(m, results) for m in results.trained}
     survivals = {m.name: loop_figures.survival(m, results) for m in results.trained}
@@ -28,7 +34,11 @@ def charts(results: Results) -> dict[str, Any]:
 
 
 def _svgs(kind: str, label: str, drawn: dict[str, Any]) -> dict[str, Markup]:
-    return {m: _svg(chart, f"{kind}-{m}", label.format(m)) for m, chart in drawn.items() if chart is not None}
+    return {
+        m: _svg(chart, f"{kind}-{m}", label.format(m))
+        for m, chart in drawn.items()
+        if chart is not None
+    }
 
 
 def _svg(chart: drawing.Chart, name: str, label: str) -> Markup:

@@ -50,10 +50,15 @@ def band(model: ModelResults) -> Band | None:
 def choose(model: ModelResults) -> Choice | None:
     """The recommended setting of a model; None where its samples have no prices."""
     human = band(model)
-    priced = {name: r for name, r in model.rates.items() if name != HUMAN and r["price"] is not None}
+    priced = {
+        name: r for name, r in model.rates.items() if name != HUMAN and r["price"] is not None
+    }
     if human is None or not priced:
         return None
-    ranked = sorted(priced, key=lambda name: (priced[name]["loop_rate"], abs(priced[name]["price"] - human.median)))
+    ranked = sorted(
+        priced,
+        key=lambda name: (priced[name]["loop_rate"], abs(priced[name]["price"] - human.median)),
+    )
     free = [name for name in ranked if priced[name]["loop_rate"] == 0]
     good = tuple(name for name in free if human.place(priced[name]["price"]) == "within")
     best = good[0] if good else ranked[0]

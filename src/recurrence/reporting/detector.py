@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.loops.card import FALSE_NEAR, KINDS, LAYINGS
-from recurrence.loops.statistics import wilson
 from recurrence.reporting.formats import count, number, percent
 from recurrence.reporting.heat import Cell, found_cell, rate_cell, whole_percent
 from recurrence.reporting.results import FAMILIES, HUMAN, Results
+from recurrence.study.calibration import FALSE_NEAR, KINDS, LAYINGS
+from recurrence.study.statistics import wilson
 
 RULES = {
     "exact": "exact loop",
@@ -39,9 +39,15 @@ def values(results: Results) -> dict[str, Any] | None:
     return {
         "card": card,
         "limits": _limits(card, results.unit),
-        "anyhow": [_anyhow(card["human"][part]["laid_anyhow"], text) for part, text in PARTS.items()],
+        "anyhow": [
+            _anyhow(card["human"][part]["laid_anyhow"], text) for part, text in PARTS.items()
+        ],
         "false": [_false(rule, label, card["human"]) for rule, label in RULES.items()],
-        "recall": [_recalled(name, **card["recall"][name]) for name in RECALL if card["recall"][name]["trials"]],
+        "recall": [
+            _recalled(name, **card["recall"][name])
+            for name in RECALL
+            if card["recall"][name]["trials"]
+        ],
         "maps": [_map(edits, rows) for edits, rows in planted.groupby("edits")],
         "edits": [f"{100 * edits:g} %" for edits in sorted(planted["edits"].unique())],
         "by_rule": [(RULES[rule], rule in OURS, _by_edits(planted, rule)) for rule in PLANTED],
@@ -56,7 +62,11 @@ def _limits(card: dict[str, Any], unit: str) -> list[str]:
     """What counts as what, and where the figures come from."""
     found, nouns = card["detector"], {"char": "characters", "word": "words"}[unit]
     human = card["human"]["train"]
-    raised = "more than the default" if found["floor"] > card["default_floor"] else "the default for this unit"
+    raised = (
+        "more than the default"
+        if found["floor"] > card["default_floor"]
+        else "the default for this unit"
+    )
     exact = f"Exact: a unit comes back to back, at least two copies, {found['floor']} or more {nouns} being repeats. "
     exact += f"The floor is {raised}: the longest such run in {count(human['laid_anyhow']['windows'])} windows of the "
     exact += f"training text, {ANYHOW}, has {human['largest_matched']}."
@@ -65,13 +75,15 @@ def _limits(card: dict[str, Any], unit: str) -> list[str]:
     near += f"at most one in {count(FALSE_NEAR)} of these windows passes."
     recycling = f"Recycling: reuse without a period, rep-{found['rep_n']} above {number(found['rep_limit'])}"
     if found["zlib_limit"] is not None:
-        recycling += (
-            f" or a zlib ratio above {number(found['zlib_limit'])}, which human windows of that length keep below"
-        )
+        recycling += f" or a zlib ratio above {number(found['zlib_limit'])}, which human windows of that length keep below"
     return [exact, near, f"{recycling}."]
 
 
-RECALL = {"exact_above_floor": "exact loops", "near_05": "with 5 % edited", "near_10": "with 10 % edited"}
+RECALL = {
+    "exact_above_floor": "exact loops",
+    "near_05": "with 5 % edited",
+    "near_10": "with 10 % edited",
+}
 
 
 def _recalled(name: str, found: int, trials: int) -> str:
@@ -81,7 +93,9 @@ def _recalled(name: str, found: int, trials: int) -> str:
 
 def _false(rule: str, label: str, human: dict[str, Any]) -> dict[str, Any]:
     """False positives of one rule on the windows of both parts."""
-    return {"label": label, "ours": rule in OURS} | {part: _found(human[part], rule) for part in PARTS}
+    return {"label": label, "ours": rule in OURS} | {
+        part: _found(human[part], rule) for part in PARTS
+    }
 
 
 def _anyhow(windows: dict[str, Any], text: str) -> str:
@@ -93,7 +107,13 @@ def _anyhow(windows: dict[str, Any], text: str) -> str:
 def _found(windows: dict[str, Any], rule: str) -> dict[str, Any]:
     found, trials = windows["false_positives"][rule], windows["windows"]
     low, high = wilson(found, trials) if trials else (0.0, 1.0)
-    return {"found": found, "trials": trials, "rate": found / trials if trials else None, "low": low, "high": high}
+    return {
+        "found": found,
+        "trials": trials,
+        "rate": found / trials if trials else None,
+        "low": low,
+        "high": high,
+    }
 
 
 def _map(edits: Any, rows: pd.DataFrame) -> dict[str, Any]:
@@ -103,7 +123,11 @@ def _map(edits: Any, rows: pd.DataFrame) -> dict[str, Any]:
     for period, line in rows.groupby("period"):
         cells = [_planted_cell(line[line["copies"] == each]) for each in copies]
         grid.append((period, cells))
-    return {"edits": f"{100 * edits:g} %", "copies": [number(each) for each in copies], "rows": grid}
+    return {
+        "edits": f"{100 * edits:g} %",
+        "copies": [number(each) for each in copies],
+        "rows": grid,
+    }
 
 
 def _planted_cell(rows: pd.DataFrame) -> Cell | None:
@@ -113,7 +137,9 @@ def _planted_cell(rows: pd.DataFrame) -> Cell | None:
     found, trials = int(rows["any"].sum()), int(rows["trials"].sum())
     words = f"{found} of {trials} found: {rows['exact'].sum()} exact, {rows['near'].sum()} near"
     if not rows["above_floor"].any():
-        return Cell(whole_percent(found / trials), f"below the floor; {words}", "#ffffff", False, "under")
+        return Cell(
+            whole_percent(found / trials), f"below the floor; {words}", "#ffffff", False, "under"
+        )
     return found_cell(found, trials, words)
 
 
@@ -157,5 +183,13 @@ def _own(results: Results, rule: str) -> list[Cell]:
 
 def _certified(results: Results) -> dict[str, int]:
     """Over all models: samples whose hidden state was looked at, those where it recurs, and those judged alike."""
-    found = [r["certified"] for m in results.models for name, r in m.rates.items() if name != HUMAN and r["certified"]]
-    return {figure: sum(int(each[figure]) for each in found) for figure in ("samples", "certified", "agree")}
+    found = [
+        r["certified"]
+        for m in results.models
+        for name, r in m.rates.items()
+        if name != HUMAN and r["certified"]
+    ]
+    return {
+        figure: sum(int(each[figure]) for each in found)
+        for figure in ("samples", "certified", "agree")
+    }

@@ -24,18 +24,30 @@ def ranking(results: Results) -> Chart:
     shown = [m for m in results.models if not m.counts or m is results.to_beat]
     seeds = pd.DataFrame(
         [
-            {"model": m.name, "nats": seed["exact"]["nats"], "kind": "counted" if m.counts else "trained"}
+            {
+                "model": m.name,
+                "nats": seed["exact"]["nats"],
+                "kind": "counted" if m.counts else "trained",
+            }
             for m in shown
             for seed in m.scores["seeds"]
         ]
     )
     order = [m.name for m in sorted(shown, key=exact_nats)]
-    nats = alt.X("nats:Q", title="exact nats per token", scale=alt.Scale(zero=False, nice=False, padding=12))
+    nats = alt.X(
+        "nats:Q", title="exact nats per token", scale=alt.Scale(zero=False, nice=False, padding=12)
+    )
     y = alt.Y("model:N", sort=order, title=None, axis=name_axis())
-    colour = alt.Color("kind:N", scale=alt.Scale(domain=["trained", "counted"], range=[BLUE, "#6b7683"]), legend=None)
+    colour = alt.Color(
+        "kind:N",
+        scale=alt.Scale(domain=["trained", "counted"], range=[BLUE, "#6b7683"]),
+        legend=None,
+    )
     base = alt.Chart(seeds, width=WIDTH, height=alt.Step(22)).encode(y=y, color=colour)
     each = base.mark_tick(thickness=1.5, size=13, opacity=0.55).encode(x=nats)
-    means = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X("mean(nats):Q"), shape=_shape())
+    means = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x=alt.X("mean(nats):Q"), shape=_shape()
+    )
     return alt.layer(*_floor_line(results), each, means)
 
 
@@ -45,7 +57,11 @@ def name_axis() -> alt.Axis:
 
 
 def _shape() -> alt.Shape:
-    return alt.Shape("kind:N", scale=alt.Scale(domain=["trained", "counted"], range=["circle", "square"]), legend=None)
+    return alt.Shape(
+        "kind:N",
+        scale=alt.Scale(domain=["trained", "counted"], range=["circle", "square"]),
+        legend=None,
+    )
 
 
 def _floor_line(results: Results) -> list[Chart]:
@@ -61,15 +77,28 @@ def panels(results: Results) -> dict[str, Chart]:
     if not len(means):
         return {}
     scale = alt.Scale(domain=_loss_domain(results, means), zero=False, nice=False)
-    return {m.name: _panel(m.name, means, results, scale) for m in results.trained if (means["model"] == m.name).any()}
+    return {
+        m.name: _panel(m.name, means, results, scale)
+        for m in results.trained
+        if (means["model"] == m.name).any()
+    }
 
 
 def _panel(name: str, means: pd.DataFrame, results: Results, scale: alt.Scale) -> Chart:
     own = means[means["model"] == name]
     last = int(own["epoch"].max())
-    others = means[(means["model"] != name) & (means["protocol"] == "ordered") & (means["epoch"] <= last)]
-    x = alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=[1, max(last, 2)], nice=False), axis=_epochs(last))
-    y = alt.Y("mean:Q", title=None, scale=scale, axis=alt.Axis(tickCount=4, ticks=False, domain=False))
+    others = means[
+        (means["model"] != name) & (means["protocol"] == "ordered") & (means["epoch"] <= last)
+    ]
+    x = alt.X(
+        "epoch:Q",
+        title="epoch",
+        scale=alt.Scale(domain=[1, max(last, 2)], nice=False),
+        axis=_epochs(last),
+    )
+    y = alt.Y(
+        "mean:Q", title=None, scale=scale, axis=alt.Axis(tickCount=4, ticks=False, domain=False)
+    )
     context = alt.Chart(others).mark_line(color=GREY, strokeWidth=1, opacity=0.6, clip=True)
     layers = [context.encode(x=x, y=y, detail="model:N")]
     for protocol, dash in (("ordered", [1, 0]), ("as_notebook", [4, 3])):
@@ -95,7 +124,11 @@ def _printed(results: Results, name: str, last: int, y: alt.Y) -> list[Chart]:
     if not notebook:
         return []
     mark = alt.Chart(pd.DataFrame({"epoch": [last], "mean": [notebook["nats"]]}))
-    return [mark.mark_point(shape="diamond", size=110, color=ORANGE, filled=True, opacity=1).encode(x="epoch:Q", y=y)]
+    return [
+        mark.mark_point(shape="diamond", size=110, color=ORANGE, filled=True, opacity=1).encode(
+            x="epoch:Q", y=y
+        )
+    ]
 
 
 def _epochs(last: int) -> alt.Axis:
@@ -106,8 +139,15 @@ def _epochs(last: int) -> alt.Axis:
 def _loss_domain(results: Results, means: pd.DataFrame) -> list[float]:
     """From the least loss shown to the greatest, but not beyond what a uniform guess costs."""
     printed = [m.scores["notebook"]["nats"] for m in results.trained if m.scores["notebook"]]
-    low = min(float(means[["low", "train"]].min().min()), *printed) if printed else float(means["low"].min())
-    high = min(float(means[["high", "train"]].max().max()), 1.05 * math.log(max(2, results.counts["vocab"])))
+    low = (
+        min(float(means[["low", "train"]].min().min()), *printed)
+        if printed
+        else float(means["low"].min())
+    )
+    high = min(
+        float(means[["high", "train"]].max().max()),
+        1.05 * math.log(max(2, results.counts["vocab"])),
+    )
     return [low - 0.04 * (high - low), max(high, *printed, low + 0.1)]
 
 
@@ -115,10 +155,19 @@ def curves(results: Results) -> Chart:
     """All learning curves in one chart, for the README."""
     means = tables.curve_means(results)
     means = means[means["protocol"] == "ordered"]
-    names = [m.name for m in sorted(results.trained, key=exact_nats) if (means["model"] == m.name).any()]
+    names = [
+        m.name for m in sorted(results.trained, key=exact_nats) if (means["model"] == m.name).any()
+    ]
     hues = alt.Scale(domain=names, range=[HUES[i % len(HUES)] for i in range(len(names))])
-    dashes = alt.Scale(domain=names, range=[[[1, 0], [6, 3], [2, 2]][i // len(HUES) % 3] for i in range(len(names))])
-    scale = alt.Scale(domain=_loss_domain(results, means), nice=False, zero=False) if names else alt.Undefined
+    dashes = alt.Scale(
+        domain=names,
+        range=[[[1, 0], [6, 3], [2, 2]][i // len(HUES) % 3] for i in range(len(names))],
+    )
+    scale = (
+        alt.Scale(domain=_loss_domain(results, means), nice=False, zero=False)
+        if names
+        else alt.Undefined
+    )
     encoding = alt.Chart(means, width=560, height=300).encode(
         x=alt.X("epoch:Q", axis=_epochs(int(means["epoch"].max()) if names else 1)),
         y=alt.Y("mean:Q", title="validation nats per token", scale=scale),

@@ -40,7 +40,9 @@ perplexity = _or_dash(lambda value: f"{value:.2f}" if value < 100 else f"{value:
 number = _or_dash(lambda value: f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}")
 points = _or_dash(lambda value: f"{100 * value:+.0f}" if abs(value) >= 0.0005 else "0")
 """A difference of two shares, in points."""
-probability = _or_dash(lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}")
+probability = _or_dash(
+    lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+)
 count = _or_dash(lambda value: f"{value:,.0f}")
 percent = _or_dash(_percent)
 seconds = _or_dash(_seconds)

@@ -25,11 +25,22 @@ def frontier(model: ModelResults, results: Results) -> Chart | None:
     domain = [low - edge, high + edge]
     x = _price("price", domain)
     ticks = alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1], domain=False, ticks=False)
-    y = alt.Y("rate:Q", title="samples that loop", axis=ticks, scale=alt.Scale(domain=RATES, nice=False))
-    points = alt.Chart(table).mark_point(filled=True, size=55, opacity=0.8, stroke="white", strokeWidth=0.5)
+    y = alt.Y(
+        "rate:Q", title="samples that loop", axis=ticks, scale=alt.Scale(domain=RATES, nice=False)
+    )
+    points = alt.Chart(table).mark_point(
+        filled=True, size=55, opacity=0.8, stroke="white", strokeWidth=0.5
+    )
     points = points.encode(x=x, y=y, color=_hue(), shape=_shape())
     named = _labels(table, domain)
-    return alt.layer(*_human(human, domain), points, *_recommended(model, x, y), *named, width=WIDTH, height=HEIGHT)
+    return alt.layer(
+        *_human(human, domain),
+        points,
+        *_recommended(model, x, y),
+        *named,
+        width=WIDTH,
+        height=HEIGHT,
+    )
 
 
 def _priced(model: ModelResults, results: Results, choice: Choice | None) -> pd.DataFrame:
@@ -49,11 +60,15 @@ def _price(column: str, domain: list[float]) -> alt.X:
 
 
 def _hue() -> alt.Color:
-    return alt.Color("family:N", scale=alt.Scale(domain=list(HUES), range=list(HUES.values())), legend=None)
+    return alt.Color(
+        "family:N", scale=alt.Scale(domain=list(HUES), range=list(HUES.values())), legend=None
+    )
 
 
 def _shape() -> alt.Shape:
-    return alt.Shape("family:N", scale=alt.Scale(domain=list(SHAPES), range=list(SHAPES.values())), legend=None)
+    return alt.Shape(
+        "family:N", scale=alt.Scale(domain=list(SHAPES), range=list(SHAPES.values())), legend=None
+    )
 
 
 def _human(human: Band, domain: list[float]) -> list[Chart]:
@@ -73,7 +88,9 @@ def _recommended(model: ModelResults, x: alt.X, y: alt.Y) -> list[Chart]:
     choice = choose(model)
     if choice is None or not choice.qualifies:
         return []
-    place = alt.Chart(pd.DataFrame([{"price": choice.rates["price"], "rate": choice.rates["loop_rate"]}]))
+    place = alt.Chart(
+        pd.DataFrame([{"price": choice.rates["price"], "rate": choice.rates["loop_rate"]}])
+    )
     return [place.mark_point(size=190, color=GREEN, strokeWidth=2, opacity=1).encode(x=x, y=y)]
 
 

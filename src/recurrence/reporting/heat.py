@@ -59,7 +59,11 @@ def widest(found: list[Block]) -> str:
 def _column(model: ModelResults) -> dict[str, Cell]:
     human, choice = band(model), choose(model)
     best = choice.strategy if choice and choice.qualifies else None
-    return {name: _cell(rates, human, name == best) for name, rates in model.rates.items() if name != HUMAN}
+    return {
+        name: _cell(rates, human, name == best)
+        for name, rates in model.rates.items()
+        if name != HUMAN
+    }
 
 
 def _cell(rates: dict[str, Any], human: Band | None, chosen: bool) -> Cell:
@@ -92,4 +96,6 @@ def shade(rate: float, colours: list[str]) -> str:
     at = rate * (len(colours) - 1)
     below = min(int(at), len(colours) - 2)
     low, high = (bytes.fromhex(c[1:]) for c in colours[below : below + 2])
-    return "#" + bytes(round(a + (b - a) * (at - below)) for a, b in zip(low, high, strict=True)).hex()
+    return (
+        "#" + bytes(round(a + (b - a) * (at - below)) for a, b in zip(low, high, strict=True)).hex()
+    )

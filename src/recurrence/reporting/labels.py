@@ -69,11 +69,19 @@ def _around(mark: Mark) -> Iterator[Label]:
         yield Label(mark.text, mark.x, mark.y + dy, "center")
 
 
-def _fits(label: Label, size: tuple[int, int], placed: Sequence[Label], others: Sequence[tuple[float, float]]) -> bool:
+def _fits(
+    label: Label,
+    size: tuple[int, int],
+    placed: Sequence[Label],
+    others: Sequence[tuple[float, float]],
+) -> bool:
     left, top, right, bottom = label.box
     if left < 0 or right > size[0] or top < 0 or bottom > size[1]:
         return False
     if any(left - 4 < x < right + 4 and top - 3 < y < bottom + 3 for x, y in others):
         return False
     boxes = [other.box for other in placed]
-    return not any(left < x1 + 4 and x0 < right + 4 and top < y1 + 1 and y0 < bottom + 1 for x0, y0, x1, y1 in boxes)
+    return not any(
+        left < x1 + 4 and x0 < right + 4 and top < y1 + 1 and y0 < bottom + 1
+        for x0, y0, x1, y1 in boxes
+    )

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from recurrence.loops.statistics import wilson
 from recurrence.params import Strategy
 from recurrence.reporting import tables
 from recurrence.reporting.answers import Answer
 from recurrence.reporting.formats import count, few, joined, number, percent, units
 from recurrence.reporting.price_answers import cost, setting
 from recurrence.reporting.results import FAMILIES, HUMAN, Results
+from recurrence.study.statistics import wilson
 
 MOSTLY, SELDOM = 0.5, 0.05
 """A strategy loops if it does in half of the samples; it does so hardly ever below one in twenty."""
@@ -42,7 +42,9 @@ def _loops(results: Results, table: pd.DataFrame) -> Answer:
         details.append(f"At times: {_rates(seldom)}.")
     details += _by_model(results)
     if not len(often):
-        return Answer(question, f"None mostly; {looping.iloc[0]['strategy']} at times", tuple(details))
+        return Answer(
+            question, f"None mostly; {looping.iloc[0]['strategy']} at times", tuple(details)
+        )
     return Answer(question, _headline(list(often["strategy"]), len(table)), tuple(details))
 
 
@@ -56,7 +58,11 @@ def _sentence(family: str, rows: pd.DataFrame, unit: str) -> str:
 
 def _by_model(results: Results) -> Iterator[str]:
     """How many strategies loop mostly, where models differ in that."""
-    rates = {m.name: [r["loop_rate"] for s, r in m.rates.items() if s != HUMAN] for m in results.trained if m.rates}
+    rates = {
+        m.name: [r["loop_rate"] for s, r in m.rates.items() if s != HUMAN]
+        for m in results.trained
+        if m.rates
+    }
     mostly = {name: sum(rate >= MOSTLY for rate in found) for name, found in rates.items()}
     if len(set(mostly.values())) > 1:
         counts = [f"{name} {often} of {len(rates[name])}" for name, often in mostly.items()]
@@ -78,12 +84,20 @@ def _no_loops(results: Results, table: pd.DataFrame) -> Answer:
     question, human = "Which does not?", tuple(_human(results))
     free, least = table[table["rate"] == 0], table.iloc[-1]
     if not len(free):
-        return Answer(question, f"All do; {least['strategy']} least, {percent(least['rate'])}", human)
+        return Answer(
+            question, f"All do; {least['strategy']} least, {percent(least['rate'])}", human
+        )
     fewest = int(free["samples"].min())
-    more, each = (" or more" if free["samples"].max() > fewest else ""), (" of each" if len(free) > 1 else "")
+    more, each = (
+        (" or more" if free["samples"].max() > fewest else ""),
+        (" of each" if len(free) > 1 else ""),
+    )
     bound = f"No loop in {count(fewest)}{more} samples{each}, so at most {percent(wilson(0, fewest)[1])} loop "
     bound += "(95 % confidence)."
-    names = [f"{FAMILIES[f].capitalize()}: {few(list(rows['strategy']))}." for f, rows in _by_family(free)]
+    names = [
+        f"{FAMILIES[f].capitalize()}: {few(list(rows['strategy']))}."
+        for f, rows in _by_family(free)
+    ]
     return Answer(question, _headline(list(free["strategy"]), len(table)), (bound, *names, *human))
 
 
@@ -118,15 +132,24 @@ def _guess(results: Results, table: pd.DataFrame) -> Answer | None:
     if not len(groups["top"]) or not len(groups["top_k"]):
         return None
     top, drawn = _rate(groups["top"]), _rate(groups["top_k"])
-    taken, sampled = f"taking the top one, {percent(top)}", f"sampling among the top ones, {percent(drawn)}"
+    taken, sampled = (
+        f"taking the top one, {percent(top)}",
+        f"sampling among the top ones, {percent(drawn)}",
+    )
     if top >= MOSTLY and drawn < SELDOM:
         answer = f"Not sampling, but {taken} against {percent(drawn)}"
     elif top >= MOSTLY:
         answer = f"Yes: {taken}; {'' if drawn >= MOSTLY else 'at times '}{sampled}"
     else:
         answer = f"Hardly: {taken}; {sampled}"
-    details = [f"{label}: {_rates(groups[name])}." for name, label in _LABELS.items() if len(groups[name])]
-    return Answer("Does sampling the top valued outputs lead to loops?", answer, (*details, *_controls(groups)))
+    details = [
+        f"{label}: {_rates(groups[name])}." for name, label in _LABELS.items() if len(groups[name])
+    ]
+    return Answer(
+        "Does sampling the top valued outputs lead to loops?",
+        answer,
+        (*details, *_controls(groups)),
+    )
 
 
 _LABELS = {
@@ -148,8 +171,15 @@ def _rate(table: pd.DataFrame) -> float:
 
 def _rates(table: pd.DataFrame) -> str:
     """a and b 100 %, c 44 %: names by their rate, the highest first."""
-    shown = table.sort_values("rate", ascending=False, kind="stable").assign(share=lambda t: t["rate"].map(percent))
-    return few([f"{few(list(rows['strategy']))} {share}" for share, rows in shown.groupby("share", sort=False)])
+    shown = table.sort_values("rate", ascending=False, kind="stable").assign(
+        share=lambda t: t["rate"].map(percent)
+    )
+    return few(
+        [
+            f"{few(list(rows['strategy']))} {share}"
+            for share, rows in shown.groupby("share", sort=False)
+        ]
+    )
 
 
 def _controls(groups: dict[str, pd.DataFrame]) -> Iterator[str]:

@@ -14,9 +14,20 @@ from recurrence.reporting.figures import BLUE, INK, ORANGE, name_axis
 from recurrence.reporting.heat import RATE_RANGE
 from recurrence.reporting.results import FAMILIES, HUMAN, UNKNOWN, ModelResults, Results
 
-HUES = {"greedy": ORANGE, "greedy with filters": "#e69f00", "search": "#b0478a", "pure sampling": INK}
+HUES = {
+    "greedy": ORANGE,
+    "greedy with filters": "#e69f00",
+    "search": "#b0478a",
+    "pure sampling": INK,
+}
 HUES |= {"truncated sampling": BLUE, UNKNOWN: "#8a94a0"}
-SHAPES = dict(zip(FAMILIES, ["square", "diamond", "triangle-up", "cross", "circle", "triangle-down"], strict=True))
+SHAPES = dict(
+    zip(
+        FAMILIES,
+        ["square", "diamond", "triangle-up", "cross", "circle", "triangle-down"],
+        strict=True,
+    )
+)
 WIDTH, HEIGHT = 236, 150
 MOST_CURVES = 6
 
@@ -32,15 +43,29 @@ def survival(model: ModelResults, results: Results) -> Chart | None:
     ticks = [tick for tick in (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000) if tick <= length]
     scale = alt.Scale(type="symlog", domain=[0, length], nice=False)
     x = alt.X(
-        "t:Q", title=f"{_nouns(results)} written", scale=scale, axis=alt.Axis(values=ticks, format="d", grid=False)
+        "t:Q",
+        title=f"{_nouns(results)} written",
+        scale=scale,
+        axis=alt.Axis(values=ticks, format="d", grid=False),
     )
     tenths = alt.Axis(format=".0%", values=[0, 0.5, 1], domain=False, ticks=False)
     y = alt.Y("share:Q", title=None, scale=alt.Scale(domain=[0, 1.02], nice=False), axis=tenths)
-    legend = alt.Legend(orient="bottom", columns=1, symbolStrokeWidth=2, labelLimit=190, symbolSize=200, rowPadding=1)
+    legend = alt.Legend(
+        orient="bottom",
+        columns=1,
+        symbolStrokeWidth=2,
+        labelLimit=190,
+        symbolSize=200,
+        rowPadding=1,
+    )
     colour = alt.Color("strategy:N", scale=alt.Scale(domain=shown, range=hues), legend=legend)
-    dash = alt.StrokeDash("strategy:N", scale=alt.Scale(domain=shown, range=_dashes(hues)), legend=legend)
+    dash = alt.StrokeDash(
+        "strategy:N", scale=alt.Scale(domain=shown, range=_dashes(hues)), legend=legend
+    )
     lines = alt.Chart(pd.DataFrame(rows), width=WIDTH, height=HEIGHT)
-    return lines.mark_line(interpolate="step-after", strokeWidth=2).encode(x=x, y=y, color=colour, strokeDash=dash)
+    return lines.mark_line(interpolate="step-after", strokeWidth=2).encode(
+        x=x, y=y, color=colour, strokeDash=dash
+    )
 
 
 def _nouns(results: Results) -> str:
@@ -49,7 +74,9 @@ def _nouns(results: Results) -> str:
 
 def _most_looping(model: ModelResults, results: Results) -> list[str]:
     """Names of the strategies to draw: the most looping of each family in turn, so that every family is seen."""
-    rates = {name: model.rates[name]["loop_rate"] for name in results.strategies if name in model.rates}
+    rates = {
+        name: model.rates[name]["loop_rate"] for name in results.strategies if name in model.rates
+    }
     ranked = sorted((name for name in rates if rates[name] > 0), key=lambda name: -rates[name])
     place: dict[str, int] = {}
     seen: dict[str, int] = {}
@@ -64,7 +91,9 @@ def _steps(name: str, survival: list[list[float]], length: int) -> list[dict[str
     """A Kaplan-Meier curve from 0 to the end of the samples."""
     known = [(t, share) for t, share in survival if t <= length]
     known = known if known and known[0][0] == 0 else [(0.0, 1.0), *known]
-    return [{"strategy": name, "t": t, "share": share} for t, share in [*known, (length, known[-1][1])]]
+    return [
+        {"strategy": name, "t": t, "share": share} for t, share in [*known, (length, known[-1][1])]
+    ]
 
 
 def _dashes(hues: list[str]) -> list[list[int]]:
@@ -76,12 +105,23 @@ def _dashes(hues: list[str]) -> list[list[int]]:
 def heat_map(results: Results) -> Chart:
     """Loop rate by strategy and trained model, in percent, for the README; the page has it as tables."""
     table = tables.decoding(results)
-    table = table[(table["strategy"] != HUMAN) & table["model"].isin([m.name for m in results.trained])]
+    table = table[
+        (table["strategy"] != HUMAN) & table["model"].isin([m.name for m in results.trained])
+    ]
     table = table.assign(percent=(100 * table["loop_rate"].astype(float)).round())
     order = [s for s in results.strategies if s in set(table["strategy"])]
-    x = alt.X("strategy:N", sort=order, title=None, axis=alt.Axis(labelAngle=-50, labelLimit=200, ticks=False))
-    y = alt.Y("model:N", sort=[m.name for m in results.trained], title=None, axis=alt.Axis(ticks=False))
-    colour = alt.Color("loop_rate:Q", scale=alt.Scale(domain=[0, 1 / 3, 2 / 3, 1], range=RATE_RANGE), legend=None)
+    x = alt.X(
+        "strategy:N",
+        sort=order,
+        title=None,
+        axis=alt.Axis(labelAngle=-50, labelLimit=200, ticks=False),
+    )
+    y = alt.Y(
+        "model:N", sort=[m.name for m in results.trained], title=None, axis=alt.Axis(ticks=False)
+    )
+    colour = alt.Color(
+        "loop_rate:Q", scale=alt.Scale(domain=[0, 1 / 3, 2 / 3, 1], range=RATE_RANGE), legend=None
+    )
     base = alt.Chart(table, width=alt.Step(24), height=alt.Step(24)).encode(x=x, y=y)
     ink = alt.condition("datum.loop_rate > 0.6", alt.value("white"), alt.value(INK))
     figures = base.mark_text(fontSize=9).encode(text=alt.Text("percent:Q", format=".0f"), color=ink)
@@ -103,7 +143,9 @@ def _bubbles(results: Results, column: str, title: str) -> Chart:
     loops = results.loops
     width = math.log(2) / 3
     place = (loops[column].astype(float).map(math.log1p) / width).round() * width
-    table = loops.assign(at=place.map(math.expm1)).groupby(["model", "deterministic", "at"], sort=False)
+    table = loops.assign(at=place.map(math.expm1)).groupby(
+        ["model", "deterministic", "at"], sort=False
+    )
     rows = table.size().rename("samples").reset_index()
     rows["decoding"] = rows["deterministic"].map({True: "deterministic", False: "random"})
     shown = [m.name for m in results.trained if m.name in set(rows["model"])]

@@ -17,7 +17,18 @@ from recurrence.reporting.protocol import modes, protocol
 from recurrence.reporting.results import FAMILIES, HUMAN, ModelResults, Results, exact_nats
 
 _HERE = Path(__file__).parent
-FORMATS = ["nats", "signed", "short", "number", "count", "percent", "seconds", "spread", "perplexity", "points"]
+FORMATS = [
+    "nats",
+    "signed",
+    "short",
+    "number",
+    "count",
+    "percent",
+    "seconds",
+    "spread",
+    "perplexity",
+    "points",
+]
 FORMATS += ["probability"]
 """What templates show figures with."""
 
@@ -25,7 +36,9 @@ FORMATS += ["probability"]
 def html(results: Results) -> str:
     """The whole page: style and charts inside it, no script, no request to anywhere."""
     style = (_HERE / "report.css").read_text(encoding="utf-8")
-    return _render("report.html", _values(results) | {"style": Markup(style), "charts": charts.charts(results)})
+    return _render(
+        "report.html", _values(results) | {"style": Markup(style), "charts": charts.charts(results)}
+    )
 
 
 def markdown(results: Results) -> str:
@@ -43,7 +56,10 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {name: getattr(formats, name) for name in FORMATS} | {"whole": whole, "widest": heat.widest}
+    environment.filters |= {name: getattr(formats, name) for name in FORMATS} | {
+        "whole": whole,
+        "widest": heat.widest,
+    }
     return environment.get_template(template).render(values)
 
 
@@ -65,8 +81,12 @@ def _values(results: Results) -> dict[str, Any]:
         "trained": [_row(m, results) for m in results.trained],
         "baselines": [_row(m, results) for m in results.baselines],
         "floor_nats": exact_nats(floor) if floor else None,
-        "with_accuracy": any((m.scores["notebook"] or {}).get("accuracy") is not None for m in results.models),
-        "repetition": [(m.name, m.scores["repetition"]) for m in results.models if m.scores.get("repetition")],
+        "with_accuracy": any(
+            (m.scores["notebook"] or {}).get("accuracy") is not None for m in results.models
+        ),
+        "repetition": [
+            (m.name, m.scores["repetition"]) for m in results.models if m.scores.get("repetition")
+        ],
         "ends": {m.name: _end(m) for m in results.trained},
         "machines": _machines(results),
         "remarks": [(m.name, "; ".join(m.remarks)) for m in results.models if m.remarks],
@@ -89,7 +109,9 @@ def _sampled(results: Results) -> dict[str, Any]:
         "human": results.human,
         "judges": {m.name: m.loops["judge"] for m in sampled},
         "figures": {m.name: _human_first(decoding[decoding["model"] == m.name]) for m in sampled},
-        "attractors": [row | {"unit": _unit(row["attractor"])} for row in _records(tables.attractors(results))],
+        "attractors": [
+            row | {"unit": _unit(row["attractor"])} for row in _records(tables.attractors(results))
+        ],
         "basins": _records(tables.basins(results)),
         "lines": {m.name: sentences.lines(m, results) for m in results.trained if m.rates},
         "passages": {m.name: passages(m, results.unit) for m in results.trained},
@@ -102,7 +124,9 @@ def _sampled(results: Results) -> dict[str, Any]:
 
 def _unit(attractor: str) -> str:
     """A repeated unit as it can be seen, even if it is nothing but space."""
-    return visible(attractor) if attractor.strip() else attractor.replace(" ", "␣").replace("\n", "⏎")
+    return (
+        visible(attractor) if attractor.strip() else attractor.replace(" ", "␣").replace("\n", "⏎")
+    )
 
 
 def _human_first(table: Any) -> list[dict[str, Any]]:
@@ -140,7 +164,9 @@ def _tone(m: ModelResults) -> str:
     """Whether the notebook's figure came back: good, bad, or neither where the seeds leave it open."""
     if not m.scores["delta"]:
         return ""
-    return "good" if m.scores["delta"]["nats"] <= NATS_TOLERANCE else "" if within_seeds(m) else "bad"
+    return (
+        "good" if m.scores["delta"]["nats"] <= NATS_TOLERANCE else "" if within_seeds(m) else "bad"
+    )
 
 
 def _headline(m: ModelResults) -> str:
@@ -164,5 +190,10 @@ def _machines(results: Results) -> list[dict[str, Any]]:
     found: dict[tuple[str, ...], list[str]] = {}
     for m in results.models:
         if m.wall:
-            found.setdefault(tuple(str(m.wall.get(k, "")) for k in ("device", "torch", "python")), []).append(m.name)
-    return [{"device": k[0], "torch": k[1], "python": k[2], "models": names} for k, names in found.items()]
+            found.setdefault(
+                tuple(str(m.wall.get(k, "")) for k in ("device", "torch", "python")), []
+            ).append(m.name)
+    return [
+        {"device": k[0], "torch": k[1], "python": k[2], "models": names}
+        for k, names in found.items()
+    ]

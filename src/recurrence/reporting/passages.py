@@ -54,9 +54,13 @@ def passages(model: ModelResults, unit: str) -> list[Passage]:
     choice = choose(model)
     best = choice.strategy if choice and choice.qualifies else None
     sampled = set(model.samples["strategy"])
-    strategies = [name for name in dict.fromkeys([*_strategies(model), best or ""]) if name in sampled]
+    strategies = [
+        name for name in dict.fromkeys([*_strategies(model), best or ""]) if name in sampled
+    ]
     rows = [_first(model, strategy) for strategy in strategies]
-    loops = model.samples[model.samples["kind"].isin(LOOPING) & ~model.samples["deterministic"].astype(bool)]
+    loops = model.samples[
+        model.samples["kind"].isin(LOOPING) & ~model.samples["deterministic"].astype(bool)
+    ]
     others = loops[~loops["strategy"].isin(strategies)]
     if len(others):
         rows.append(others.sort_values(["matched", "sample_id"], ascending=[False, True]).iloc[0])
@@ -67,7 +71,9 @@ def _strategies(model: ModelResults) -> list[str]:
     """The preferred strategies, else the first deterministic and the first random one."""
     found = model.samples.drop_duplicates("strategy").set_index("strategy")["deterministic"]
     preferred = [name for name in PREFERRED if name in found.index]
-    return preferred or [str(found[found == kind].index[0]) for kind in (True, False) if (found == kind).any()]
+    return preferred or [
+        str(found[found == kind].index[0]) for kind in (True, False) if (found == kind).any()
+    ]
 
 
 def _first(model: ModelResults, strategy: str) -> "pd.Series[Any]":
@@ -98,13 +104,17 @@ def _passage(row: "pd.Series[Any]", tokens: Sequence[str], unit: str, chosen: bo
 def _extent(row: "pd.Series[Any]") -> int:
     """Tokens from the loop's onset to its end; a near loop's copies are not all as long as its period."""
     near = row["kind"] == "near"
-    return round(float(row["copies"]) * row["period"]) if near else int(row["period"] + row["matched"])
+    return (
+        round(float(row["copies"]) * row["period"]) if near else int(row["period"] + row["matched"])
+    )
 
 
 def _pieces(words: list[str], run: tuple[int, int, int], unit: str) -> Iterator[Piece]:
     start, period, end = run
     cuts: list[tuple[int, int, int | None]] = [(0, start, None)]
-    cuts += [(at, min(at + period, end), copy) for copy, at in enumerate(range(start, end, period or 1))]
+    cuts += [
+        (at, min(at + period, end), copy) for copy, at in enumerate(range(start, end, period or 1))
+    ]
     cuts += [(end, len(words), None)] if end > start else []
     for first, last, copy in cuts:
         if words[first:last]:

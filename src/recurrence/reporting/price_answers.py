@@ -72,7 +72,9 @@ def _non_words(results: Results) -> Iterator[str]:
     best, reference = results.best, _reference(results.best)
     choice = choose(best)
     names = dict.fromkeys([reference, *([choice.strategy] if choice else [])])
-    parts = [f"{name} {percent(best.rates[name]['non_word'])}" for name in names if name in best.rates]
+    parts = [
+        f"{name} {percent(best.rates[name]['non_word'])}" for name in names if name in best.rates
+    ]
     yield f"Words that the training text has not: human {percent(human)}; {best.name}, {', '.join(parts)}."
 
 
@@ -92,7 +94,11 @@ def setting(results: Results) -> Answer | None:
     else:
         answer = "; ".join(f"{strategy} for {joined(names)}" for strategy, names in good.items())
     rule = "Recommended: no loop at all, price inside the human 95 % band, nearest to the human median."
-    return Answer("Which setting to use?", answer, (rule, *(_chosen(name, c) for name, (_, c) in choices.items())))
+    return Answer(
+        "Which setting to use?",
+        answer,
+        (rule, *(_chosen(name, c) for name, (_, c) in choices.items())),
+    )
 
 
 def _chosen(name: str, choice: Choice) -> str:
@@ -110,6 +116,8 @@ def _chosen(name: str, choice: Choice) -> str:
 
 def _bounded(rates: dict[str, Any]) -> str:
     """0 of 18 loop, at most 18 %, 1 recycles."""
-    text = f"{rates['loops']} of {count(rates['samples'])} loop, at most {percent(rates['loop_hi'])}"
+    text = (
+        f"{rates['loops']} of {count(rates['samples'])} loop, at most {percent(rates['loop_hi'])}"
+    )
     recycling = rates["recycling"]
     return f"{text}, {recycling} recycle{'s' if recycling == 1 else ''}" if recycling else text

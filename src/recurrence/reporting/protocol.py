@@ -20,7 +20,12 @@ def protocol(results: Results) -> list[str]:
     sampled = [m for m in results.models if len(m.samples)]
     if not sampled:
         return []
-    return [_sampling(sampled[0], results), *_judges(sampled, results), *_human(sampled[0]), INTERVALS]
+    return [
+        _sampling(sampled[0], results),
+        *_judges(sampled, results),
+        *_human(sampled[0]),
+        INTERVALS,
+    ]
 
 
 def _sampling(model: ModelResults, results: Results) -> str:
@@ -34,7 +39,11 @@ def _sampling(model: ModelResults, results: Results) -> str:
     text = f"Every model goes on from the same {held_out} held-out text{given} (sha256 {digest}…) "
     text += f"for {count(length)} {noun}; "
     longest = int(samples["ids"].map(len).max())
-    long = f", to {count(longest)} {noun} where the likeliest token is taken" if longest > length else ""
+    long = (
+        f", to {count(longest)} {noun} where the likeliest token is taken"
+        if longest > length
+        else ""
+    )
     seeds, trained = samples["sample_seed"].nunique(), samples["train_seed"].nunique()
     text += f"deterministic strategies once{long}, random ones with {seeds} seed{'s' if seeds > 1 else ''}"
     return f"{text}, {'each of ' if trained > 1 else ''}{trained} trained net{'s' if trained > 1 else ''} of a model."
@@ -67,7 +76,11 @@ def modes(results: Results) -> dict[str, Any]:
     if not len(samples):
         return {"rows": [], "ends": False, "longer": False}
     families = samples["strategy"].map(results.family)
-    found = {words: samples[families == family] for family, words in FAMILIES.items() if (families == family).any()}
+    found = {
+        words: samples[families == family]
+        for family, words in FAMILIES.items()
+        if (families == family).any()
+    }
     return {
         "rows": [{"family": words} | _modes(rows) for words, rows in found.items()],
         "ends": bool(samples["eos_at"].notna().any()),

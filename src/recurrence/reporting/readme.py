@@ -11,7 +11,16 @@ from recurrence.errors import RecurrenceError
 from recurrence.reporting.formats import DASH, absent, nats, percent, signed, spread
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
-COLUMNS = ["corpus", "model", "notebook", "ours, measured alike", "delta", "exact", "n-gram floor", "greedy loops"]
+COLUMNS = [
+    "corpus",
+    "model",
+    "notebook",
+    "ours, measured alike",
+    "delta",
+    "exact",
+    "n-gram floor",
+    "greedy loops",
+]
 COLUMNS += ["sampling loops", "use (loops at most)"]
 HEAD = f"| {' | '.join(COLUMNS)} |\n|---|---|{'---:|' * 7}---|\n"
 
@@ -24,7 +33,9 @@ def results_table(reports: list[Path]) -> str:
 
 def _rows(folder: Path) -> Iterator[str]:
     models = pd.read_csv(folder / "models.csv")
-    loops = pd.read_csv(folder / "decoding.csv").set_index(["model", "strategy"])["loop_rate"].to_dict()
+    loops = (
+        pd.read_csv(folder / "decoding.csv").set_index(["model", "strategy"])["loop_rate"].to_dict()
+    )
     counted = models["as_notebook_nats"].isna()  # a baseline that counts has no training to repeat
     floor = models.loc[counted, "exact_nats"].min()
     for m in models[~counted].to_dict("records"):
@@ -38,7 +49,9 @@ def _rows(folder: Path) -> Iterator[str]:
             nats(floor),
             percent(loops.get((m["model"], "greedy"))),
             percent(loops.get((m["model"], "multinomial"))),
-            DASH if absent(m["recommended"]) else f"{m['recommended']} ({percent(m['recommended_loop_hi'])})",
+            DASH
+            if absent(m["recommended"])
+            else f"{m['recommended']} ({percent(m['recommended_loop_hi'])})",
         ]
         yield f"| {' | '.join(cells)} |\n"
 
@@ -48,7 +61,9 @@ def replaced(text: str, table: str) -> str:
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise RecurrenceError(f"README.md: must hold the lines {BEGIN} and {END}, between which the table is written")
+        raise RecurrenceError(
+            f"README.md: must hold the lines {BEGIN} and {END}, between which the table is written"
+        )
     return f"{before}{BEGIN}\n{table}{END}{after}"
 
 

@@ -109,7 +109,9 @@ class Results:
     @cached_property
     def human(self) -> dict[str, Any]:
         """Figures of the corpus's own text, in windows of the samples' length; empty where there are none."""
-        return next((m.rates[HUMAN] for m in self.models if m.rates.get(HUMAN, {}).get("samples")), {})
+        return next(
+            (m.rates[HUMAN] for m in self.models if m.rates.get(HUMAN, {}).get("samples")), {}
+        )
 
     @cached_property
     def strategies(self) -> list[str]:
@@ -181,7 +183,9 @@ def _model(block: params.Model, sampled: bool) -> ModelResults:
         net=_net(block),
         scores=scores,
         wall=files.read_json(found["wall"]) if "wall" in found else {},
-        history=pd.read_csv(found["training"]) if "training" in found else pd.DataFrame(columns=["protocol"]),
+        history=pd.read_csv(found["training"])
+        if "training" in found
+        else pd.DataFrame(columns=["protocol"]),
         samples=samples,
         human_nats=human_nats,
         loops={name: value for name, value in loops.items() if name != "strategies"},
@@ -211,7 +215,9 @@ def _samples(texts: Path, verdicts: Path) -> tuple[pd.DataFrame, tuple[float, ..
     samples, loops = pd.read_parquet(texts), pd.read_parquet(verdicts)
     human = loops.loc[loops["sample_id"].str.startswith(f"{HUMAN}/valid/"), "judge_nats"].dropna()
     own = ["sample_id", *(column for column in loops if column not in samples)]
-    return samples.merge(loops[own], on="sample_id", how="inner", validate="one_to_one"), tuple(map(float, human))
+    return samples.merge(loops[own], on="sample_id", how="inner", validate="one_to_one"), tuple(
+        map(float, human)
+    )
 
 
 def _none() -> pd.DataFrame:

@@ -8,7 +8,11 @@ from recurrence.reporting.choice import Band, band
 from recurrence.reporting.formats import count, nats, number, percent
 from recurrence.reporting.results import FAMILIES, ModelResults, Results
 
-PLACES = {"below": "cheaper than human text", "within": "as human text", "above": "dearer than human text"}
+PLACES = {
+    "below": "cheaper than human text",
+    "within": "as human text",
+    "above": "dearer than human text",
+}
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,18 @@ def lines(model: ModelResults, results: Results) -> dict[str, list[Line]]:
     for strategy in results.strategies:
         if strategy in model.rates:
             family = FAMILIES[results.family(strategy)]
-            grouped.setdefault(family, []).append(_line(strategy, model.rates[strategy], results.unit, human))
+            grouped.setdefault(family, []).append(
+                _line(strategy, model.rates[strategy], results.unit, human)
+            )
     return grouped
 
 
 def _line(strategy: str, rates: dict[str, Any], unit: str, human: Band | None) -> Line:
-    parts = [looping(rates, unit) if rates["loops"] else free(rates), *_recycling(rates), *_price(rates, human)]
+    parts = [
+        looping(rates, unit) if rates["loops"] else free(rates),
+        *_recycling(rates),
+        *_price(rates, human),
+    ]
     tone = "loop" if rates["loops"] else "recycling" if rates["recycling"] else "free"
     return Line(strategy, "; ".join(parts), tone)
 
@@ -51,12 +61,18 @@ def _details(rates: dict[str, Any]) -> Iterator[str]:
     if rates["near"]:
         yield f"{rates['near']} with small edits" if rates["exact"] else "all with small edits"
     if rates["loops"] > 1:
-        yield "the same one" if rates["n_attractors"] == 1 else f"{rates['n_attractors']} different ones"
+        yield (
+            "the same one"
+            if rates["n_attractors"] == 1
+            else f"{rates['n_attractors']} different ones"
+        )
 
 
 def free(rates: dict[str, Any]) -> str:
     """No loop in 18 samples, so at most 18 % loop."""
-    return f"no loop in {count(rates['samples'])} samples, so at most {percent(rates['loop_hi'])} loop"
+    return (
+        f"no loop in {count(rates['samples'])} samples, so at most {percent(rates['loop_hi'])} loop"
+    )
 
 
 def _recycling(rates: dict[str, Any]) -> Iterator[str]:

@@ -9,14 +9,29 @@ from recurrence.reporting.formats import few
 from recurrence.reporting.results import HUMAN, ModelResults, Results, exact_nats
 
 CURVE = ["seed", "protocol", "phase", "epoch", "lr", "train_nats", "valid_nats", "valid_accuracy"]
-METRICS = [*(f"rep_{n}" for n in (1, 2, 3, 4, 8)), *(f"distinct_{n}" for n in (1, 2, 3, 4)), "zlib_ratio"]
+METRICS = [
+    *(f"rep_{n}" for n in (1, 2, 3, 4, 8)),
+    *(f"distinct_{n}" for n in (1, 2, 3, 4)),
+    "zlib_ratio",
+]
 METRICS += ["longest_repeat", "lz_factors", "rep_w", "rep_r", "welleck_rep_4", "holtzman_paper_200"]
 METRICS += ["holtzman_code_200", "longest_verbatim", "non_word"]
 RULES = ("holtzman_paper", "holtzman_code", "vllm_repetition", "whisper_zlib")
 """Published rules that every sample is put to as well."""
 DECODING = ["samples", "length", "deterministic", "uses_history", "exact", "near", "recycling"]
-DECODING += [f"{kind}_{figure}" for kind in ("loop", "exact", "near", "recycling") for figure in ("rate", "lo", "hi")]
-DECODING += ["terminal_rate", "onset_median", "onset_rmean", "period_median", "copies_median", "coverage_mean"]
+DECODING += [
+    f"{kind}_{figure}"
+    for kind in ("loop", "exact", "near", "recycling")
+    for figure in ("rate", "lo", "hi")
+]
+DECODING += [
+    "terminal_rate",
+    "onset_median",
+    "onset_rmean",
+    "period_median",
+    "copies_median",
+    "coverage_mean",
+]
 DECODING += ["identity_mean", "n_attractors", "price", "price_lo", "price_hi", *METRICS]
 DECODING += ["diversity", "self_bleu", "zipf"]
 NESTED = {
@@ -79,11 +94,14 @@ def _recommended(m: ModelResults) -> dict[str, Any]:
 def decoding(results: Results) -> pd.DataFrame:
     """A row per model and strategy, with a row of human text for each model that was sampled."""
     rows = [
-        {"model": m.name, "strategy": strategy, "family": _family(results, strategy)} | _figures(rates)
+        {"model": m.name, "strategy": strategy, "family": _family(results, strategy)}
+        | _figures(rates)
         for m in results.models
         for strategy, rates in m.rates.items()
     ]
-    return pd.DataFrame(rows, columns=["model", "strategy", "family", *DECODING, *RULES, "rescued", *NESTED])
+    return pd.DataFrame(
+        rows, columns=["model", "strategy", "family", *DECODING, *RULES, "rescued", *NESTED]
+    )
 
 
 def _family(results: Results, strategy: str) -> str:
@@ -92,7 +110,11 @@ def _family(results: Results, strategy: str) -> str:
 
 def _figures(rates: dict[str, Any]) -> dict[str, Any]:
     nested = {column: (rates[part] or {}).get(figure) for column, (part, figure) in NESTED.items()}
-    return {**{column: rates[column] for column in (*DECODING, "rescued")}, **rates["published"], **nested}
+    return {
+        **{column: rates[column] for column in (*DECODING, "rescued")},
+        **rates["published"],
+        **nested,
+    }
 
 
 def curves(results: Results) -> pd.DataFrame:
@@ -106,7 +128,11 @@ def curves(results: Results) -> pd.DataFrame:
 def curve_means(results: Results) -> pd.DataFrame:
     """Curves over seeds: model, protocol, epoch; mean, lowest, highest validation loss; mean training loss."""
     grouped = curves(results).groupby(["model", "protocol", "epoch"], sort=False)
-    columns = {"mean": ("valid_nats", "mean"), "low": ("valid_nats", "min"), "high": ("valid_nats", "max")}
+    columns = {
+        "mean": ("valid_nats", "mean"),
+        "low": ("valid_nats", "min"),
+        "high": ("valid_nats", "max"),
+    }
     return grouped.agg(**columns, train=("train_nats", "mean")).reset_index()
 
 
@@ -121,12 +147,26 @@ def pooled(results: Results) -> pd.DataFrame:
     return table.sort_values("rate", ascending=False, kind="stable", ignore_index=True)
 
 
-_POOLED = ["strategy", "family", "samples", "loops", "rate", "onset", "period", "models", "looping_models"]
+_POOLED = [
+    "strategy",
+    "family",
+    "samples",
+    "loops",
+    "rate",
+    "onset",
+    "period",
+    "models",
+    "looping_models",
+]
 
 
 def _pool(results: Results, strategy: str) -> dict[str, Any]:
-    rows, loops = (table[table["strategy"] == strategy] for table in (results.samples, results.loops))
-    medians = [float(loops[column].median()) if len(loops) else None for column in ("start", "period")]
+    rows, loops = (
+        table[table["strategy"] == strategy] for table in (results.samples, results.loops)
+    )
+    medians = [
+        float(loops[column].median()) if len(loops) else None for column in ("start", "period")
+    ]
     rate = len(loops) / len(rows) if len(rows) else 0.0
     models = [table["model"].nunique() for table in (rows, loops)]
     figures = (strategy, results.family(strategy), len(rows), len(loops), rate, *medians, *models)
@@ -140,7 +180,9 @@ def attractors(results: Results, most: int = 12) -> pd.DataFrame:
     if not len(exact):
         return pd.DataFrame(columns=["attractor", "period", "samples", "models", "strategies"])
     grouped = exact.groupby(["attractor", "period"], sort=False)
-    table = grouped.agg(samples=("model", "size"), models=("model", _names), strategies=("strategy", "nunique"))
+    table = grouped.agg(
+        samples=("model", "size"), models=("model", _names), strategies=("strategy", "nunique")
+    )
     table = table.reset_index().sort_values(["samples", "attractor"], ascending=[False, True])
     often = max(3, int((table["samples"] > 1).sum()))  # units that one sample alone has say little
     return table.head(min(most, often)).reset_index(drop=True)
@@ -151,7 +193,12 @@ def basins(results: Results) -> pd.DataFrame:
     exact = results.loops[results.loops["kind"] == "exact"]
     rows = []
     for m in results.trained if len(exact) else ():
-        sizes = exact[exact["model"] == m.name].groupby(["attractor", "period"]).size().sort_values(ascending=False)
+        sizes = (
+            exact[exact["model"] == m.name]
+            .groupby(["attractor", "period"])
+            .size()
+            .sort_values(ascending=False)
+        )
         if len(sizes):
             rows.append((m.name, int(sizes.sum()), len(sizes), list(sizes[:3])))
     return pd.DataFrame(rows, columns=["model", "samples", "distinct", "largest"])
@@ -168,7 +215,9 @@ def metrics(results: Results) -> dict[str, dict[str, Any]]:
 
 def _metrics(m: ModelResults) -> dict[str, Any]:
     """`recommended` is the rate and price of whichever setting qualifies; absent where none does."""
-    shown: dict[str, dict[str, Any]] = {n: m.rates[n] for n in ("greedy", "multinomial") if n in m.rates}
+    shown: dict[str, dict[str, Any]] = {
+        n: m.rates[n] for n in ("greedy", "multinomial") if n in m.rates
+    }
     choice = choose(m)
     if choice and choice.qualifies:
         shown["recommended"] = choice.rates
@@ -176,5 +225,7 @@ def _metrics(m: ModelResults) -> dict[str, Any]:
         "exact_nats": round(exact_nats(m), 6),
         "exact_accuracy": round(float(m.scores["exact"]["accuracy"]), 6),
         "loop_rate": {name: round(float(r["loop_rate"]), 6) for name, r in shown.items()},
-        "price": {name: round(float(r["price"]), 6) for name, r in shown.items() if r["price"] is not None},
+        "price": {
+            name: round(float(r["price"]), 6) for name, r in shown.items() if r["price"] is not None
+        },
     }

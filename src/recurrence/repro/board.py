@@ -113,11 +113,15 @@ class Screen(Log):
         rows = Table.grid(padding=(0, 1))
         for name, row in running.items():
             bar = ProgressBar(1.0, row.share or 0.0, width=20, pulse=row.share is None)
-            rows.add_row(Text(name, "bold"), row.age, bar, Text(row.words, overflow="ellipsis", no_wrap=True))
+            rows.add_row(
+                Text(name, "bold"), row.age, bar, Text(row.words, overflow="ellipsis", no_wrap=True)
+            )
         for name in queued[:QUEUED_SHOWN]:
             rows.add_row(Text(name, "dim"), "", "", Text("queued", "dim"))
         for name, why in self.why.items():
-            rows.add_row(Text(name, "red"), "", "", Text(why, "red", overflow="ellipsis", no_wrap=True))
+            rows.add_row(
+                Text(name, "red"), "", "", Text(why, "red", overflow="ellipsis", no_wrap=True)
+            )
         return Group(Text(", ".join(said)), rows)
 
 

@@ -67,7 +67,10 @@ class Books:
         self._read: tuple[tuple[Any, ...], Any] = ((), None)
         try:
             self.repo = Repo(str(root))
-            with self._open(), make_lock(str(root / ".dvc/tmp/rwlock.lock")):  # nobody is writing what is looked at
+            with (
+                self._open(),
+                make_lock(str(root / ".dvc/tmp/rwlock.lock")),
+            ):  # nobody is writing what is looked at
                 for line in integrity.mend(root):
                     say(line)
             with self._open():
@@ -83,7 +86,11 @@ class Books:
         """
         chosen = []
         for target in targets:
-            found = [stage for name, stage in self.stages.items() if target in (name, name.partition("@")[0])]
+            found = [
+                stage
+                for name, stage in self.stages.items()
+                if target in (name, name.partition("@")[0])
+            ]
             if not found:
                 raise RecurrenceError(f"{target}: no such stage; {nearest(target, self.stages)}")
             chosen += found
@@ -101,7 +108,11 @@ class Books:
                 (dvc.stage.run, "unlocked_repo", self._launcher),
                 (dvc.rwlock, "rwlock", self._rwlock),
                 (dvc.dependency.param, "read_param_file", self._read_param_file),
-                (Lockfile, "dump_stages", lambda *words, **named: recorder.dump_stages(*words, **named)),
+                (
+                    Lockfile,
+                    "dump_stages",
+                    lambda *words, **named: recorder.dump_stages(*words, **named),
+                ),
             ):
                 stack.callback(setattr, module, name, getattr(module, name))
                 setattr(module, name, ours)
@@ -139,7 +150,9 @@ class Books:
         while True:
             try:
                 with self._open():
-                    return bool(_reproduce_stage(stage, upstream=list(self.graph.successors(stage))))
+                    return bool(
+                        _reproduce_stage(stage, upstream=list(self.graph.successors(stage)))
+                    )
             except LockError as error:
                 if not told:
                     self.say(f"{name}: waits: {error}")
@@ -209,16 +222,26 @@ class Books:
     # ------------------------------------------------------------ params
 
     def _read_param_file(
-        self, fs: Any, path: str, key_paths: list[str] | None = None, flatten: bool = False, **kwargs: Any
+        self,
+        fs: Any,
+        path: str,
+        key_paths: list[str] | None = None,
+        flatten: bool = False,
+        **kwargs: Any,
     ) -> Any:
         """dvc's reader of params, which reads the file for each stage and walks all of it for each value."""
         try:
-            values = {key: reduce(getitem, key.split("."), self._params(fs, path)) for key in key_paths or ()}
+            values = {
+                key: reduce(getitem, key.split("."), self._params(fs, path))
+                for key in key_paths or ()
+            }
         except (KeyError, TypeError, IndexError):  # not there, or a pattern
             values = {}
         if not values or not flatten or kwargs:
             return as_dvc_reads(fs, path, key_paths, flatten, **kwargs)
-        return deepcopy(values)  # as one, so that what two of them share stays shared: dvc.lock shows it
+        return deepcopy(
+            values
+        )  # as one, so that what two of them share stays shared: dvc.lock shows it
 
     def _params(self, fs: Any, path: str) -> Any:
         """The file's content, read once for each time that it changes."""

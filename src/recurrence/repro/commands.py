@@ -22,7 +22,7 @@ from dvc.stage.run import _make_cmd, get_executable
 
 from recurrence.repro.warm import NUMBER, Job
 
-STAGE = re.compile(r"python -m (recurrence\.stages\.\w+) ([\w.-]+)")
+STAGE = re.compile(r"python -m recurrence\.stages (\w+)(?: ([\w.-]+))?")
 STOPPING = ((signal.SIGINT, 2.0), (signal.SIGTERM, 1.5), (signal.SIGKILL, 1.0))
 """What a stage is told to end by, and how many seconds each may take."""
 CLOSING_S = 1.0
@@ -92,7 +92,11 @@ class Commands:
 
     def _start(self, command: str, cwd: str, env: dict[str, str], output: int) -> Child:
         stage = STAGE.fullmatch(command)
-        child = self.warm.start(Job(stage[1], stage[2], cwd, env), output) if self.warm and stage else None
+        child = (
+            self.warm.start(Job([each for each in stage.groups() if each], cwd, env), output)
+            if self.warm and stage
+            else None
+        )
         return child or subprocess.Popen(
             _make_cmd(get_executable(), command),
             cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
@@ -125,7 +129,9 @@ class Warm:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
-                socket.send_fds(self.channel, [json.dumps(asdict(job)).encode()], [output, theirs.fileno()])
+                socket.send_fds(
+                    self.channel, [json.dumps(asdict(job)).encode()], [output, theirs.fileno()]
+                )
             if pid := ours.recv(NUMBER.size):
                 return WarmChild(NUMBER.unpack(pid)[0], ours)
         except OSError:
@@ -147,4 +153,6 @@ class WarmChild:
     def wait(self) -> int:
         with self.reply:
             code = self.reply.recv(NUMBER.size)
-        return NUMBER.unpack(code)[0] if code else -signal.SIGKILL  # the warm process is gone, and its children with it
+        return (
+            NUMBER.unpack(code)[0] if code else -signal.SIGKILL
+        )  # the warm process is gone, and its children with it

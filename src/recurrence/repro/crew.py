@@ -127,7 +127,9 @@ class Crew:
         for command in _enforce_cmd_list(stage.cmd):
             if self.signal:
                 raise Interrupted
-            code = self.commands.run(name, command, given["cwd"], given["env"] | self._settings(name))
+            code = self.commands.run(
+                name, command, given["cwd"], given["env"] | self._settings(name)
+            )
             if code:
                 raise Failed(self._reason(name, code))
 
@@ -138,14 +140,14 @@ class Crew:
     def _settings(self, name: str) -> dict[str, str]:
         told = {WATCHED: "1"} if self.board.is_watching else {}
         gpus = self.known.gpus(name)
-        return told | ({"CUDA_VISIBLE_DEVICES": gpus[next(self._turns) % len(gpus)]} if len(gpus) > 1 else {})
+        return told | (
+            {"CUDA_VISIBLE_DEVICES": gpus[next(self._turns) % len(gpus)]} if len(gpus) > 1 else {}
+        )
 
     def _reason(self, name: str, code: int) -> str:
         """The last line that the stage wrote, or by what it was killed."""
         with suppress(ValueError):
-            return (
-                f"killed by {signal.Signals(-code if code < 0 else code - 128).name}"  # as Python, as a shell says it
-            )
+            return f"killed by {signal.Signals(-code if code < 0 else code - 128).name}"  # as Python, as a shell says it
         return self.board.running[name].last.removeprefix("error: ") or f"exit code {code}"
 
     # ------------------------------------------------------------ signals

@@ -54,7 +54,9 @@ class Recorder:
         if name not in known:
             self.added.add(name)
         known |= fresh
-        late = sorted(self.added & known.keys(), key=lambda each: self.place.get(each, len(self.place)))
+        late = sorted(
+            self.added & known.keys(), key=lambda each: self.place.get(each, len(self.place))
+        )
         early = [each for each in known if each not in self.added]
         try:
             return HEAD + numbered([known[each] for each in early + late])

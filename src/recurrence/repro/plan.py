@@ -22,8 +22,12 @@ class Plan:
     running: dict[str, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.waiting = {name: set(needed) & self.needs.keys() for name, needed in self.needs.items()}
-        self.rank = dict.fromkeys(self.needs, 0.0)  # the longest path from its start to the end of all work, in cost
+        self.waiting = {
+            name: set(needed) & self.needs.keys() for name, needed in self.needs.items()
+        }
+        self.rank = dict.fromkeys(
+            self.needs, 0.0
+        )  # the longest path from its start to the end of all work, in cost
         for name in reversed(self.needs):
             self.rank[name] += self.cost(name)
             for needed in self.waiting[name]:

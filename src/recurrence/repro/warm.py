@@ -1,7 +1,7 @@
 """A process that has imported what stages import, and forks one child per stage: `import torch` is paid once.
 
 It is started as a program of its own and has no computing and no CUDA call behind it, so that a child finds what a
-fresh `python -m recurrence.stages.<verb> KEY` would. Comes in: a socket with jobs; goes out: of each job the child's
+fresh `python -m recurrence.stages VERB` would. Comes in: a socket with jobs; goes out: of each job the child's
 pid, then how it ended. When the socket is closed it ends, and its children with it.
 """
 
@@ -23,6 +23,7 @@ from pathlib import Path
 
 from recurrence import stages
 from recurrence.processes import die_with_parent
+from recurrence.stages import __main__ as entry
 
 JOB_BYTES = 1 << 20
 NUMBER = struct.Struct("i")
@@ -35,8 +36,8 @@ Versions = dict[str, tuple[int, int]]
 class Job:
     """A stage to run, and what its process finds around it."""
 
-    module: str
-    key: str
+    arguments: list[str]
+    """What follows `python -m recurrence.stages`."""
     cwd: str
     env: dict[str, str]
 
@@ -103,14 +104,15 @@ def become(job: Job, output: int, server: int, versions: Versions) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
-    if any(_version(file) != version for file, version in versions.items()):  # what dvc will record is the code of now
-        os.execvpe("python", ["python", "-m", job.module, job.key], job.env)
-    rename(f"python\0-m\0{job.module}\0{job.key}")
+    if any(
+        _version(file) != version for file, version in versions.items()
+    ):  # what dvc will record is the code of now
+        os.execvpe("python", ["python", "-m", "recurrence.stages", *job.arguments], job.env)
+    verb, key = entry.asked(job.arguments, job.env.get("DVC_STAGE", ""))
+    rename("\0".join(("python", "-m", "recurrence.stages", verb, key)))
     leaving.code = 1  # what an exception ends with
-    module = importlib.import_module(job.module)
-    sys.argv = [str(module.__file__), job.key]
     try:
-        stages.run(module.main)
+        entry.main(job.arguments)
     except SystemExit as ended:
         leaving.code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         raise
@@ -138,9 +140,14 @@ def rename(command: str) -> None:
     """Let `ps` show this process under a command line, as far as there is room in the one that it was started by."""
     with suppress(OSError, ValueError, IndexError):
         fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end, fields 48 and 49 in proc(5)
+        start, end = (
+            int(fields[45]),
+            int(fields[46]),
+        )  # arg_start and arg_end, fields 48 and 49 in proc(5)
         if 0 < start < end:
-            ctypes.memmove(start, command.encode()[: end - start - 1].ljust(end - start, b"\0"), end - start)
+            ctypes.memmove(
+                start, command.encode()[: end - start - 1].ljust(end - start, b"\0"), end - start
+            )
 
 
 def _version(file: str) -> tuple[int, int]:
@@ -157,7 +164,11 @@ def main() -> None:
     for module in pkgutil.iter_modules(stages.__path__):
         with suppress(ImportError):  # the stage will say what is missing
             importlib.import_module(f"recurrence.stages.{module.name}")
-    files = [getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith("recurrence")]
+    files = [
+        getattr(module, "__file__", None)
+        for name, module in sys.modules.items()
+        if name.startswith("recurrence")
+    ]
     versions = {file: _version(file) for file in files if file}
     gc.collect()
     gc.freeze()  # so that collecting in a child does not copy all these pages

@@ -5,7 +5,6 @@ from itertools import chain
 from recurrence import files, params, paths
 from recurrence.console import say
 from recurrence.errors import RecurrenceError
-from recurrence.stages import run
 from recurrence.tokens import token_lines
 from recurrence.vocab import Vocab
 
@@ -21,8 +20,6 @@ def main(key: str) -> None:
     except RecurrenceError as error:
         raise RecurrenceError(f"corpora.{key}.{error}") from error
     vocab.save(paths.vocab(key))
-    say(f"build_vocab {key}: {len(vocab):,} tokens, {len(vocab.specials)} of them special, from {' and '.join(parts)}")
-
-
-if __name__ == "__main__":
-    run(main)
+    say(
+        f"build_vocab {key}: {len(vocab):,} tokens, {len(vocab.specials)} of them special, from {' and '.join(parts)}"
+    )

@@ -7,10 +7,9 @@ import numpy as np
 from recurrence import params, paths
 from recurrence.console import progress, say
 from recurrence.files import write_json
-from recurrence.loops.card import Human, detector_card
-from recurrence.loops.planted import GRID
 from recurrence.loops.verdict import DETECTORS
-from recurrence.stages import run
+from recurrence.study.calibration import Human, detector_card
+from recurrence.study.planted import GRID
 from recurrence.vocab import Vocab
 
 
@@ -18,7 +17,9 @@ def main(corpus: str) -> None:
     """Measure the detector on text that people wrote, and on the same text with loops planted in it."""
     length, trials = params.corpus(corpus).prompts.length, params.protocol().card_trials
     vocab, folder = Vocab.load(paths.vocab(corpus)), paths.ids(corpus)
-    human = Human(np.load(folder / "train.npy"), np.load(folder / "valid.npy"), vocab.decode, vocab.unk)
+    human = Human(
+        np.load(folder / "train.npy"), np.load(folder / "valid.npy"), vocab.decode, vocab.unk
+    )
     least = params.load().loops.floor[vocab.rule.unit]
     default = replace(DETECTORS[vocab.unit], floor=least, near_floor=least)
     with progress(f"detector card of {corpus}", trials * len(GRID), "planted texts") as advance:
@@ -32,7 +33,3 @@ def main(corpus: str) -> None:
         f"{told}; false alarms in {made['human']['valid']['windows']} held-out windows: "
         f"{alarms['exact']} exact, {alarms['near']} near, {alarms['recycling']} recycling"
     )
-
-
-if __name__ == "__main__":
-    run(main)

@@ -9,23 +9,60 @@ from recurrence.console import say
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path, read_json, write_json
 from recurrence.loops import windows
-from recurrence.loops.card import detector_of
-from recurrence.loops.metrics import METRICS, Training, words_of
-from recurrence.loops.published import PUBLISHED
-from recurrence.loops.rates import HUMAN, rates
-from recurrence.loops.survey import Row, agrees, survey
-from recurrence.stages import run
+from recurrence.repetition.metrics import METRICS, Training, words_of
+from recurrence.repetition.published import PUBLISHED
+from recurrence.study.calibration import detector_of
+from recurrence.study.rates import HUMAN, rates
+from recurrence.study.survey import Row, agrees, survey
 from recurrence.vocab import Vocab
 
 Parts = dict[str, NDArray[np.integer]]
 
 ABOUT = ("sample_id", "strategy", "prompt_id", "train_seed", "sample_seed")
 KNOWN = ("deterministic", "uses_history", "rescued", "witness_period")
-VERDICT = ("kind", "length", "start", "period", "copies", "matched", "coverage", "terminal", "identity")
+VERDICT = (
+    "kind",
+    "length",
+    "start",
+    "period",
+    "copies",
+    "matched",
+    "coverage",
+    "terminal",
+    "identity",
+)
 NESTED = ("nested_start", "nested_period", "nested_matched")
-ELSEWHERE = ("long_kind", "long_start", "long_period", "witness_period", "agrees", "eos_at", "stopped_kind")
-COLUMNS = [*ABOUT, *VERDICT, *NESTED, "unit", "attractor", *METRICS, "judge_nats", *PUBLISHED, *ELSEWHERE]
-WHOLE = (*ABOUT[2:], "start", "period", "matched", *NESTED, "long_start", "long_period", "witness_period", "eos_at")
+ELSEWHERE = (
+    "long_kind",
+    "long_start",
+    "long_period",
+    "witness_period",
+    "agrees",
+    "eos_at",
+    "stopped_kind",
+)
+COLUMNS = [
+    *ABOUT,
+    *VERDICT,
+    *NESTED,
+    "unit",
+    "attractor",
+    *METRICS,
+    "judge_nats",
+    *PUBLISHED,
+    *ELSEWHERE,
+]
+WHOLE = (
+    *ABOUT[2:],
+    "start",
+    "period",
+    "matched",
+    *NESTED,
+    "long_start",
+    "long_period",
+    "witness_period",
+    "eos_at",
+)
 REAL = ("copies", "coverage", "identity", "judge_nats", *METRICS)
 TEXT = ("kind", "unit", "attractor", "long_kind", "stopped_kind")
 TYPES = dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(REAL, "float64") | dict.fromkeys(TEXT, "str")
@@ -37,17 +74,28 @@ def main(key: str) -> None:
     asked, length = params.sampling(key), params.corpus(params.sampling(key).corpus).prompts.length
     vocab = Vocab.load(paths.vocab(asked.corpus))
     detector = detector_of(read_json(paths.card(asked.corpus)), vocab.unk)
-    human: Parts = {p: np.load(paths.ids(asked.corpus) / f"{p}.npy", mmap_mode="r") for p in ("train", "valid")}
+    human: Parts = {
+        p: np.load(paths.ids(asked.corpus) / f"{p}.npy", mmap_mode="r") for p in ("train", "valid")
+    }
     words = words_of(vocab.decode(human["train"])) if vocab.unit == "char" else None
     samples = _samples(asked)
     texts = pd.concat([samples, _windows(human, length)], ignore_index=True)
     ids = [np.asarray(each) for each in texts["ids"]]
-    found = survey(ids, vocab.decode, detector, Training(human["train"], words), length, vocab.index.get("<eos>"))
+    found = survey(
+        ids,
+        vocab.decode,
+        detector,
+        Training(human["train"], words),
+        length,
+        vocab.index.get("<eos>"),
+    )
     rows = _joined(texts, found, _prices(asked))
     with atomic_path(paths.loops(asked.corpus, asked.name)) as path:
         pd.DataFrame(rows, columns=COLUMNS).astype(TYPES).to_parquet(path, index=False)
 
-    counted = [i for i, row in enumerate(rows) if not row["sample_id"].startswith(f"{HUMAN}/train/")]
+    counted = [
+        i for i, row in enumerate(rows) if not row["sample_id"].startswith(f"{HUMAN}/train/")
+    ]
     by_strategy = rates([rows[i] for i in counted], [ids[i] for i in counted], length)
     head = {"floor": detector.floor, "unit": vocab.unit, "length": length}
     head |= {"prompts_digest": samples["prompts_digest"].iloc[0], "judge": asked.judge}
@@ -59,9 +107,14 @@ def _joined(texts: pd.DataFrame, found: list[Row], prices: dict[str, float]) -> 
     """What is known of each sample beforehand beside what was found; None instead of pandas's marks for nothing."""
     known = texts[[*ABOUT, *KNOWN]].astype(object)
     rows: list[Row] = []
-    for values, more in zip(known.where(known.notna(), None).itertuples(index=False, name=None), found, strict=True):
+    for values, more in zip(
+        known.where(known.notna(), None).itertuples(index=False, name=None), found, strict=True
+    ):
         row = dict(zip((*ABOUT, *KNOWN), values, strict=True)) | more
-        beside = {"judge_nats": prices.get(row["sample_id"]), "agrees": agrees(row, row["witness_period"])}
+        beside = {
+            "judge_nats": prices.get(row["sample_id"]),
+            "agrees": agrees(row, row["witness_period"]),
+        }
         rows.append(row | beside)
     return rows
 
@@ -72,7 +125,9 @@ def _samples(asked: params.Sampling) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, columns=[*ABOUT, *KNOWN, "ids", "prompts_digest"])
     except FileNotFoundError as error:
-        raise RecurrenceError(f"{path}: no samples; run generate@{asked.corpus}-{asked.name}") from error
+        raise RecurrenceError(
+            f"{path}: no samples; run generate@{asked.corpus}-{asked.name}"
+        ) from error
 
 
 def _prices(asked: params.Sampling) -> dict[str, float]:
@@ -81,7 +136,9 @@ def _prices(asked: params.Sampling) -> dict[str, float]:
     try:
         table = pd.read_parquet(path)
     except FileNotFoundError as error:
-        raise RecurrenceError(f"{path}: no prices; run price@{asked.corpus}-{asked.name}") from error
+        raise RecurrenceError(
+            f"{path}: no prices; run price@{asked.corpus}-{asked.name}"
+        ) from error
     return dict(zip(table["sample_id"], table["judge_nats"].astype(float), strict=True))
 
 
@@ -89,7 +146,11 @@ def _windows(human: Parts, length: int) -> pd.DataFrame:
     """The corpus's own text as samples of a strategy called human: sample_id, strategy, ids."""
     at_most = params.load().loops.human_windows
     cut = {part: windows(text, length, at_most) for part, text in human.items()}
-    rows = [(f"{HUMAN}/{part}/{i}", HUMAN, ids, 0) for part, own in cut.items() for i, ids in enumerate(own)]
+    rows = [
+        (f"{HUMAN}/{part}/{i}", HUMAN, ids, 0)
+        for part, own in cut.items()
+        for i, ids in enumerate(own)
+    ]
     return pd.DataFrame(rows, columns=["sample_id", "strategy", "ids", "rescued"])
 
 
@@ -97,10 +158,9 @@ def _told(found: dict[str, Row]) -> str:
     """Which strategies always loop, which sometimes and how often, and how many never do."""
     always = [name for name, rate in found.items() if rate["loops"] == rate["samples"]]
     some = {name: rate for name, rate in found.items() if 0 < rate["loops"] < rate["samples"]}
-    parts = {"always": always, "sometimes": [f"{name} {r['loops']}/{r['samples']}" for name, r in some.items()]}
+    parts = {
+        "always": always,
+        "sometimes": [f"{name} {r['loops']}/{r['samples']}" for name, r in some.items()],
+    }
     said = [f"{how} {', '.join(names)}" for how, names in parts.items() if names]
     return "; ".join([*said, f"never the other {len(found) - len(always) - len(some)}"])
-
-
-if __name__ == "__main__":
-    run(main)

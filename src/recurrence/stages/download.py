@@ -7,23 +7,22 @@ from recurrence.console import say
 from recurrence.corpora.fetch import Fetcher
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path
-from recurrence.stages import run
 
 
 def main(key: str) -> None:
     """Get the files of the corpus from the mirror (RECURRENCE_MIRROR), else from its addresses in order."""
     source = params.corpus(key).source
     root = paths.root()
-    fetcher = Fetcher(root, root / ".recurrence/partial", os.environ.get("RECURRENCE_MIRROR") or None)
+    fetcher = Fetcher(
+        root, root / ".recurrence/partial", os.environ.get("RECURRENCE_MIRROR") or None
+    )
     with atomic_path(paths.raw(key)) as folder:
         folder.mkdir()
         try:
             corpora.obtain(source, folder, fetcher)
         except RecurrenceError as error:
             raise RecurrenceError(f"corpora.{key}.source: {error}") from error
-        got = ", ".join(f"{path.name} ({path.stat().st_size:,} bytes)" for path in sorted(folder.iterdir()))
+        got = ", ".join(
+            f"{path.name} ({path.stat().st_size:,} bytes)" for path in sorted(folder.iterdir())
+        )
     say(f"download {key}: {got}")
-
-
-if __name__ == "__main__":
-    run(main)

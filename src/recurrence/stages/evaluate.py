@@ -12,15 +12,17 @@ import pandas as pd
 from recurrence import device, notebooks, params, paths, scoring
 from recurrence.console import say
 from recurrence.files import read_json, write_json
-from recurrence.loops.teacher_forced import repetition
 from recurrence.model.checkpoint import load_model
-from recurrence.stages import run
+from recurrence.study.teacher_forced import repetition
 
 
 def main(key: str) -> None:
     block = params.model(key)
     printed = notebooks.printed(block.notebook) if block.notebook else None
-    folder, where = paths.model(block.corpus, block.name), device.choose(params.load().compute, block.hidden)
+    folder, where = (
+        paths.model(block.corpus, block.name),
+        device.choose(params.load().compute, block.hidden),
+    )
     ids = np.load(paths.ids(block.corpus) / "valid.npy", mmap_mode="r")
     characters = read_json(paths.counts(block.corpus))["valid"]["characters"]
     history = pd.read_csv(folder / "history.csv")
@@ -31,19 +33,26 @@ def main(key: str) -> None:
         tokens = scoring.token_scores(model, ids, device=where)
         score = tokens.total()
         repeating.append(repetition(tokens.predicted, ids))
-        say(f"{key} seed {seed}: {score.nats:.4f} nats, accuracy {score.accuracy:.4f}, {score.targets:,} tokens")
+        say(
+            f"{key} seed {seed}: {score.nats:.4f} nats, accuracy {score.accuracy:.4f}, {score.targets:,} tokens"
+        )
         row = scoring.as_notebook(history, seed)
         seeds.append({"seed": seed, "exact": score.figures(characters), "as_notebook": row})
-    scores = {"corpus": block.corpus, "model": block.name, "parameters": scoring.size(model), "seeds": seeds}
+    scores = {
+        "corpus": block.corpus,
+        "model": block.name,
+        "parameters": scoring.size(model),
+        "seeds": seeds,
+    }
     scores["exact"] = scoring.mean([entry["exact"] for entry in seeds])
-    ours = scoring.mean([entry["as_notebook"] for entry in seeds]) if seeds[0]["as_notebook"] else None
+    ours = (
+        scoring.mean([entry["as_notebook"] for entry in seeds]) if seeds[0]["as_notebook"] else None
+    )
     theirs = {"id": block.notebook, **printed.figures()} if printed else None
-    sampled = block.recipe is not None and block.recipe.sample_tokens is not None  # so not the notebook's training
+    sampled = (
+        block.recipe is not None and block.recipe.sample_tokens is not None
+    )  # so not the notebook's training
     delta = None if sampled else scoring.delta(ours, theirs)
     scores |= {"as_notebook": ours, "notebook": theirs, "delta": delta}
     scores["repetition"] = {name: fmean(each[name] for each in repeating) for name in repeating[0]}
     write_json(paths.scores(block.corpus, block.name), scores)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -18,7 +18,6 @@ from recurrence.decoding.strategies import build_strategy
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path, read_json
 from recurrence.model.checkpoint import load_config, load_model, seeds_in
-from recurrence.stages import run
 from recurrence.vocab import Vocab
 
 
@@ -39,12 +38,16 @@ def main(key: str) -> None:
         for train_seed in train_seeds:
             # Double precision, and figures rounded, so that neither batch nor machine shows in what is written.
             model = load_model(folder, train_seed, where).double()
-            made = make(model, cells, prompts, (train_seed, asked.corpus, asked.name, "generate"), advance)
+            made = make(
+                model, cells, prompts, (train_seed, asked.corpus, asked.name, "generate"), advance
+            )
             tables.append(_table(train_seed, cells, prompts, made, vocab))
     table = pd.concat(tables, ignore_index=True).assign(prompts_digest=digest)
     with atomic_path(paths.samples(asked.corpus, asked.name)) as path:
         table.to_parquet(path, index=False)
-    for strategy, first in table.groupby("strategy", sort=False)[["prompt", "text"]].first().iterrows():
+    for strategy, first in (
+        table.groupby("strategy", sort=False)[["prompt", "text"]].first().iterrows()
+    ):
         say(f"{strategy}: {first.prompt[-20:]!r} -> {first.text[:80]!r}")
 
 
@@ -53,7 +56,9 @@ def setting(asked: params.Sampling, vocab: Vocab, where: torch.device) -> Settin
     nats = read_json(paths.scores(asked.corpus, asked.name))["exact"]["nats"]
     folder = paths.model(asked.corpus, asked.amateur)
     if not (seeds := seeds_in(folder)):
-        raise RecurrenceError(f"{folder}: holds no weights, and {asked.name} needs it as its amateur; train it first")
+        raise RecurrenceError(
+            f"{folder}: holds no weights, and {asked.name} needs it as its amateur; train it first"
+        )
     return Setting(vocab, nats / log(2), load_model(folder, seeds[0], where).double())
 
 
@@ -62,7 +67,9 @@ def _prompts(corpus: str, held_out: int, vocab: Vocab) -> list[Prompt]:
     return corpus_prompts(corpus, params.corpus(corpus).prompts, held_out, valid_ids, vocab)
 
 
-def _cells(asked: params.Sampling, seeds: Sequence[int], prompts: int, where: Setting) -> list[Cell]:
+def _cells(
+    asked: params.Sampling, seeds: Sequence[int], prompts: int, where: Setting
+) -> list[Cell]:
     blocks, lengths = params.strategies(), params.corpus(asked.corpus).prompts
     names = blocks if asked.strategies is None else asked.strategies
     strategies = [build_strategy(name, blocks[name], where) for name in names]
@@ -77,7 +84,11 @@ def _nothing(asked: params.Sampling, folder: Path) -> str:
 
 
 def _table(
-    train_seed: int, cells: Sequence[Cell], prompts: Sequence[Prompt], made: Sequence[Made], vocab: Vocab
+    train_seed: int,
+    cells: Sequence[Cell],
+    prompts: Sequence[Prompt],
+    made: Sequence[Made],
+    vocab: Vocab,
 ) -> pd.DataFrame:
     """A row per sample."""
     names = [cell.strategy.name for cell in cells]
@@ -98,7 +109,3 @@ def _table(
         "witness_period": pd.Series([each and each.period for each in witnesses], dtype="Int64"),
         "witness_gap": pd.Series([each and round(each.gap, 7) for each in witnesses], dtype="float64"),
     })  # fmt: skip
-
-
-if __name__ == "__main__":
-    run(main)

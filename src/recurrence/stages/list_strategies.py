@@ -7,15 +7,13 @@ stage, and half a hundred strategies in each of them would make each update of t
 from recurrence import params, paths
 from recurrence.console import say
 from recurrence.files import write_json
-from recurrence.stages import run
 
 
 def main(key: str) -> None:
     """Write the strategies that a corpus is sampled with."""
     blocks = params.strategies()
-    write_json(paths.strategies(key), {name: block.model_dump(mode="json") for name, block in blocks.items()})
+    write_json(
+        paths.strategies(key),
+        {name: block.model_dump(mode="json") for name, block in blocks.items()},
+    )
     say(f"list_strategies {key}: {len(blocks)}")
-
-
-if __name__ == "__main__":
-    run(main)

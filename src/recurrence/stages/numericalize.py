@@ -8,7 +8,6 @@ from recurrence import paths
 from recurrence.console import say
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path, read_text, write_json
-from recurrence.stages import run
 from recurrence.vocab import Vocab
 
 
@@ -24,13 +23,13 @@ def main(key: str) -> None:
                 ids, counts[part] = vocab.encode_part(text)
             except RecurrenceError as error:
                 raise RecurrenceError(f"corpora.{key}: {part}.txt: {error}") from error
-            content = BytesIO()  # np.save into a file says nothing where the disk has no room for the last of it
+            content = (
+                BytesIO()
+            )  # np.save into a file says nothing where the disk has no room for the last of it
             np.save(content, ids)
             (folder / f"{part}.npy").write_bytes(content.getbuffer())
     write_json(paths.counts(key), {"vocab": len(vocab), **counts})
-    told = ", ".join(f"{part} {n['tokens']:,} tokens ({n['unk']:,} <unk>)" for part, n in counts.items())
+    told = ", ".join(
+        f"{part} {n['tokens']:,} tokens ({n['unk']:,} <unk>)" for part, n in counts.items()
+    )
     say(f"numericalize {key}: {told}")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -3,7 +3,6 @@
 from recurrence import files, paths
 from recurrence.reporting import results
 from recurrence.reporting.folder import contents
-from recurrence.stages import run
 
 
 def main(key: str) -> None:
@@ -14,7 +13,3 @@ def main(key: str) -> None:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-
-
-if __name__ == "__main__":
-    run(main)

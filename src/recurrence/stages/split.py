@@ -5,7 +5,6 @@ from recurrence.console import say
 from recurrence.corpora import splitting
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path
-from recurrence.stages import run
 from recurrence.tokens import line_count
 
 
@@ -29,9 +28,8 @@ def main(key: str) -> None:
         folder.mkdir()
         for part, text in texts.items():
             (folder / f"{part}.txt").write_text(text, encoding="utf-8", newline="")
-    sizes = ", ".join(f"{part} {line_count(text):,} lines, {len(text):,} characters" for part, text in texts.items())
+    sizes = ", ".join(
+        f"{part} {line_count(text):,} lines, {len(text):,} characters"
+        for part, text in texts.items()
+    )
     say(f"split {key}: {sizes}")
-
-
-if __name__ == "__main__":
-    run(main)

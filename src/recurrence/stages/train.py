@@ -18,8 +18,6 @@ import torch
 from recurrence import device, params, paths, training
 from recurrence.files import atomic_path, read_json, write_json
 from recurrence.model import build_model, checkpoint, core_module, counts
-from recurrence.processes import end_at_once
-from recurrence.stages import run
 from recurrence.training import ranks, resume
 from recurrence.training.jobs import Trained, Training, digest
 
@@ -46,7 +44,11 @@ def _count(block: params.Model, vocab: Any) -> None:
     model = core_module(block.core).Counted.count(ids, len(vocab["tokens"]), **block.options)
     weights = dict.fromkeys(block.seeds, checkpoint.packed(model.state_dict()))
     _write(block, vocab, [Trained([], weights, 0)])
-    _write_wall(block, began, {"device": device.describe(torch.device("cpu")), "parameters": model.stored_counts})
+    _write_wall(
+        block,
+        began,
+        {"device": device.describe(torch.device("cpu")), "parameters": model.stored_counts},
+    )
 
 
 def _train(block: params.Model, vocab: Any) -> None:
@@ -93,9 +95,14 @@ def _write(block: params.Model, vocab: Any, done: list[Trained]) -> None:
         folder.mkdir()
         checkpoint.save_config(folder, block, len(vocab["tokens"]))
         write_json(folder / "vocab.json", vocab)
-        for seed, weights in ((seed, weights) for one in done for seed, weights in one.weights.items()):
+        for seed, weights in (
+            (seed, weights) for one in done for seed, weights in one.weights.items()
+        ):
             checkpoint.write_weights(folder, seed, weights)
-        rows = sorted((row for one in done for row in one.rows), key=lambda row: block.seeds.index(row["seed"]))
+        rows = sorted(
+            (row for one in done for row in one.rows),
+            key=lambda row: block.seeds.index(row["seed"]),
+        )
         pd.DataFrame(rows, columns=HISTORY).to_csv(folder / "history.csv", index=False)
 
 
@@ -106,11 +113,14 @@ def _parameters(block: params.Model, vocab_size: int) -> int:
 
 def _write_wall(block: params.Model, began: float, facts: dict[str, Any]) -> None:
     spent_s = time.monotonic() - began
-    wall = {"train_seconds": spent_s, **facts, "torch": torch.__version__, "python": platform.python_version()}
+    wall = {
+        "train_seconds": spent_s,
+        **facts,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
     started = datetime.now(UTC) - timedelta(seconds=spent_s)
-    write_json(paths.wall(block.corpus, block.name), wall | {"started": started.isoformat(timespec="seconds")})
-
-
-if __name__ == "__main__":
-    end_at_once()
-    run(main)
+    write_json(
+        paths.wall(block.corpus, block.name),
+        wall | {"started": started.isoformat(timespec="seconds")},
+    )

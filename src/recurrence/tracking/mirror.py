@@ -37,7 +37,10 @@ class Mirrored:
 
 
 def import_corpus(
-    corpus: str, records: Sequence[Record], home: Path, tell: Callable[[int], None] = lambda runs: None
+    corpus: str,
+    records: Sequence[Record],
+    home: Path,
+    tell: Callable[[int], None] = lambda runs: None,
 ) -> dict[str, Any]:
     """Make MLflow's experiment `corpus` hold these models and no others; returns the receipt, ready for JSON.
 
@@ -53,13 +56,20 @@ def import_corpus(
                 experiment = _experiment(client, corpus, at)
                 standing = _standing(client, experiment)
                 for record in records:
-                    runs = [run for run in standing if run.data.tags["recurrence.model"] == record.model]
-                    done[record.model] = _whole(record, runs) or _import(client, experiment, record, go_on)
+                    runs = [
+                        run for run in standing if run.data.tags["recurrence.model"] == record.model
+                    ]
+                    done[record.model] = _whole(record, runs) or _import(
+                        client, experiment, record, go_on
+                    )
                     tell(1 + len(record.decodings))
                 _sweep(client, experiment, standing, done, go_on)
                 _describe(client, experiment, records)
     except failures as error:
-        left = ", ".join(record.model for record in records if record.model not in done) or "its description"
+        left = (
+            ", ".join(record.model for record in records if record.model not in done)
+            or "its description"
+        )
         reason = shorten(str(error).replace(at.uri, at.shown), 250)
         raise RecurrenceError(
             f"MLflow at {at.shown}: {reason}. Not imported: {corpus}: {left}. The result files are safe; "
@@ -68,7 +78,9 @@ def import_corpus(
     return _receipt(at, experiment, records, done)
 
 
-def _receipt(at: store.Place, experiment: str, records: Sequence[Record], done: dict[str, Mirrored]) -> dict[str, Any]:
+def _receipt(
+    at: store.Place, experiment: str, records: Sequence[Record], done: dict[str, Mirrored]
+) -> dict[str, Any]:
     models = {
         record.model: {
             "fingerprint": record.fingerprint,
@@ -100,7 +112,10 @@ def _standing(client: Any, experiment: str) -> list[Any]:
     while page is None or page.token:
         token = page.token if page else None
         page = client.search_runs(
-            [experiment], "tags.`recurrence.fingerprint` LIKE '%'", max_results=1000, page_token=token
+            [experiment],
+            "tags.`recurrence.fingerprint` LIKE '%'",
+            max_results=1000,
+            page_token=token,
         )
         found += page
     return found
@@ -147,7 +162,9 @@ def _clear_away(client: Any, experiment: str, begun: Sequence[str]) -> None:
         client.delete_run(run_id)
 
 
-def _begin(client: Any, experiment: str, run: Run, made: list[str], parent: str | None = None) -> str:
+def _begin(
+    client: Any, experiment: str, run: Run, made: list[str], parent: str | None = None
+) -> str:
     tags = run.tags | ({"mlflow.parentRunId": parent} if parent else {})
     created = client.create_run(experiment, start_time=run.started_ms, tags=tags, run_name=run.name)
     made.append(created.info.run_id)
@@ -159,11 +176,15 @@ def _fill(client: Any, run_id: str, run: Run, linked: dict[str, str]) -> None:
     """Log all that a begun run shall hold; `linked` ties its final figures to a model and a dataset."""
     from mlflow.entities import Metric, Param
 
-    metrics = [Metric(name, value, run.ended_ms, 0, **linked) for name, value in run.figures.items()]
+    metrics = [
+        Metric(name, value, run.ended_ms, 0, **linked) for name, value in run.figures.items()
+    ]
     metrics += [Metric(point.name, point.value, point.at_ms, point.step) for point in run.curves]
     params = [Param(name, value) for name, value in run.params.items()]
     while metrics or params:
-        client.log_batch(run_id, metrics[:METRICS_AT_ONCE], params[:PARAMS_AT_ONCE], synchronous=True)
+        client.log_batch(
+            run_id, metrics[:METRICS_AT_ONCE], params[:PARAMS_AT_ONCE], synchronous=True
+        )
         metrics, params = metrics[METRICS_AT_ONCE:], params[PARAMS_AT_ONCE:]
     with tempfile.TemporaryDirectory() as folder:
         for name, text in run.texts.items():
@@ -176,13 +197,20 @@ def _link(client: Any, experiment: str, record: Record, run_id: str) -> dict[str
     from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput
 
     source = json.dumps({"get": f"dvc pull data/ids/{record.dataset}"})
-    data = Dataset(record.dataset, record.dataset_digest, "dvc", source, profile=record.dataset_profile)
+    data = Dataset(
+        record.dataset, record.dataset_digest, "dvc", source, profile=record.dataset_profile
+    )
     client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "train")])])
     tags = {"recurrence.fingerprint": record.fingerprint} | {
         f"md5 of {path}": md5 for path, md5 in record.weights.items()
     }
     model = client.create_logged_model(
-        experiment, record.model, run_id, tags, params=record.run.params, model_type=record.run.params["core"]
+        experiment,
+        record.model,
+        run_id,
+        tags,
+        params=record.run.params,
+        model_type=record.run.params["core"],
     )
     client.finalize_logged_model(model.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
@@ -190,7 +218,11 @@ def _link(client: Any, experiment: str, record: Record, run_id: str) -> dict[str
 
 
 def _sweep(
-    client: Any, experiment: str, standing: Sequence[Any], done: Mapping[str, Mirrored], go_on: Callable[[], None]
+    client: Any,
+    experiment: str,
+    standing: Sequence[Any],
+    done: Mapping[str, Mirrored],
+    go_on: Callable[[], None],
 ) -> None:
     """Delete all of ours that is not of the records: predecessors, halves, doubles.
 
@@ -201,7 +233,9 @@ def _sweep(
         standing = _standing(client, experiment)
     gone = {run.info.run_id: run.info.status for run in standing if run.info.run_id not in kept}
     for model in list(_models(client, experiment)) if gone or made else ():
-        if model.source_run_id in gone or (model.source_run_id in made and str(model.status) != "READY"):
+        if model.source_run_id in gone or (
+            model.source_run_id in made and str(model.status) != "READY"
+        ):
             client.delete_logged_model(model.model_id)
     for run_id, status in gone.items():
         go_on()

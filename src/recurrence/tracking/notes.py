@@ -43,14 +43,23 @@ def model(scores: Mapping[str, Any], rates: Mapping[str, Any], wall: Mapping[str
     lines = [f"**{_number(exact['nats'])} nats per token** on the validation text", ""]
     if seeds > 1:
         lines[0] += f" (mean of {seeds} seeds, sd {_number(exact['nats_sd'])})"
-    lines[0] += f"; {_number(exact['bits_per_char'])} bits per character, perplexity {_number(exact['perplexity'])}"
+    lines[0] += (
+        f"; {_number(exact['bits_per_char'])} bits per character, perplexity {_number(exact['perplexity'])}"
+    )
     lines[0] += f", accuracy {_percent(exact['accuracy'])}."
     if ours := scores.get("as_notebook"):
-        lines += [f"Measured as the notebook did: {_number(ours['nats'])} nats, {_percent(ours['accuracy'])}."]
+        lines += [
+            f"Measured as the notebook did: {_number(ours['nats'])} nats, {_percent(ours['accuracy'])}."
+        ]
     if theirs := scores.get("notebook"):
         lines[-1] += f" The notebook ({theirs['id']}) printed {_number(theirs['nats'])} nats"
-        lines[-1] += f", {_percent(theirs['accuracy'])}." if theirs.get("accuracy") is not None else "."
-    lines += [f"Trained {wall['train_seconds']:.0f} s on {wall['device']}; {scores['parameters']:,} parameters.", ""]
+        lines[-1] += (
+            f", {_percent(theirs['accuracy'])}." if theirs.get("accuracy") is not None else "."
+        )
+    lines += [
+        f"Trained {wall['train_seconds']:.0f} s on {wall['device']}; {scores['parameters']:,} parameters.",
+        "",
+    ]
     return "\n".join([*lines, *_decoding_table(rates)])[:MAX_NOTE_CHARACTERS]
 
 
@@ -58,11 +67,20 @@ def _decoding_table(rates: Mapping[str, Any]) -> list[str]:
     """Every decoding and human text, looping ones first, and of those that loop alike the one that costs least."""
     if not rates["strategies"]:
         return ["Not sampled."]
-    rows = ["| decoding | loops | 95 % | from token | period | price |", "|---|---:|---|---:|---:|---:|"]
-    ranked = sorted(rates["strategies"].items(), key=lambda item: (-(item[1]["loop_rate"] or 0), item[1]["price"] or 0))
+    rows = [
+        "| decoding | loops | 95 % | from token | period | price |",
+        "|---|---:|---|---:|---:|---:|",
+    ]
+    ranked = sorted(
+        rates["strategies"].items(),
+        key=lambda item: (-(item[1]["loop_rate"] or 0), item[1]["price"] or 0),
+    )
     for name, found in ranked:
         span = f"{_percent(found['loop_lo'])} to {_percent(found['loop_hi'])}"
-        shown = [span, *(_number(found[figure]) for figure in ("onset_median", "period_median", "price"))]
+        shown = [
+            span,
+            *(_number(found[figure]) for figure in ("onset_median", "period_median", "price")),
+        ]
         title = "*human text*" if name == "human" else name
         rows.append(f"| {title} | {_percent(found['loop_rate'])} | {' | '.join(shown)} |")
     return [*rows, "", f"Price: nats per token under {rates['judge']}."]
@@ -70,7 +88,11 @@ def _decoding_table(rates: Mapping[str, Any]) -> list[str]:
 
 def decoding(name: str, strategy: str, rates: Mapping[str, Any]) -> str:
     """One paragraph on how often a strategy loops, and what it costs."""
-    found, human, unit = rates["strategies"][strategy], rates["strategies"].get("human", {}), _UNITS[rates["unit"]]
+    found, human, unit = (
+        rates["strategies"][strategy],
+        rates["strategies"].get("human", {}),
+        _UNITS[rates["unit"]],
+    )
     text = f"**{_percent(found['loop_rate'])} of {found['samples']} samples loop** "
     text += f"(95 %: {_percent(found['loop_lo'])} to {_percent(found['loop_hi'])}) when {name} decodes by {strategy}"
     if found["loops"]:
@@ -101,7 +123,9 @@ def _checks(found: Mapping[str, Any]) -> str:
 
 
 def experiment(
-    experiment_id: str, models: Mapping[str, Mapping[str, float]], rates: Mapping[str, Sequence[float]]
+    experiment_id: str,
+    models: Mapping[str, Mapping[str, float]],
+    rates: Mapping[str, Sequence[float]],
 ) -> str:
     """The best model, the strategies that loop least and most, links to the views, and both rankings as tables.
 
@@ -109,19 +133,36 @@ def experiment(
     """
     best = sorted(models, key=lambda name: models[name].get("valid/nats", float("inf")))
     calm = sorted(rates, key=lambda name: mean(rates[name]))
-    lines = [f"Tables: {', '.join(f'[{name}]({view_link(experiment_id, name)})' for name in VIEWS)}."]
+    lines = [
+        f"Tables: {', '.join(f'[{name}]({view_link(experiment_id, name)})' for name in VIEWS)}."
+    ]
     if best:  # one line is all that the page shows at first
         lines[0] += f" Best: **{best[0]}**, {_number(models[best[0]].get('valid/nats'))} nats."
     if calm:
         least, most = ((name, _percent(mean(rates[name]))) for name in (calm[0], calm[-1]))
         lines[0] += f" Loops: **{least[0]}** {least[1]}, **{most[0]}** {most[1]}."
-    lines += ["", "| model | nats per token | bits per character | accuracy |", "|---|---:|---:|---:|"]
+    lines += [
+        "",
+        "| model | nats per token | bits per character | accuracy |",
+        "|---|---:|---:|---:|",
+    ]
     for name in best:
-        shown = [_number(models[name].get("valid/nats")), _number(models[name].get("valid/bits_per_char"))]
-        lines.append(f"| {' | '.join([name, *shown, _percent(models[name].get('valid/accuracy'))])} |")
-    lines += ["", "| decoding | samples that loop, mean over the models | least | most |", "|---|---:|---:|---:|"]
+        shown = [
+            _number(models[name].get("valid/nats")),
+            _number(models[name].get("valid/bits_per_char")),
+        ]
+        lines.append(
+            f"| {' | '.join([name, *shown, _percent(models[name].get('valid/accuracy'))])} |"
+        )
+    lines += [
+        "",
+        "| decoding | samples that loop, mean over the models | least | most |",
+        "|---|---:|---:|---:|",
+    ]
     for name in calm:
-        lines.append(f"| {name} | {' | '.join(_percent(pick(rates[name])) for pick in (mean, min, max))} |")
+        lines.append(
+            f"| {name} | {' | '.join(_percent(pick(rates[name])) for pick in (mean, min, max))} |"
+        )
     return "\n".join(lines)
 
 
@@ -132,7 +173,9 @@ def views() -> dict[str, str]:
 
 def view_link(experiment_id: str, name: str) -> str:
     """The address of a view within MLflow's page."""
-    return f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={name}"
+    return (
+        f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={name}"
+    )
 
 
 def _view(view: View) -> str:

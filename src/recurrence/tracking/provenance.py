@@ -29,13 +29,18 @@ def lock_tags(lock: dict[str, Any], key: str, is_sampled: bool) -> dict[str, str
     entries = [lock.get(f"{stage}@{key}") for stage in (SCORED + SAMPLED if is_sampled else SCORED)]
     if None in entries:
         return {}
-    return {"dvc.lock_digest": hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()}
+    return {
+        "dvc.lock_digest": hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
+    }
 
 
 def read_lock(root: Path) -> dict[str, Any]:
     """The stages in dvc.lock; empty where there is none yet (stages run by hand) or dvc is just writing it."""
     try:
-        tree = yaml.load((root / "dvc.lock").read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        tree = yaml.load(
+            (root / "dvc.lock").read_text(encoding="utf-8"),
+            getattr(yaml, "CSafeLoader", yaml.SafeLoader),
+        )
         return dict(tree["stages"])
     except (FileNotFoundError, yaml.YAMLError, TypeError, KeyError):
         return {}

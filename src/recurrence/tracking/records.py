@@ -22,7 +22,16 @@ CURVES = {"train_nats": "curve/train_nats", "valid_nats": "curve/valid_nats"}
 CURVES |= {"valid_accuracy": "curve/valid_accuracy", "lr": "curve/lr"}
 ENVIRONMENT = ("device", "torch", "python", "tokens_per_second")
 LOOPS = (
-    *("loop_rate", "loop_lo", "loop_hi", "exact_rate", "exact_lo", "exact_hi", "near_rate", "recycling_rate"),
+    *(
+        "loop_rate",
+        "loop_lo",
+        "loop_hi",
+        "exact_rate",
+        "exact_lo",
+        "exact_hi",
+        "near_rate",
+        "recycling_rate",
+    ),
     *("onset_rmean", "period_median", "coverage_mean", "n_attractors", "rescued"),
 )
 TEXT = ("rep_4", "rep_8", "zlib_ratio", "diversity", "self_bleu", "non_word")
@@ -105,11 +114,15 @@ def record(results: Results) -> Record:
         fingerprint=fingerprint,
         run=_model_run(results, origin, weights),
         decodings={
-            name: _decoding_run(results, origin, name) for name in results.rates["strategies"] if name != "human"
+            name: _decoding_run(results, origin, name)
+            for name in results.rates["strategies"]
+            if name != "human"
         },
         weights=weights,
         dataset=results.corpus,
-        dataset_digest=hashlib.md5(json.dumps(data, sort_keys=True).encode(), usedforsecurity=False).hexdigest(),
+        dataset_digest=hashlib.md5(
+            json.dumps(data, sort_keys=True).encode(), usedforsecurity=False
+        ).hexdigest(),
         dataset_profile=json.dumps(results.counts),
     )
 
@@ -124,9 +137,16 @@ def _fingerprint(results: Results) -> str:
 def _model_run(results: Results, origin: Mapping[str, str], weights: Mapping[str, str]) -> Run:
     started, ended = _span(results.wall)
     key = f"{results.corpus}-{results.name}"
-    figures, odd = _finite(_scores(results.scores) | {"train/seconds": results.wall.get("train_seconds")})
+    figures, odd = _finite(
+        _scores(results.scores) | {"train/seconds": results.wall.get("train_seconds")}
+    )
     curves, odd_curves = _curves(results.history, started, ended)
-    tags = {**origin, "recurrence.kind": "model", "dvc.stage": f"train@{key}", "mlflow.source.type": "JOB"}
+    tags = {
+        **origin,
+        "recurrence.kind": "model",
+        "dvc.stage": f"train@{key}",
+        "mlflow.source.type": "JOB",
+    }
     tags |= {"mlflow.source.name": f"dvc repro train@{key}"}
     tags |= {f"env.{name}": str(results.wall[name]) for name in ENVIRONMENT if name in results.wall}
     if odd + odd_curves:
@@ -135,8 +155,10 @@ def _model_run(results: Results, origin: Mapping[str, str], weights: Mapping[str
         name=results.name,
         started_ms=started,
         ended_ms=ended,
-        params=settings.flat(results.config["model"]) | {"vocab_size": str(results.config["vocab_size"])},
-        tags=tags | {"mlflow.note.content": notes.model(results.scores, results.rates, results.wall)},
+        params=settings.flat(results.config["model"])
+        | {"vocab_size": str(results.config["vocab_size"])},
+        tags=tags
+        | {"mlflow.note.content": notes.model(results.scores, results.rates, results.wall)},
         figures=figures,
         curves=curves,
         texts=_artifacts(results, weights),
@@ -145,7 +167,10 @@ def _model_run(results: Results, origin: Mapping[str, str], weights: Mapping[str
 
 def _artifacts(results: Results, weights: Mapping[str, str]) -> dict[str, str]:
     """Of a model's run: what was measured, where its weights are, and of every decoding a row and some samples."""
-    reference = {"md5": dict(weights), "get": f"dvc pull data/models/{results.corpus}/{results.name}"}
+    reference = {
+        "md5": dict(weights),
+        "get": f"dvc pull data/models/{results.corpus}/{results.name}",
+    }
     texts = {
         "history.csv": results.history.to_csv(index=False),
         "scores.json": json.dumps(results.scores, indent=1),
@@ -164,7 +189,12 @@ def _artifacts(results: Results, weights: Mapping[str, str]) -> dict[str, str]:
 def _decoding_run(results: Results, origin: Mapping[str, str], strategy: str) -> Run:
     _, ended = _span(results.wall)
     figures, odd = _finite(_rates(results.rates, strategy))
-    tags = {**origin, "recurrence.kind": "decoding", "recurrence.strategy": strategy, "mlflow.source.type": "JOB"}
+    tags = {
+        **origin,
+        "recurrence.kind": "decoding",
+        "recurrence.strategy": strategy,
+        "mlflow.source.type": "JOB",
+    }
     tags |= {"dvc.stage": f"generate@{results.corpus}-{results.name}"}
     tags |= {"mlflow.source.name": f"dvc repro {tags['dvc.stage']}"}
     if odd:
@@ -185,7 +215,10 @@ def _rates(rates: Mapping[str, Any], strategy: str) -> dict[str, Any]:
     found, human = rates["strategies"][strategy], rates["strategies"].get("human", {})
     certified, compared = found.get("certified") or {}, found.get("versus_pure") or {}
     figures = {f"loops/{name}": found.get(name) for name in LOOPS}
-    figures |= {"loops/human_rate": human.get("loop_rate"), "loops/versus_pure_p": compared.get("p_holm")}
+    figures |= {
+        "loops/human_rate": human.get("loop_rate"),
+        "loops/versus_pure_p": compared.get("p_holm"),
+    }
     if certified.get("certified"):
         figures["loops/certified_agree"] = certified["agree"] / certified["certified"]
     figures |= {f"text/{name}": found.get(name) for name in TEXT}
@@ -195,11 +228,16 @@ def _rates(rates: Mapping[str, Any], strategy: str) -> dict[str, Any]:
 def _scores(scores: Mapping[str, Any]) -> dict[str, Any]:
     """Final figures by metric name; absent ones are None."""
     exact = scores["exact"]
-    figures = {f"valid/{name}": exact[name] for name in ("nats", "nats_sd", "bits_per_char", "perplexity", "accuracy")}
+    figures = {
+        f"valid/{name}": exact[name]
+        for name in ("nats", "nats_sd", "bits_per_char", "perplexity", "accuracy")
+    }
     for place in ("as_notebook", "notebook", "delta"):
         found = scores.get(place) or {}
         figures |= {f"{place}/{name}": found.get(name) for name in ("nats", "accuracy")}
-    figures |= {f"repetition/{name}": value for name, value in (scores.get("repetition") or {}).items()}
+    figures |= {
+        f"repetition/{name}": value for name, value in (scores.get("repetition") or {}).items()
+    }
     return figures | {"model/parameters": scores["parameters"]}
 
 
@@ -210,7 +248,9 @@ def _finite(figures: Mapping[str, float | None]) -> tuple[dict[str, float], list
     return {name: value for name, value in there.items() if math.isfinite(value)}, odd
 
 
-def _curves(history: pd.DataFrame, started_ms: int, ended_ms: int) -> tuple[tuple[Point, ...], list[str]]:
+def _curves(
+    history: pd.DataFrame, started_ms: int, ended_ms: int
+) -> tuple[tuple[Point, ...], list[str]]:
     """Means over the seeds by epoch, and what is not finite; times are spread evenly over the training."""
     ours = history[history["protocol"] == "ordered"]
     means = ours.groupby("epoch")[list(CURVES)].mean(skipna=False)

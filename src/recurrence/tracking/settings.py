@@ -17,7 +17,9 @@ def decoding(strategy: str, block: Mapping[str, Any], rates: Mapping[str, Any]) 
         "filter_order": [next(iter(each)) for each in block.get("filters", ())],
     }
     about |= {name: rates.get(name) for name in ("floor", "judge", "prompts_digest")}
-    about |= {name: found.get(name) for name in ("samples", "length", "deterministic", "uses_history")}
+    about |= {
+        name: found.get(name) for name in ("samples", "length", "deterministic", "uses_history")
+    }
     return flat(_for_unit(block, unit) | about)
 
 
@@ -25,7 +27,11 @@ def _for_unit(value: Any, unit: str) -> Any:
     """The value with what every {char: x, word: y} in it gives for the unit."""
     if isinstance(value, Mapping):
         by_unit = value and value.keys() <= UNITS and unit in value
-        return _for_unit(value[unit], unit) if by_unit else {key: _for_unit(each, unit) for key, each in value.items()}
+        return (
+            _for_unit(value[unit], unit)
+            if by_unit
+            else {key: _for_unit(each, unit) for key, each in value.items()}
+        )
     return [_for_unit(each, unit) for each in value] if isinstance(value, list | tuple) else value
 
 

@@ -44,7 +44,11 @@ class Place:
     def shown(self) -> str:
         """The address without the password that it may hold."""
         parts = urlsplit(self.uri)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else self.uri
+        return (
+            parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+            if parts.netloc
+            else self.uri
+        )
 
     @property
     def database(self) -> Path | None:
@@ -72,7 +76,10 @@ class Stalled(Exception):
 
 def place(home: Path) -> Place:
     """The store in the folder `home`, or the one that MLFLOW_TRACKING_URI names."""
-    return Place(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute()}/mlflow.db", home.absolute())
+    return Place(
+        os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute()}/mlflow.db",
+        home.absolute(),
+    )
 
 
 def client(at: Place) -> Any:
@@ -141,7 +148,9 @@ def stoppable() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def patient(seconds: float = PATIENCE_S, heed: Callable[[], None] = lambda: None) -> Iterator[Callable[[], None]]:
+def patient(
+    seconds: float = PATIENCE_S, heed: Callable[[], None] = lambda: None
+) -> Iterator[Callable[[], None]]:
     """Within, Stalled is raised when so many seconds pass without a call of what is yielded, which calls `heed`.
 
     A limit on single requests would not do: a server may send its answer byte by byte.
@@ -153,7 +162,9 @@ def patient(seconds: float = PATIENCE_S, heed: Callable[[], None] = lambda: None
     def go_on() -> None:
         heed()
         if _in_main_thread():
-            signal.setitimer(signal.ITIMER_REAL, seconds, seconds)  # again and again: some code swallows exceptions
+            signal.setitimer(
+                signal.ITIMER_REAL, seconds, seconds
+            )  # again and again: some code swallows exceptions
 
     with _handling(signal.SIGALRM, give_up):
         go_on()
@@ -165,7 +176,9 @@ def patient(seconds: float = PATIENCE_S, heed: Callable[[], None] = lambda: None
 
 
 @contextmanager
-def _handling(number: signal.Signals, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def _handling(
+    number: signal.Signals, handler: Callable[[int, FrameType | None], None]
+) -> Iterator[None]:
     """Within, the handler for that signal; only the main thread can have one."""
     if not _in_main_thread():
         yield

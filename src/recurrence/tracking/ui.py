@@ -31,9 +31,19 @@ def serve_ui(port: int = 5000) -> None:
     for line in _views(home, port):
         say(line)
     command = ["-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", at.uri, "--no-serve-artifacts", "--default-artifact-root", at.artifacts.as_uri()]
-    light = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # 2 processes and 0.5 GB instead of 10 and 2 GB
-    os.execve(sys.executable, [sys.executable, *command], store.ENVIRONMENT | dict(os.environ) | light)
+    command += [
+        "--backend-store-uri",
+        at.uri,
+        "--no-serve-artifacts",
+        "--default-artifact-root",
+        at.artifacts.as_uri(),
+    ]
+    light = {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"
+    }  # 2 processes and 0.5 GB instead of 10 and 2 GB
+    os.execve(
+        sys.executable, [sys.executable, *command], store.ENVIRONMENT | dict(os.environ) | light
+    )
 
 
 def _check_free(port: int) -> None:
@@ -42,7 +52,9 @@ def _check_free(port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((HOST, port))
     except (OSError, OverflowError) as error:
-        raise RecurrenceError(f"port {port} on {HOST}: {error}; choose another: make ui PORT={port + 1}") from error
+        raise RecurrenceError(
+            f"port {port} on {HOST}: {error}; choose another: make ui PORT={port + 1}"
+        ) from error
 
 
 def _views(home: Path, port: int) -> list[str]:
@@ -51,5 +63,7 @@ def _views(home: Path, port: int) -> list[str]:
     for receipt in sorted((home / "receipts").glob("*.json")):
         experiment = read_json(receipt)["experiment_id"]
         for name in notes.VIEWS:
-            lines.append(f"  {receipt.stem}, {name}: http://{HOST}:{port}/{notes.view_link(experiment, name)}")
+            lines.append(
+                f"  {receipt.stem}, {name}: http://{HOST}:{port}/{notes.view_link(experiment, name)}"
+            )
     return lines

@@ -65,7 +65,9 @@ class Windows:
     shuffle: bool = False
 
     def __len__(self) -> int:
-        return len(self.starts) // self.size if self.drop_last else -(-len(self.starts) // self.size)
+        return (
+            len(self.starts) // self.size if self.drop_last else -(-len(self.starts) // self.size)
+        )
 
     def batches(self, rng: np.random.Generator, skip: int = 0) -> Iterator[Batch]:
         starts = self.starts
@@ -120,7 +122,9 @@ def _loader(ids_N: Tensor, block: Batches, train: bool) -> Loader:
     return Windows(ids_N, starts, block.size, block.bptt, last_only, shuffle=train)
 
 
-def notebook_windows(ids_N: Tensor, block: Batches, rng: np.random.Generator) -> tuple[Windows, Windows]:
+def notebook_windows(
+    ids_N: Tensor, block: Batches, rng: np.random.Generator
+) -> tuple[Windows, Windows]:
     """Train and validation windows of the WHOLE text, as the window notebooks drew them (leaky where they overlap)."""
     starts = window_starts(len(ids_N), block.bptt, block.stride or block.bptt)
     if block.notebook_split == "last_window":

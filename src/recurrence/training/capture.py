@@ -42,7 +42,9 @@ class CapturedTrainer(Trainer):
         super().__init__(model, recipe, train, valid, rng)
         self.carried = tuple(tensor.clone() for tensor in self.zero)
         fused_on_gpu = self.device.type == "cuda" and not isinstance(self.optimizer, CycledAdam)
-        as_read = torch.float32 if fused_on_gpu else torch.float64  # that kernel reads its rate as float32, no matter
+        as_read = (
+            torch.float32 if fused_on_gpu else torch.float64
+        )  # that kernel reads its rate as float32, no matter
         self.lr = torch.zeros((), dtype=as_read, device=self.device)
         self.beta1 = torch.zeros((), dtype=torch.float64, device=self.device)
 
@@ -57,7 +59,9 @@ class CapturedTrainer(Trainer):
         self._optimizer = CycledAdam(optimizer.param_groups) if cycled else optimizer
         for group in self._optimizer.param_groups:
             group["capturable"] = True
-        self._optimizer._warned_capturable_if_run_uncaptured = True  # rehearsals, and `make` None, are meant so
+        self._optimizer._warned_capturable_if_run_uncaptured = (
+            True  # rehearsals, and `make` None, are meant so
+        )
         self.recorded.forget()
 
     def step(self, batch: Batch, lr: float, beta1: float | None) -> None:
@@ -67,7 +71,9 @@ class CapturedTrainer(Trainer):
         self.beta1.fill_(beta1)
         key = tuple(ids.shape for ids in batch)
         if key not in self.buffers:
-            x_BT, y_BT = (torch.empty_like(ids, memory_format=torch.contiguous_format) for ids in batch)
+            x_BT, y_BT = (
+                torch.empty_like(ids, memory_format=torch.contiguous_format) for ids in batch
+            )
             self.buffers[key] = x_BT, y_BT
         put(self.buffers[key], batch)
         put(self.carried, self.state)

@@ -102,7 +102,9 @@ class Training:
         name, done = f"{self.block.corpus}/{self.block.name}", dict[Job, Trained]()
         with progress(name, len(jobs) * self.epochs, "epochs") as advance:
             if processes:
-                for leg, trained in side_by_side(self.run_leg, self.legs(jobs, processes), processes, self._rest):
+                for leg, trained in side_by_side(
+                    self.run_leg, self.legs(jobs, processes), processes, self._rest
+                ):
                     if trained is None:
                         advance(leg.until - leg.since, "")
                     else:
@@ -161,7 +163,9 @@ class Training:
         trainer.resume(snapshot)
         if (trainer.epoch, trainer.done) != (leg.since, 0):
             where = f"resumed at epoch {trainer.epoch + 1}, step {trainer.done + 1}"
-            say(f"{self._name(leg.job)}: {'was trained to its end before' if trainer.finished else where}")
+            say(
+                f"{self._name(leg.job)}: {'was trained to its end before' if trainer.finished else where}"
+            )
 
     def _run(self, leg: Leg, trainer: Trainer, keeper: resume.Keeper, tell: Advance) -> None:
         job = leg.job
@@ -189,7 +193,9 @@ class Training:
 
     def _trainer(self, job: Job) -> Trainer:
         """A job's trainer at its beginning."""
-        train, valid = (torch.from_numpy(ids.astype(np.int64)).to(self.device) for ids in self.streams)
+        train, valid = (
+            torch.from_numpy(ids.astype(np.int64)).to(self.device) for ids in self.streams
+        )
         loaders = [ordered(train, valid, self.recipe)] * len(job.seeds)
         rngs = [np.random.default_rng(self._derived(seed, "batches", job)) for seed in job.seeds]
         if job.protocol != "ordered":
@@ -221,7 +227,9 @@ class Training:
     def _keeper(self, job: Job) -> resume.Keeper:
         folder = self.folder / job.name
         return (
-            resume.Keeper(folder, self.started) if self.ranks is None else RankKeeper(folder, self.started, self.ranks)
+            resume.Keeper(folder, self.started)
+            if self.ranks is None
+            else RankKeeper(folder, self.started, self.ranks)
         )
 
 
@@ -234,11 +242,15 @@ def told(row: dict[str, Any]) -> str:
     return f"seed {row['seed']}{_SPLIT[row['protocol']]}: {figures} after epoch {row['epoch']}"
 
 
-def ordered(train: torch.Tensor, valid: torch.Tensor, recipe: params.Recipe) -> tuple[batches.Loader, batches.Loader]:
+def ordered(
+    train: torch.Tensor, valid: torch.Tensor, recipe: params.Recipe
+) -> tuple[batches.Loader, batches.Loader]:
     """Loaders on the ordered split: ours for `exact`, and the notebook's own validation for as_notebook."""
     return (
         batches.loader(train[: recipe.sample_tokens], recipe.batches, train=True),
-        batches.loader(valid[recipe.batches.skip_valid :][: recipe.sample_tokens], recipe.batches, train=False),
+        batches.loader(
+            valid[recipe.batches.skip_valid :][: recipe.sample_tokens], recipe.batches, train=False
+        ),
     )
 
 
@@ -253,18 +265,31 @@ def _trained(job: Job, trainer: Trainer) -> Trained:
     return Trained(rows, weights, trainer.divergences)
 
 
-def digest(block: params.Model, vocab_size: int, device: torch.device, compute: params.Compute, ids: Path) -> str:
+def digest(
+    block: params.Model, vocab_size: int, device: torch.device, compute: params.Compute, ids: Path
+) -> str:
     """The key under which snapshots are kept: a digest of all that a training's result depends on.
 
     But for the number of threads, and what the processor does with a sum: where these change on the way, a training is
     gone on with all the same, and its last bits are of both.
     """
-    facts = {"model": block.model_dump(mode="json"), "vocab_size": vocab_size, "torch": torch.__version__}
-    facts |= {"device": device.type, "precision": compute.precision, "deterministic": compute.deterministic}
+    facts = {
+        "model": block.model_dump(mode="json"),
+        "vocab_size": vocab_size,
+        "torch": torch.__version__,
+    }
+    facts |= {
+        "device": device.type,
+        "precision": compute.precision,
+        "deterministic": compute.deterministic,
+    }
     return resume.key(facts, [*code(block.core), ids / "train.npy", ids / "valid.npy"])
 
 
 def code(core: str) -> list[Path]:
     """The files that decide what a training does; dvc.yaml lists the same as its dependencies."""
     folders = [file for folder in ("training", "model") for file in (PACKAGE / folder).glob("*.py")]
-    return [*folders, *(PACKAGE / name for name in (f"cores/{core}.py", "stages/train.py", "randomness.py"))]
+    return [
+        *folders,
+        *(PACKAGE / name for name in (f"cores/{core}.py", "stages/train.py", "randomness.py")),
+    ]

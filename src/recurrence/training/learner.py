@@ -94,7 +94,9 @@ class Learner:
     def _regularized(self, loss: Tensor, raw_BTH: Tensor, dropped_BTH: Tensor) -> Tensor:
         recipe = self.recipe
         if recipe.ar:
-            loss = loss + recipe.ar * regularizers.activation(raw_BTH if recipe.ar_on == "raw" else dropped_BTH)
+            loss = loss + recipe.ar * regularizers.activation(
+                raw_BTH if recipe.ar_on == "raw" else dropped_BTH
+            )
         if recipe.tar:
             loss = loss + recipe.tar * regularizers.temporal_activation(raw_BTH)
         return loss
@@ -107,14 +109,18 @@ class Learner:
 
     def gradient_norm(self) -> Tensor:
         """The norm of the gradient over all parameters."""
-        return torch.nn.utils.get_total_norm(p.grad for p in self.model.parameters() if p.grad is not None)
+        return torch.nn.utils.get_total_norm(
+            p.grad for p in self.model.parameters() if p.grad is not None
+        )
 
     def _see(self, loss: Tensor, norm: Tensor | None) -> None:
         """Let the watch look; a norm that nobody needed so far is computed only where the loss is not finite."""
         try:
             self.watch.see(loss, loss if norm is None else norm)
         except NotFinite as found:
-            raise NotFinite(found.ago, float(self.gradient_norm() if norm is None else norm)) from None
+            raise NotFinite(
+                found.ago, float(self.gradient_norm() if norm is None else norm)
+            ) from None
 
     @torch.no_grad()
     def validate(self, loader: Loader, rng: np.random.Generator) -> tuple[float, float, int]:
@@ -151,7 +157,9 @@ class Learner:
         """Be as `kept` found it; `optimizer` is the block that the kept one was built from. Takes copies."""
         tensors = {name: tensor.clone() for name, tensor in tensors.items()}
         self.model.load_state_dict(below("model.", tensors))
-        self.optimizer = optimizers.build(optimizer, self.model, lr=1.0)  # every step sets its own rate
+        self.optimizer = optimizers.build(
+            optimizer, self.model, lr=1.0
+        )  # every step sets its own rate
         tree = self.optimizer.state_dict()
         for name, tensor in below("optimizer.", tensors).items():
             i, slot = name.split(".", 1)
@@ -171,4 +179,8 @@ class Learner:
 
 def below(prefix: str, tensors: Tensors) -> Tensors:
     """The tensors whose names begin so, by the rest of their names."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }

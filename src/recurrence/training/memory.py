@@ -17,4 +17,6 @@ def keep() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # another C library
         return False
-    return any(mallopt(M_MMAP_THRESHOLD, size) for size in LARGEST) and bool(mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
+    return any(mallopt(M_MMAP_THRESHOLD, size) for size in LARGEST) and bool(
+        mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+    )

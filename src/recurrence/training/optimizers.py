@@ -17,7 +17,9 @@ def build(block: Optimizer, model: nn.Module, lr: float) -> torch.optim.Optimize
     if exempt:
         groups.append({"params": [p for p in parameters if id(p) in exempt], "weight_decay": 0.0})
     kind = torch.optim.AdamW if block.decoupled else torch.optim.Adam
-    return kind(groups, lr=lr, betas=block.betas, eps=block.eps, weight_decay=block.weight_decay, fused=True)
+    return kind(
+        groups, lr=lr, betas=block.betas, eps=block.eps, weight_decay=block.weight_decay, fused=True
+    )
 
 
 def set_hyper(optimizer: torch.optim.Optimizer, lr: float, beta1: float | None) -> None:

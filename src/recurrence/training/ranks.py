@@ -34,14 +34,23 @@ TIMEOUT = timedelta(minutes=2)
 """How long a rank waits for the others; they begin together, since torchrun has waited for all to be there."""
 AGREE_EVERY = 16
 """Steps between two times that the ranks ask rank 0's clock whether to take a snapshot."""
-STARTED_TOGETHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+STARTED_TOGETHER = (
+    "RANK",
+    "WORLD_SIZE",
+    "LOCAL_RANK",
+    "LOCAL_WORLD_SIZE",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+)
 DROPS_BY_LANE = (LockedDropout, nn.Dropout, nn.RNNBase)
 """Modules whose masks differ from lane to lane; all other masks (embedding rows, weights) are shared by all lanes."""
 
 
 def started_together() -> bool:
     """Whether torchrun started this process, and others with it."""
-    return all(os.environ.get(name) for name in STARTED_TOGETHER) and os.environ["WORLD_SIZE"] != "1"
+    return (
+        all(os.environ.get(name) for name in STARTED_TOGETHER) and os.environ["WORLD_SIZE"] != "1"
+    )
 
 
 def leads() -> bool:
@@ -64,7 +73,9 @@ def joined(device: torch.device, digest: str) -> Iterator["Ranks | None"]:
     here, beside = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
     if device.type == "cuda":
         if beside > (gpus := torch.cuda.device_count()):
-            raise RecurrenceError(f"torchrun started {beside} processes on {gpus} GPU(s); give --nproc-per-node {gpus}")
+            raise RecurrenceError(
+                f"torchrun started {beside} processes on {gpus} GPU(s); give --nproc-per-node {gpus}"
+            )
         torch.cuda.set_device(here)
         device = torch.device("cuda", here)
     with _together("the ranks could not be brought together"):
@@ -100,7 +111,10 @@ class Ranks:
 
     def gather(self, own_LBH: Tensor) -> Tensor:
         """All lanes, from every rank's own."""
-        parts = [torch.empty_like(own_LBH, memory_format=torch.contiguous_format) for _ in range(self.count)]
+        parts = [
+            torch.empty_like(own_LBH, memory_format=torch.contiguous_format)
+            for _ in range(self.count)
+        ]
         with _together():
             distributed.all_gather(parts, own_LBH.contiguous())
         return torch.cat(parts, 1)
@@ -153,7 +167,10 @@ class RankTrainer(Trainer):
 
     def reduce(self, loss: Tensor) -> Tensor:
         parts = [p.grad for p in self.model.parameters() if p.grad is not None]
-        flat = self.ranks.sum(torch.cat([part.flatten() for part in (*parts, loss)])) / self.ranks.count
+        flat = (
+            self.ranks.sum(torch.cat([part.flatten() for part in (*parts, loss)]))
+            / self.ranks.count
+        )
         at = 0
         for part in parts:
             part.copy_(flat[at : at + part.numel()].view_as(part))
@@ -165,11 +182,16 @@ class RankTrainer(Trainer):
 
     def kept(self) -> tuple[Tensors, dict[str, Any]]:
         tensors, facts = super().kept()
-        return tensors | {f"state.{i}": self.ranks.gather(own_LBH) for i, own_LBH in enumerate(self.state)}, facts
+        return tensors | {
+            f"state.{i}": self.ranks.gather(own_LBH) for i, own_LBH in enumerate(self.state)
+        }, facts
 
     def restore(self, tensors: Tensors, facts: dict[str, Any], optimizer: Optimizer) -> None:
         states = below("state.", tensors).items()
-        own = {f"state.{i}": all_LBH[:, self.ranks.block(all_LBH.shape[1])].contiguous() for i, all_LBH in states}
+        own = {
+            f"state.{i}": all_LBH[:, self.ranks.block(all_LBH.shape[1])].contiguous()
+            for i, all_LBH in states
+        }
         super().restore(tensors | own, facts, optimizer)
 
 
@@ -201,7 +223,9 @@ def _for_one(recipe: Recipe, ranks: Ranks) -> Recipe:
             f"recipe.batches.size: {size} lanes cannot be dealt out evenly to {ranks.count} ranks; start {fitting} of "
             f"them, or give a size that divides by {ranks.count}"
         )
-    return recipe.model_copy(update={"batches": recipe.batches.model_copy(update={"size": size // ranks.count})})
+    return recipe.model_copy(
+        update={"batches": recipe.batches.model_copy(update={"size": size // ranks.count})}
+    )
 
 
 def drop_apart(model: nn.Module, ranks: Ranks) -> None:
@@ -211,7 +235,9 @@ def drop_apart(model: nn.Module, ranks: Ranks) -> None:
     stream is all the random state there is: equal on all ranks, and enough to resume on any number of them.
     """
     for module in model.modules():
-        if isinstance(module, DROPS_BY_LANE) and (vars(module).get("p") or vars(module).get("dropout")):
+        if isinstance(module, DROPS_BY_LANE) and (
+            vars(module).get("p") or vars(module).get("dropout")
+        ):
             stream = _Stream(ranks)
             module.register_forward_pre_hook(stream.enter)
             module.register_forward_hook(stream.leave)
@@ -222,7 +248,9 @@ class _Stream:
 
     def __init__(self, ranks: Ranks) -> None:
         self.rank, cuda = ranks.rank, ranks.device.type == "cuda"
-        self.generator = torch.cuda.default_generators[ranks.device.index] if cuda else torch.default_generator
+        self.generator = (
+            torch.cuda.default_generators[ranks.device.index] if cuda else torch.default_generator
+        )
         self.common = self.generator.get_state()
 
     def enter(self, module: nn.Module, _inputs: object) -> None:
@@ -245,4 +273,6 @@ def _together(
         yield
     except (RuntimeError, ValueError) as error:
         rank = os.environ.get("RANK")
-        raise RecurrenceError(f"rank {rank}: {trouble} ({str(error).splitlines()[0].split('. ')[0]})") from error
+        raise RecurrenceError(
+            f"rank {rank}: {trouble} ({str(error).splitlines()[0].split('. ')[0]})"
+        ) from error

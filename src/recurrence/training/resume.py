@@ -77,7 +77,9 @@ class Keeper:
             try:
                 return _read(path)
             except (OSError, ValueError, KeyError, SafetensorError) as error:
-                say(f"{path}: not a whole snapshot ({error}); the one before it is taken, if there is one")
+                say(
+                    f"{path}: not a whole snapshot ({error}); the one before it is taken, if there is one"
+                )
                 shutil.rmtree(path, ignore_errors=True)
         return None
 
@@ -92,7 +94,9 @@ def spent_s(folder: Path) -> float:
     """Seconds that the jobs below a folder had taken when their newest snapshot was written; 0 where there is none."""
     spent = [0.0]
     for path in folder.glob("*/*/facts.json"):
-        with suppress(OSError, ValueError, KeyError):  # a broken one is dealt with where it is needed
+        with suppress(
+            OSError, ValueError, KeyError
+        ):  # a broken one is dealt with where it is needed
             spent.append(json.loads(path.read_text(encoding="utf-8"))["facts"]["spent_s"])
     return max(spent)
 
@@ -161,7 +165,10 @@ def _locked(folder: Path) -> int:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return _take(path)
-        except (FileNotFoundError, FileExistsError):  # removed in between by a holder who is done; mkdir says either
+        except (
+            FileNotFoundError,
+            FileExistsError,
+        ):  # removed in between by a holder who is done; mkdir says either
             continue
         except BlockingIOError:
             with suppress(FileNotFoundError):
@@ -191,7 +198,9 @@ def _wait(path: Path, deadline: float) -> None:
     """Another holds the lock: give up where it lives; else wait a little, since its processes are about to end."""
     pid, name = path.read_text(), path.parent.name
     if _lives(pid):
-        raise RecurrenceError(f"{name}: process {pid} is training this model; wait for it, or end it (kill {pid})")
+        raise RecurrenceError(
+            f"{name}: process {pid} is training this model; wait for it, or end it (kill {pid})"
+        )
     if time.monotonic() > deadline:
         raise RecurrenceError(f"{name}: a training that was killed has not ended yet; try again")
     time.sleep(0.05)

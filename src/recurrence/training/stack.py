@@ -108,7 +108,13 @@ def parts(
     lanes = recipe.batches.model_copy(update={"size": len(models) * recipe.batches.size})
     train, valid = (cast(Loader, Beside(each)) for each in zip(*loaders, strict=True))
     stacked = Stacked(models, generators).train()
-    return stacked, recipe.model_copy(update={"batches": lanes}), train, valid, cast(np.random.Generator, Rngs(rngs))
+    return (
+        stacked,
+        recipe.model_copy(update={"batches": lanes}),
+        train,
+        valid,
+        cast(np.random.Generator, Rngs(rngs)),
+    )
 
 
 class StackTrainer(Trainer):
@@ -116,7 +122,9 @@ class StackTrainer(Trainer):
 
     model: Stacked
 
-    def __init__(self, model: Stacked, recipe: Recipe, train: Loader, valid: Loader, rng: np.random.Generator) -> None:
+    def __init__(
+        self, model: Stacked, recipe: Recipe, train: Loader, valid: Loader, rng: np.random.Generator
+    ) -> None:
         """See `parts`."""
         self.seeds = len(model.models)
         super().__init__(model, recipe, train, valid, rng)
@@ -136,7 +144,10 @@ class StackTrainer(Trainer):
     def _clip(self) -> Tensor | None:
         if self.recipe.clip is None:
             return super()._clip()
-        norms = [torch.nn.utils.clip_grad_norm_(one.parameters(), self.recipe.clip) for one in self.model.models]
+        norms = [
+            torch.nn.utils.clip_grad_norm_(one.parameters(), self.recipe.clip)
+            for one in self.model.models
+        ]
         norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
         return norm
 
@@ -157,18 +168,26 @@ class StackTrainer(Trainer):
                 sums_3[1] += (logits_XV.argmax(-1) == targets_X).sum()
                 sums_3[2] += len(targets_X)
         self.model.train()
-        self.figures = [(nats / tokens, right / tokens, round(tokens)) for nats, right, tokens in sums_S3.tolist()]
+        self.figures = [
+            (nats / tokens, right / tokens, round(tokens))
+            for nats, right, tokens in sums_S3.tolist()
+        ]
         nats, right, tokens = (sum(column) for column in zip(*self.figures, strict=True))
         return nats / self.seeds, right / self.seeds, tokens
 
     def _new_rows(self, lr: float, figures: tuple[float, float, int]) -> list[Row]:
         bias = 1 - self.average.decay**self.average.steps
         trained = [total / bias for total in self.average.total.tolist()]
-        return [Row(self.phase, self.epoch, lr, nats, *own) for nats, own in zip(trained, self.figures, strict=True)]
+        return [
+            Row(self.phase, self.epoch, lr, nats, *own)
+            for nats, own in zip(trained, self.figures, strict=True)
+        ]
 
     def kept(self) -> tuple[Tensors, dict[str, Any]]:
         tensors, facts = super().kept()
-        return tensors | {f"masks.{i}": one.get_state() for i, one in enumerate(self.model.generators)}, facts
+        return tensors | {
+            f"masks.{i}": one.get_state() for i, one in enumerate(self.model.generators)
+        }, facts
 
     def restore(self, tensors: Tensors, facts: dict[str, Any], optimizer: Optimizer) -> None:
         super().restore(tensors, facts, optimizer)

@@ -62,7 +62,12 @@ class Trainer(Learner):
     """
 
     def __init__(
-        self, model: LanguageModel, recipe: Recipe, train: Loader, valid: Loader, rng: np.random.Generator
+        self,
+        model: LanguageModel,
+        recipe: Recipe,
+        train: Loader,
+        valid: Loader,
+        rng: np.random.Generator,
     ) -> None:
         super().__init__(model, recipe)
         self.train, self.valid, self.rng = train, valid, rng
@@ -100,7 +105,9 @@ class Trainer(Learner):
                 diverged, done = self._diverged(found), self.done
                 self._go_back(diverged)
                 tick(self.done - done)
-                say(f"{diverged}; back to the start of epoch {self.epoch + 1} with {self.lr_scale:g} of the rate")
+                say(
+                    f"{diverged}; back to the start of epoch {self.epoch + 1} with {self.lr_scale:g} of the rate"
+                )
             else:
                 pause()
                 yield self.rows[-1]
@@ -118,12 +125,16 @@ class Trainer(Learner):
             tick(1)
             pause()
         self.watch.check()
-        if never := len(self.train) - self.done:  # windows of chance lengths may come to the end of the text sooner
+        if (
+            never := len(self.train) - self.done
+        ):  # windows of chance lengths may come to the end of the text sooner
             tick(never)
 
     def _end_epoch(self, figures: tuple[float, float, int]) -> None:
         """Write the row, and be at the start of the next epoch."""
-        if not math.isfinite(figures[0]):  # the last update broke what its own loss did not show yet
+        if not math.isfinite(
+            figures[0]
+        ):  # the last update broke what its own loss did not show yet
             raise NotFinite(1, float(self.gradient_norm()))
         self.epoch += 1
         lr = self.lr_scale * self.at(self.steps - 1)[0]
@@ -159,7 +170,9 @@ class Trainer(Learner):
     def _diverged(self, found: NotFinite) -> Diverged:
         step = self.steps - found.ago
         first = self.steps - self.done
-        return Diverged(self.epoch + 1, step - first + 1, self.lr_scale * self.at(step)[0], found.gradient_norm)
+        return Diverged(
+            self.epoch + 1, step - first + 1, self.lr_scale * self.at(step)[0], found.gradient_norm
+        )
 
     def _go_back(self, diverged: Diverged) -> None:
         """Be at the last good state again, with a lower rate."""
@@ -198,7 +211,11 @@ class Trainer(Learner):
         self._epoch_rng = self.rng.bit_generator.state = facts["rng"]
         self.at = self._schedule()
         until_here = reversed(self.recipe.phases[: self.phase + 1])
-        self.restore(snapshot.tensors, facts, next(p.optimizer for p in until_here if p.optimizer is not None))
+        self.restore(
+            snapshot.tensors,
+            facts,
+            next(p.optimizer for p in until_here if p.optimizer is not None),
+        )
         self.good = snapshot
         if "good" in facts:
             self.good = Snapshot(below("good.", snapshot.tensors), facts["good"])

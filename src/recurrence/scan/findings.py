@@ -1,0 +1,203 @@
+"""Samples -> rows: the verdict on each, with the repeated unit as it is written; and the most evident of many rows.
+
+Goes through any number of samples a batch at a time. A row is ready for JSON: None where there is nothing to say.
+"""
+
+import heapq
+import signal
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+
+from recurrence.loops.exact.runs import find_run, nested_run
+from recurrence.loops.verdict import Detector
+from recurrence.scan.files import Ints, Sample
+
+Row = dict[str, Any]
+FIELDS = (
+    *(
+        "id",
+        "kind",
+        "tokens",
+        "length",
+        "start",
+        "period",
+        "copies",
+        "matched",
+        "coverage",
+        "terminal",
+        "identity",
+    ),
+    *("nested_start", "nested_period", "nested_matched", "unit", "rules"),
+)
+LOOPS = ("exact", "near")
+ALL_RULES, EXACT_RULE = "exact near recycling", "exact"
+MOST_TOKENS = 100_000
+"""In a longer sample only exact loops are looked for: the other rules take seconds from here on."""
+UNIT_TOKENS = 1000
+"""So much of a unit is spelled out in a row; `period` says how long it is."""
+_BATCH_TOKENS, _BATCH_SAMPLES = 1 << 21, 4096
+
+
+def judge_samples(
+    samples: Iterable[Sample], detectors: Mapping[str, Detector], jobs: int = 1
+) -> Iterator[tuple[Sample, Row]]:
+    """Each sample with its row, in order; `detectors` has one for each unit of the samples.
+
+    `jobs`: processes to judge in, where there are more samples than one batch takes. They are spawned: a script that
+    asks for several needs `if __name__ == "__main__"`.
+    """
+    for batch, verdicts in _in_order(partial(_verdicts, detectors), _batches(samples), jobs):
+        for sample, found in zip(batch, verdicts, strict=True):
+            yield sample, _row(sample, found)
+
+
+Tokens = Sequence[tuple[str, Ints, str | None]]
+"""Unit, ids and text of samples: what a verdict needs of them."""
+Judge = Callable[[Tokens], list[Row]]
+
+
+def _in_order(
+    judge: Judge, batches: Iterator[list[Sample]], jobs: int
+) -> Iterator[tuple[list[Sample], list[Row]]]:
+    """Each batch with its verdicts; in processes, a few batches are read ahead."""
+    first = list(islice(batches, 2))
+    if jobs < 2 or len(first) < 2:
+        yield from ((batch, judge(_tokens(batch))) for batch in chain(first, batches))
+        return
+    waiting: deque[tuple[list[Sample], Future[list[Row]]]] = deque()
+    with ProcessPoolExecutor(
+        jobs, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    ) as pool:
+        for batch in chain(first, batches):
+            waiting.append((batch, pool.submit(judge, _tokens(batch))))
+            if len(waiting) > jobs + 1:
+                done, verdicts = waiting.popleft()
+                yield done, verdicts.result()
+        yield from ((done, verdicts.result()) for done, verdicts in waiting)
+
+
+def _tokens(batch: Sequence[Sample]) -> Tokens:
+    return [
+        (each.unit, each.ids, each.text() if len(each.ids) <= MOST_TOKENS else None)
+        for each in batch
+    ]
+
+
+def _verdicts(detectors: Mapping[str, Detector], batch: Tokens) -> list[Row]:
+    """The fields of a row that are of the verdict, for each sample."""
+    found: list[Row] = [{} for _ in batch]
+    for unit, detector in detectors.items():
+        mine = [i for i, (of, ids, _) in enumerate(batch) if of == unit and len(ids) <= MOST_TOKENS]
+        texts = [text for i in mine if (text := batch[i][2]) is not None]
+        verdicts = detector.judge_all([batch[i][1].astype(np.int32) for i in mine], texts or None)
+        for i, verdict in zip(mine, verdicts, strict=True):
+            found[i] = {
+                name: value
+                for name, value in vars(verdict).items()
+                if name in FIELDS and name != "unit"
+            }
+            found[i]["rules"] = ALL_RULES
+    return [
+        row or _exact(ids, detectors[unit])
+        for row, (unit, ids, _) in zip(found, batch, strict=True)
+    ]
+
+
+def _batches(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
+    held: list[Sample] = []
+    tokens = 0
+    for sample in samples:
+        held.append(sample)
+        tokens += len(sample.ids)
+        if tokens >= _BATCH_TOKENS or len(held) >= _BATCH_SAMPLES:
+            yield held
+            held, tokens = [], 0
+    if held:
+        yield held
+
+
+def _exact(ids: Ints, detector: Detector) -> Row:
+    """The verdict by the exact rule alone, in time and memory that grow with the sample's length and little else."""
+    length, run = len(ids), find_run(ids, detector.floor)
+    if run is None:
+        return {"kind": "none", "length": length, "rules": EXACT_RULE}
+    found = {
+        "kind": "exact",
+        "length": length,
+        "start": run.start,
+        "period": run.period,
+        "copies": run.copies,
+    }
+    found |= {
+        "matched": run.matched,
+        "coverage": run.matched / length,
+        "identity": 1.0,
+        "rules": EXACT_RULE,
+    }
+    found |= {"terminal": length - run.end <= run.period}
+    if inner := nested_run(ids, run, detector.floor):
+        found |= {
+            "nested_start": inner.start,
+            "nested_period": inner.period,
+            "nested_matched": inner.matched,
+        }
+    return found
+
+
+def _row(sample: Sample, found: Row) -> Row:
+    row: Row = dict.fromkeys(FIELDS) | found | {"id": sample.id, "tokens": sample.unit}
+    if row["kind"] in LOOPS:
+        row["unit"] = sample.spell(row["start"], row["start"] + min(row["period"], UNIT_TOKENS))
+    return row
+
+
+# ---------------------------------------------------------------- many
+
+
+@dataclass
+class Evident:
+    """The rows with the most evidence of many, each with what is shown of its sample; and counts of all."""
+
+    most: int
+    counts: Counter[str] = field(default_factory=Counter)
+    """Samples by kind."""
+    exact_only: int = 0
+    """Samples in which only exact loops were looked for."""
+    _held: list[tuple[tuple[int, int, int], Row, Any]] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def looping(self) -> int:
+        return sum(self.counts[kind] for kind in LOOPS)
+
+    def add(self, row: Row, show: Callable[[], Any]) -> None:
+        """Count a row and keep it while it is among the `most`; `show` makes what is to be kept with it."""
+        rank = (
+            ("none", "recycling", "near", "exact").index(row["kind"]),
+            row["matched"] or 0,
+            -self.total,
+        )
+        self.counts[row["kind"]] += 1
+        self.exact_only += row["rules"] == EXACT_RULE
+        if len(self._held) < self.most:
+            heapq.heappush(self._held, (rank, row, show()))
+        elif rank > self._held[0][0]:
+            heapq.heapreplace(self._held, (rank, row, show()))
+
+    def rows(self) -> Sequence[tuple[Row, Any]]:
+        """What is kept: exact loops first, then near ones, then recycling, each by evidence, then as they came."""
+        return [
+            (row, shown)
+            for _, row, shown in sorted(self._held, key=lambda held: held[0], reverse=True)
+        ]
