@@ -17,6 +17,7 @@ help:  ## list the commands
 run: $(READY)  ## set up, then human numbers from corpus to report and MLflow (minutes, no network)
 	$(BIN)/recurrence repro $(addprefix --jobs ,$(JOBS)) report@human_numbers track@human_numbers
 	@echo
+	@$(BIN)/recurrence verify human_numbers || true
 	@echo "Read:    reports/human_numbers/index.html"
 	@echo "Browse:  make ui"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from recurrence.cli import models, pipeline, samples
+from recurrence.cli import comparing, models, pipeline, samples
 from recurrence.errors import RecurrenceError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 
 PANELS: dict[str, list[Callable[..., None]]] = {
     "The pipeline": [pipeline.repro, pipeline.check, pipeline.ui],
+    "Results": [comparing.verify, comparing.compare],
     "Models": [models.models, models.generate, models.score, models.next_tokens],
     "Any text": [samples.loops],
 }
