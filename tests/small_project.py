@@ -19,6 +19,12 @@ corpora:
     split: {rule: line_fraction, fraction: 0.8}
     vocab: {}
     prompts: {prompt_tokens: 8, length: 40}
+recipes:
+  short:
+    batches: {loader: lanes, size: 2, bptt: 16}
+    phases:
+      - {epochs: 1, schedule: {kind: constant, lr: 1.0e-2}, optimizer: {}}
+  counted: {}
 models:
   mine-rnn:
     corpus: mine
@@ -26,14 +32,11 @@ models:
     core: rnn
     embedding: 8
     hidden: 16
-    recipe:
-      batches: {loader: lanes, size: 2, bptt: 16}
-      phases:
-        - {epochs: 1, schedule: {kind: constant, lr: 1.0e-2}, optimizer: {}}
-  mine-unigram: {corpus: mine, name: unigram, core: unigram}
+    recipe: short
+  mine-unigram: {corpus: mine, name: unigram, core: unigram, recipe: counted}
 sampling:
-  mine-rnn: {corpus: mine, name: rnn, core: rnn, judge: unigram, amateur: unigram}
-  mine-unigram: {corpus: mine, name: unigram, core: unigram, judge: rnn, amateur: rnn, strategies: [multinomial]}
+  mine-rnn: {corpus: mine, name: rnn, judge: unigram, amateur: unigram}
+  mine-unigram: {corpus: mine, name: unigram, judge: rnn, amateur: rnn, strategies: [multinomial]}
 protocol:
   size: tiny
   tiny: {held_out: 1, seeds: [0], checkpoints: 1, card_trials: 1}

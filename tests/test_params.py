@@ -15,24 +15,29 @@ corpora:
     split: {rule: line_fraction}
     vocab: {}
     prompts: {}
+recipes:
+  short:
+    batches: {loader: lanes, size: 2, bptt: 4}
+    phases:
+      - {epochs: 1, schedule: {kind: constant, lr: 1.0e-3}, optimizer: {}}
+  counted: {}
 models:
   mine-rnn:
     corpus: mine
     name: rnn
     core: rnn
     hidden: 8
-    recipe:
-      batches: {loader: lanes, size: 2, bptt: 4}
-      phases:
-        - {epochs: 1, schedule: {kind: constant, lr: 1.0e-3}, optimizer: {}}
-  mine-unigram: {corpus: mine, name: unigram, core: unigram}
+    recipe: short
+  mine-unigram: {corpus: mine, name: unigram, core: unigram, recipe: counted}
 sampling:
-  mine-rnn: {corpus: mine, name: rnn, core: rnn, judge: unigram, amateur: unigram}
+  mine-rnn: {corpus: mine, name: rnn, judge: unigram, amateur: unigram}
 protocol:
   size: tiny
   tiny: {held_out: 2}
 strategies:
   greedy: {pick: argmax}
+strategy_sets:
+  few: [greedy]
 """
 
 PROJECT = Path(__file__).parents[1] / "params.yaml"
@@ -65,7 +70,7 @@ def test_a_key_that_is_absent_by_default_is_absent_where_a_model_is_written_down
         and "on_divergence" not in recipe.model_dump(mode="json")
     )
     given = SMALL.replace(
-        "recipe:\n", "recipe:\n      on_divergence: {reduce_lr: 0.5, at_most: 3}\n"
+        "short:\n", "short:\n    on_divergence: {reduce_lr: 0.5, at_most: 3}\n"
     )
     recipe = params.parse(given).models["mine-rnn"].recipe
     assert recipe and recipe.model_dump(mode="json")["on_divergence"] == {
@@ -75,9 +80,9 @@ def test_a_key_that_is_absent_by_default_is_absent_where_a_model_is_written_down
 
 
 def test_a_rate_that_would_not_fall_is_refused() -> None:
-    message = refused("recipe:\n", "recipe:\n      on_divergence: {reduce_lr: 1.0}\n")
-    assert "models.mine-rnn.recipe.on_divergence.reduce_lr: must be less than 1, got 1.0" in message
-    assert "models.mine-rnn.recipe.on_divergence.at_most: missing" in message
+    message = refused("short:\n", "short:\n    on_divergence: {reduce_lr: 1.0}\n")
+    assert "recipes.short.on_divergence.reduce_lr: must be less than 1, got 1.0" in message
+    assert "recipes.short.on_divergence.at_most: missing" in message
 
 
 def test_a_strategy_belongs_to_a_family() -> None:
@@ -136,7 +141,7 @@ def test_blocks_do_not_change_after_loading() -> None:
         (
             "epochs: 1",
             "epoch: 1",
-            "models.mine-rnn.recipe.phases.0.epoch: unknown key; did you mean 'epochs'? availab",
+            "recipes.short.phases.0.epoch: unknown key; did you mean 'epochs'? availab",
         ),
         ("hidden: 8", "hidden: big", "models.mine-rnn.hidden: must be a whole number, got 'big'"),
         ("hidden: 8", "hidden: 0", "models.mine-rnn.hidden: must be at least 1, got 0"),
@@ -160,22 +165,22 @@ def test_blocks_do_not_change_after_loading() -> None:
         (
             "lr: 1.0e-3",
             "lr: fast",
-            "models.mine-rnn.recipe.phases.0.schedule.lr: must be a number or 'leftover', got 'fast'",
+            "recipes.short.phases.0.schedule.lr: must be a number or 'leftover', got 'fast'",
         ),
         (
             "lr: 1.0e-3",
             "lr: .inf",
-            "models.mine-rnn.recipe.phases.0.schedule.lr: must be a finite number or 'leftover', ",
+            "recipes.short.phases.0.schedule.lr: must be a finite number or 'leftover', ",
         ),
         (
             "lr: 1.0e-3",
             "lr: leftover",
-            "models.mine-rnn.recipe: phases.0.schedule.lr must be a number: there is no earli",
+            "recipes.short: phases.0.schedule.lr must be a number: there is no earli",
         ),
         (
             ", optimizer: {}",
             "",
-            "models.mine-rnn.recipe: phases.0.optimizer must be given: there is no earlier phase",
+            "recipes.short: phases.0.optimizer must be given: there is no earlier phase",
         ),
         (
             "pick: argmax",
@@ -229,9 +234,34 @@ def test_blocks_do_not_change_after_loading() -> None:
             "models.mine-rnn.corpus: no corpus 'mane'; did you mean 'mine'? available: mine",
         ),
         (
-            "    core: rnn\n",
-            "    core: gru\n",
-            "sampling.mine-rnn.core: must be the model's own, 'gru', got 'rnn'",
+            "    recipe: short\n",
+            "    recipe: shord\n",
+            "models.mine-rnn.recipe: recipes has no 'shord'; did you mean 'short'? available: ",
+        ),
+        (
+            "    recipe: short\n",
+            "    recipe: {clip: 1}\n",
+            "models.mine-rnn.recipe: must be the name of one of recipes:, got {'clip': 1}",
+        ),
+        (
+            ", recipe: counted",
+            "",
+            "models.mine-unigram.recipe: missing; name one of recipes: (dvc.yaml reads it)",
+        ),
+        (
+            "{corpus: mine, name: rnn, judge",
+            "{corpus: mine, name: rn, judge",
+            "sampling.mine-rnn.name: must be the model's own, 'rnn', got 'rn'",
+        ),
+        (
+            "amateur: unigram}",
+            "amateur: unigram, strategies: fw}",
+            "sampling.mine-rnn.strategies: strategy_sets has no 'fw'; did you mean 'few'",
+        ),
+        (
+            "few: [greedy]",
+            "few: [gredy]",
+            "strategy_sets.few.strategies: no strategy 'gredy'; did you mean 'greedy'",
         ),
         (
             "mine-rnn: {",
@@ -329,20 +359,20 @@ def test_every_wrong_place_is_named_at_once() -> None:
 def test_a_key_given_twice_is_an_error() -> None:
     """YAML itself would take the last one: a block copied and not renamed would vanish."""
     assert refused("hidden: 8", "hidden: 8\n    hidden: 16") == (
-        "params.yaml, line 15, column 5: not YAML as it should be: the key 'hidden' is there twice"
+        "params.yaml, line 21, column 5: not YAML as it should be: the key 'hidden' is there twice"
     )
 
 
 def test_broken_yaml_is_named_with_its_line() -> None:
     assert refused("{pick: argmax}", "{pick: [argmax}").startswith(
-        "params.yaml, line 26, column 25: not YAML as it"
+        "params.yaml, line 29, column 25: not YAML as it"
     )
 
 
 @pytest.mark.parametrize("text", ["", "- a list\n", "just words"])
 def test_a_file_that_is_no_mapping_is_refused(text: str) -> None:
     with pytest.raises(
-        RecurrenceError, match="must be a mapping with the keys corpora, models, sampling, protocol"
+        RecurrenceError, match="must be a mapping with the keys corpora, recipes, models, sampling, "
     ):
         params.parse(text)
 

@@ -70,7 +70,8 @@ def shrunk(tree: dict[str, Any]) -> dict[str, Any]:
         corpus["prompts"] |= {"length": 200, "long_length": 300}
     for name, model in tree["models"].items():
         model["seeds"] = [0, 1] if name == "human_numbers-lm6" else [0]
-        for phase in model["recipe"]["phases"] if "recipe" in model else ():
+    for recipe in tree["recipes"].values():
+        for phase in recipe.get("phases", ()):
             phase["epochs"] = 1
     tree["loops"]["human_windows"] = 20
     return tree
@@ -198,7 +199,7 @@ def runs_in(clone: Clone) -> list[tuple[Any, ...]]:
 
 def test_one_changed_param_runs_only_its_stages(clone: Clone) -> None:
     def faster(tree: dict[str, Any]) -> None:
-        tree["models"]["human_numbers-lm2"]["recipe"]["phases"][0]["schedule"]["lr"] = 2.0e-3
+        tree["recipes"]["lm_rows"]["phases"][0]["schedule"]["lr"] = 2.0e-3
 
     clone.change_params(faster)
     own = {f"{stage}@human_numbers-lm2" for stage in BY_MODEL}
@@ -213,6 +214,7 @@ def test_a_corpus_that_cannot_be_had_stops_only_itself(clone: Clone) -> None:
             "corpus": "human_numbers",
             "name": "unigram",
             "core": "unigram",
+            "recipe": "counted",
         }
 
     clone.change_params(with_another)

@@ -68,5 +68,5 @@ def _params(epochs: int, seeds: tuple[int, ...]) -> dict[str, Any]:
     tree: dict[str, Any] = yaml.safe_load(PARAMS)
     tree["loops"] = {"human_windows": 20}
     tree["models"]["mine-rnn"]["seeds"] = list(seeds)
-    tree["models"]["mine-rnn"]["recipe"]["phases"][0]["epochs"] = epochs
+    tree["recipes"]["short"]["phases"][0]["epochs"] = epochs
     return tree

@@ -21,24 +21,28 @@ from small_project import PARAMS, project_in
 pytestmark = pytest.mark.slow
 
 MODELS = """
+recipes:
+  net: {batches: {loader: lanes, size: 2, bptt: 16, state: reset},
+       phases: [{epochs: 25, optimizer: {weight_decay: 0.1, decoupled: true},
+                 schedule: {kind: one_cycle, lr: 1.0e-2}}]}
+  awd: {clip: 0.3, ar: 2.0, tar: 1.0, batches: {loader: variable_bptt, size: 2, bptt: 16},
+       phases: [{epochs: 10, optimizer: {}, schedule: {kind: constant, lr: 1.0e-2}},
+                {epochs: 10, schedule: {kind: cosine_restarts, lr: 1.0e-2, cycle_mult: 2}}]}
+  windows: {batches: {loader: windows, size: 32, bptt: 8, stride: 1, targets: last, state: zero,
+                      notebook_split: random_windows},
+       phases: [{epochs: 10, optimizer: {}, schedule: {kind: constant, lr: 1.0e-2}},
+                {epochs: 10, optimizer: {}, schedule: {kind: constant, lr: 1.0e-3}}]}
 models:
   mine-net:
     {corpus: mine, name: net, core: lstm, embedding: 8, hidden: 16, dropout: {plain_output: 0.2}, seeds: [0, 3],
-     recipe: {batches: {loader: lanes, size: 2, bptt: 16, state: reset},
-       phases: [{epochs: 25, optimizer: {weight_decay: 0.1, decoupled: true},
-                 schedule: {kind: one_cycle, lr: 1.0e-2}}]}}
+     recipe: net}
   mine-awd:
     {corpus: mine, name: awd, core: awd_lstm, layers: 2, embedding: 8, hidden: 16, tied: true, init_range: 0.1,
      dropout: {embedding: 0.05, input: 0.1, weight: 0.2, hidden: 0.1, output: 0.1},
-     recipe: {clip: 0.3, ar: 2.0, tar: 1.0, batches: {loader: variable_bptt, size: 2, bptt: 16},
-       phases: [{epochs: 10, optimizer: {}, schedule: {kind: constant, lr: 1.0e-2}},
-                {epochs: 10, schedule: {kind: cosine_restarts, lr: 1.0e-2, cycle_mult: 2}}]}}
+     recipe: awd}
   mine-windows:
     {corpus: mine, name: windows, core: rnn, embedding: 8, hidden: 16, context: 8,
-     recipe: {batches: {loader: windows, size: 32, bptt: 8, stride: 1, targets: last, state: zero,
-                        notebook_split: random_windows},
-       phases: [{epochs: 10, optimizer: {}, schedule: {kind: constant, lr: 1.0e-2}},
-                {epochs: 10, optimizer: {}, schedule: {kind: constant, lr: 1.0e-3}}]}}
+     recipe: windows}
 sampling"""
 NAMES = ("net", "awd", "windows")
 KILLS = 5
@@ -49,11 +53,11 @@ GONE_ON = re.compile("resumed at epoch [0-9]+, step [0-9]+$|was trained to its e
 def project(root: Path) -> Iterator[None]:
     """The small project with models that take some seconds, up to `train`."""
     with project_in(root):
-        head, rest = PARAMS.split("models:\n")
+        head, rest = PARAMS.split("recipes:\n")
         tail = rest.split("protocol:\n")[1].replace(
             ", threads: 1", ""
         )  # threads by size: seeds go side by side
-        sampling = ": {mine-net: {corpus: mine, name: net, core: lstm, judge: awd, amateur: awd}}\nprotocol:\n"
+        sampling = ": {mine-net: {corpus: mine, name: net, judge: awd, amateur: awd}}\nprotocol:\n"
         (root / "params.yaml").write_text(head + MODELS + sampling + tail, encoding="utf-8")
         for stage in ("download", "split", "build_vocab", "numericalize"):
             import_module(f"recurrence.stages.{stage}").main("mine")

@@ -48,12 +48,12 @@ MODELS: dict[str, dict[str, Any]] = {
         "core": "lstm",
         "hidden": 8,
         "seeds": [0, 1],
-        "recipe": RECIPE,
+        "recipe": "short",
         "notebook": "good-toy",
     },
-    "poor": {"core": "rnn", "hidden": 8, "recipe": RECIPE},
-    "uniform": {"core": "uniform"},
-    "kneser_ney": {"core": "kneser_ney"},
+    "poor": {"core": "rnn", "hidden": 8, "recipe": "short"},
+    "uniform": {"core": "uniform", "recipe": "counted"},
+    "kneser_ney": {"core": "kneser_ney", "recipe": "counted"},
 }
 SAMPLED: dict[str, dict[str, Any]] = {
     "good": {"judge": "poor", "amateur": "poor"},
@@ -71,11 +71,12 @@ def build(root: Path, corpus: str = "toy") -> Path:
         for name, block in MODELS.items()
     }
     sampling = {
-        f"{corpus}-{name}": {"corpus": corpus, "name": name, "core": MODELS[name]["core"], **block}
+        f"{corpus}-{name}": {"corpus": corpus, "name": name, **block}
         for name, block in SAMPLED.items()
     }
     tree = {
         "corpora": {corpus: CORPUS},
+        "recipes": {"short": RECIPE, "counted": {}},
         "models": models,
         "sampling": sampling,
         "strategies": STRATEGIES,

@@ -49,15 +49,15 @@ CORPUS = {
 }
 PARAMS = {
     "corpora": {"toy": CORPUS},
+    "recipes": {"counted": {}},
     "models": {
-        f"toy-{n}": {"corpus": "toy", "name": n, "core": n}
+        f"toy-{n}": {"corpus": "toy", "name": n, "core": n, "recipe": "counted"}
         for n in ("unigram", "uniform", "kneser_ney")
     },
     "sampling": {
         "toy-unigram": {
             "corpus": "toy",
             "name": "unigram",
-            "core": "unigram",
             "judge": "kneser_ney",
             "amateur": "uniform",
         }

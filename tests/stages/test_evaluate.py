@@ -24,12 +24,16 @@ corpora:
   tale:
     {source: {kind: text, addresses: [tale.txt]}, tokens: {unit: word}, split: {rule: line_fraction},
      vocab: {}, prompts: {}}
+recipes:
+  short:
+    {batches: {loader: lanes, size: 2, bptt: 4},
+     phases: [{epochs: 2, optimizer: {}, schedule: {kind: constant, lr: 0.1}}]}
+  counted: {}
 models:
   tale-lstm:
     {corpus: tale, name: lstm, core: lstm, embedding: 4, hidden: 4, seeds: [0, 3], notebook: lm6-human_numbers,
-     recipe: {batches: {loader: lanes, size: 2, bptt: 4},
-       phases: [{epochs: 2, optimizer: {}, schedule: {kind: constant, lr: 0.1}}]}}
-  tale-unigram: {corpus: tale, name: unigram, core: unigram}
+     recipe: short}
+  tale-unigram: {corpus: tale, name: unigram, core: unigram, recipe: counted}
 strategies: {}
 """
 VALID = np.random.default_rng(0).integers(0, 5, 101).astype(np.uint8)

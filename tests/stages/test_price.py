@@ -27,12 +27,15 @@ CORPUS = {
 }
 PARAMS = {
     "corpora": {"toy": CORPUS},
-    "models": {f"toy-{n}": {"corpus": "toy", "name": n, "core": n} for n in ("unigram", "uniform")},
+    "recipes": {"counted": {}},
+    "models": {
+        f"toy-{n}": {"corpus": "toy", "name": n, "core": n, "recipe": "counted"}
+        for n in ("unigram", "uniform")
+    },
     "sampling": {
         "toy-unigram": {
             "corpus": "toy",
             "name": "unigram",
-            "core": "unigram",
             "judge": "judge",
             "amateur": "uniform",
         }
@@ -43,7 +46,8 @@ PARAMS = {
     "compute": {"device": "cpu", "threads": 1},
 }
 PARAMS["models"]["toy-judge"] = {  # type: ignore[index]
-    "corpus": "toy", "name": "judge", "core": "kneser_ney", "options": {"order": 3}, "seeds": [3, 8]
+    "corpus": "toy", "name": "judge", "core": "kneser_ney", "options": {"order": 3}, "seeds": [3, 8],
+    "recipe": "counted",
 }  # fmt: skip
 
 

@@ -147,7 +147,7 @@ def test_how_often_the_rate_was_reduced_is_a_wall_fact(
     trained_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit(
-        trained_project, "recipe:\n", "recipe:\n      on_divergence: {reduce_lr: 0.5, at_most: 1}\n"
+        trained_project, "short:\n", "short:\n    on_divergence: {reduce_lr: 0.5, at_most: 1}\n"
     )
 
     def reduce(self: Trainer, loss: torch.Tensor) -> torch.Tensor:

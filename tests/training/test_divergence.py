@@ -182,5 +182,5 @@ def test_the_last_good_state_is_kept_and_the_error_says_where(tmp_path: Path) ->
     said = str(raised.value)
     assert said.startswith("toy/net seed 0: the loss is no longer finite: epoch 1, step ")
     assert f"The last good state (epoch 1, step 1) is kept in {tmp_path / 'seed0-ordered'}" in said
-    assert "models.toy-net.recipe.phases.0.schedule.lr" in said and "on_divergence" in said
+    assert "In its recipe, lower phases.0.schedule.lr" in said and "on_divergence" in said
     assert (tmp_path / "seed0-ordered/00000001/tensors.safetensors").is_file()

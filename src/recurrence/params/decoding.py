@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from recurrence.errors import nearest
 from recurrence.params.block import Block, Count, Name
+from recurrence.params.names import looked_up
 
 Family = Literal["search", "greedy", "greedy with filters", "pure sampling", "truncated sampling"]
 
@@ -59,14 +60,18 @@ class Sampling(Block):
 
     corpus: Name
     name: Name
-    core: Name
-    """The first three as in the model's own block, for dvc.yaml to read."""
+    """Both as in the model's own block, for dvc.yaml to read."""
     judge: Name
     """The model under which the samples are priced."""
     amateur: Name
     """The weaker model that contrastive decoding subtracts."""
     strategies: tuple[Name, ...] | None = None
-    """Default: all."""
+    """In params.yaml a list, or the name of one of `strategy_sets:`. Default: all."""
+
+    @field_validator("strategies", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any, info: ValidationInfo) -> Any:
+        return looked_up(value, info, "strategy_sets")
 
 
 class Sizes(Block):

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from recurrence.params.block import Block, Count, Name, Positive, Probability
+from recurrence.params.names import Names, looked_up
 
 
 class Dropout(Block):
@@ -148,10 +149,17 @@ class Model(Block):
     options: dict[str, Any] = {}
     """The core's own settings."""
     recipe: Recipe | None = None
-    """Absent for a baseline that counts."""
+    """In params.yaml the name of one of `recipes:`. That of a model that counts is empty: None."""
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
     notebook: str | None = None
     """The id in notebooks.yaml whose printed figures this model is compared with."""
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(info.context, Names) and not isinstance(value, str):
+            raise ValueError(f"must be the name of one of recipes:, got {value!r}")
+        return looked_up(value, info, "recipes")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -2,20 +2,25 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import ValidationError, model_validator
+from pydantic import BeforeValidator, TypeAdapter, ValidationError, model_validator
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError, nearest
 from recurrence.params.block import Block, Count, Key, Name
 from recurrence.params.corpora import Corpus
 from recurrence.params.decoding import Loops, Protocol, Sampling, Sizes, Strategy
-from recurrence.params.models import Model
+from recurrence.params.models import Model, Recipe
+from recurrence.params.names import UNREAD, Names
+from recurrence.params.scalars import Scalars
 from recurrence.wording import worded
 
 Chosen = TypeVar("Chosen")
+MaybeRecipe = Annotated[Recipe | None, BeforeValidator(lambda given: given or None)]
+"""That of a model that counts is empty."""
+StrategySet = tuple[Name, ...]
 
 
 class Compute(Block):
@@ -40,11 +45,14 @@ class Params(Block):
     """The whole of params.yaml."""
 
     corpora: dict[Name, Corpus]
+    recipes: dict[Name, MaybeRecipe] = {}
     models: dict[Key, Model]
     sampling: dict[Key, Sampling] = {}
     """By the model's key; a model without a block here is trained and scored, but not sampled."""
     protocol: Protocol = Protocol.model_validate({"size": "small", "small": {}})
     strategies: dict[Name, Strategy]
+    strategy_sets: dict[Name, StrategySet] = {}
+    """Some of the strategies, by a name that `sampling` may use."""
     loops: Loops = Loops()
     compute: Compute = Compute()
 
@@ -58,6 +66,14 @@ class Params(Block):
                     f"{where}: the key must be corpus-name, here {block.corpus}-{block.name}"
                 )
             _known(where, "core", block.core, core_names())
+            if "recipe" not in block.model_fields_set:
+                raise ValueError(
+                    f"{where}.recipe: missing; name one of recipes: (dvc.yaml reads it), "
+                    f"for a model that counts one that is empty"
+                )
+        for name, chosen in self.strategy_sets.items():
+            for each in chosen:
+                _known(f"strategy_sets.{name}", "strategies", each, self.strategies, "strategy")
         for key, sampled in self.sampling.items():
             self._check_sampling(f"sampling.{key}", key, sampled)
         return self
@@ -66,7 +82,7 @@ class Params(Block):
         if key not in self.models:
             raise ValueError(f"{where}: no model {key!r}; {nearest(key, self.models)}")
         model = self.models[key]
-        for field in ("corpus", "name", "core"):
+        for field in ("corpus", "name"):
             if (ours := getattr(sampled, field)) != (must := getattr(model, field)):
                 raise ValueError(
                     f"{where}.{field}: must be the model's own, {must!r}, got {ours!r}"
@@ -98,7 +114,7 @@ def core_names() -> list[str]:
     )
 
 
-class _NoDoubles(yaml.SafeLoader):
+class _NoDoubles(Scalars):
     """YAML takes the last of two equal keys without a word; a block copied and not renamed would vanish."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -127,9 +143,27 @@ def parse(text: str, where: str = "params.yaml") -> Params:
             f"{where}: must be a mapping with the keys {', '.join(Params.model_fields)}"
         )
     try:
-        return Params.model_validate(tree)
+        return Params.model_validate(tree, context=_names(tree))
     except ValidationError as error:
         raise RecurrenceError(worded(error, where, tree, Params)) from error
+
+
+def _names(tree: dict[Any, Any]) -> Names:
+    return Names(
+        _each(tree.get("recipes"), TypeAdapter(MaybeRecipe)),
+        _each(tree.get("strategy_sets"), TypeAdapter(StrategySet)),
+    )
+
+
+def _each(section: Any, kind: TypeAdapter[Any]) -> dict[str, Any]:
+    """The valid blocks of a section; the others stand for nothing."""
+    found: dict[str, Any] = {}
+    for name, block in section.items() if isinstance(section, dict) else ():
+        try:
+            found[name] = kind.validate_python(block)
+        except ValidationError:
+            found[name] = UNREAD
+    return found
 
 
 @lru_cache(maxsize=4)

@@ -179,12 +179,12 @@ class Training:
                 break
 
     def _advice(self, job: Job, diverged: Diverged, trainer: Trainer, keeper: resume.Keeper) -> str:
-        key, good = f"models.{self.block.corpus}-{self.block.name}.recipe", trainer.good.facts
+        good = trainer.good.facts
         where = f"epoch {good['epoch'] + 1}, step {good['done'] + 1}"
         return (
             f"{self._name(job)}: {diverged}. The last good state ({where}) is kept in {keeper.folder}. "
-            f"Lower {key}.phases.{trainer.phase}.schedule.lr, or bound the gradient by {key}.clip; "
-            f"{key}.on_divergence: {{reduce_lr: 0.5, at_most: 3}} would go back and on at half the rate"
+            f"In its recipe, lower phases.{trainer.phase}.schedule.lr, or bound the gradient by clip; "
+            f"on_divergence: {{reduce_lr: 0.5, at_most: 3}} would go back and on at half the rate"
         )
 
     def _name(self, job: Job) -> str:
