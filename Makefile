@@ -22,7 +22,7 @@ run: $(READY)  ## set up, then human numbers from corpus to report and MLflow (m
 	@echo "Browse:  make ui"
 
 test: $(READY)  ## the tests
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not nightly"
 
 check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check
@@ -33,10 +33,10 @@ repro: $(READY)  ## everything in params.yaml; whatever is up to date is left al
 	$(BIN)/recurrence repro $(addprefix --jobs ,$(JOBS))
 
 pipeline: $(READY)  ## the pipeline end to end in clones, with small params; several machines and ranks (minutes)
-	$(BIN)/pytest -m slow --ignore tests/faults
+	$(BIN)/pytest -m "slow and not nightly" --ignore tests/faults
 
 faults: $(READY)  ## what happens when it is killed, full, broken or damaged (minutes)
-	$(BIN)/pytest -m slow tests/faults
+	$(BIN)/pytest -m "slow and not nightly" tests/faults
 
 soak: $(READY)  ## kill the pipeline at random, again and again; nothing may be lost (KILLS=200, half an hour)
 	$(BIN)/python tests/faults/soak.py --kills $(KILLS) --command "$(BIN)/recurrence repro"

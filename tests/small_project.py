@@ -14,7 +14,7 @@ Cli = Callable[..., tuple[int, str, str]]
 PARAMS = """
 corpora:
   mine:
-    source: {kind: text, addresses: [mine.txt]}
+    source: {kind: text, addresses: [texts/mine.txt]}
     tokens: {unit: char}
     split: {rule: line_fraction, fraction: 0.8}
     vocab: {}
@@ -52,7 +52,8 @@ TEXT = "".join(f"the cat sat on mat {i}, and the dog ate it.\n" for i in range(6
 def project_in(root: Path) -> Iterator[Path]:
     """Make `root` the project and the current folder, with params.yaml and the corpus in it."""
     (root / "params.yaml").write_text(PARAMS, encoding="utf-8")
-    (root / "mine.txt").write_text(TEXT, encoding="utf-8")
+    (root / "texts").mkdir()
+    (root / "texts/mine.txt").write_text(TEXT, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("RECURRENCE_MIRROR", "RECURRENCE_DEVICE"):
             patch.delenv(name, raising=False)

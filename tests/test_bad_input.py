@@ -137,26 +137,26 @@ def test_an_unknown_name_is_met_with_the_nearest(
 def test_a_corpus_that_is_no_text(
     refused: Refusal, recurrence: Cli, content: bytes, stage: str, message: str
 ) -> None:
-    Path("mine.txt").write_bytes(content)
+    Path("texts/mine.txt").write_bytes(content)
     assert recurrence("download", "mine")[0] == 0
     assert message in refused(stage, "mine")
 
 
 def test_a_corpus_too_short_for_one_batch(refused: Refusal, recurrence: Cli) -> None:
     """Zero batches would train nothing and say nothing."""
-    Path("mine.txt").write_text("ab\n" * 10)
+    Path("texts/mine.txt").write_text("ab\n" * 10)
     for stage in ("download", "split", "build_vocab", "numericalize"):
         assert recurrence(stage, "mine")[0] == 0
     assert re.search(r"batch|window|too short", refused("train", "mine/rnn"))
 
 
 def test_a_file_that_is_not_there(refused: Refusal) -> None:
-    Path("mine.txt").unlink()
+    Path("texts/mine.txt").unlink()
     assert "mine.txt" in refused("download", "mine")
 
 
 def test_a_wrong_digest(refused: Refusal) -> None:
-    change_params("[mine.txt]", f"[mine.txt], digests: ['md5:{0:032}']")
+    change_params("[texts/mine.txt]", f"[texts/mine.txt], digests: ['md5:{0:032}']")
     assert re.search(r"wrong digest: expected md5:0+, got md5:", refused("download", "mine"))
 
 
@@ -164,7 +164,7 @@ def test_an_unreachable_address(refused: Refusal, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound and not listening: refuses
-        change_params("[mine.txt]", f"['http://127.0.0.1:{closed.getsockname()[1]}/mine.txt']")
+        change_params("[texts/mine.txt]", f"['http://127.0.0.1:{closed.getsockname()[1]}/mine.txt']")
         message = refused("download", "mine")
     assert "http://127.0.0.1:" in message
     assert "RECURRENCE_MIRROR" in message
@@ -203,10 +203,10 @@ def member(name: str, size: int, **fields: object) -> tarfile.TarInfo:
     ],
 )
 def test_a_hostile_archive(refused: Refusal, recurrence: Cli, kind: str, message: str) -> None:
-    Path("mine.tgz").write_bytes(archive(kind))
+    Path("texts/mine.tgz").write_bytes(archive(kind))
     change_params(
-        "{kind: text, addresses: [mine.txt]}",
-        "{kind: archive, addresses: [mine.tgz], members: {train: a/train.txt, valid: a/valid.txt}}",
+        "{kind: text, addresses: [texts/mine.txt]}",
+        "{kind: archive, addresses: [texts/mine.tgz], members: {train: a/train.txt, valid: a/valid.txt}}",
     )
     change_params("{rule: line_fraction, fraction: 0.8}", "{rule: given}")
     assert recurrence("download", "mine")[0] == 0

@@ -41,7 +41,11 @@ def test_every_stage_is_a_command() -> None:
     for name, (kind, _) in pipeline.STAGES.items():
         assert (
             stages[name]["foreach"]
-            in {"corpus": ["${corpora}"], "model": ["${models}", "${sampling}"]}[kind]
+            in {
+                "code": [["code"]],
+                "corpus": ["${corpora}"],
+                "model": ["${models}", "${sampling}"],
+            }[kind]
         )
 
 

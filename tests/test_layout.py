@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from recurrence import params, paths
+from recurrence.code import EXEMPT, THIN, Code
+from recurrence.digests import OWN, digests
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src/recurrence"
@@ -20,36 +22,28 @@ PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding
 PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 STAGES = sorted(p.stem for p in (PACKAGE / "stages").glob("*.py") if not p.stem.startswith("__"))
 
-# A change in these cannot change a result that `params:` or a path would not show.
-EXEMPT = {
-    "params",
-    "wording",
-    "paths",
-    "errors",
-    "files",
-    "console",
-    "device",
-    "graphs",
-    "processes",
-}
 NUMPY_ALONE = {"loops", "repetition", "scan", "study"}
 NO_TORCH = ("download", "split", "build_vocab", "numericalize")
-NO_TORCH += ("list_strategies", "calibrate", "detect_loops", "report")
+NO_TORCH += ("digest", "calibrate", "detect_loops", "report")
 WITH_MODELS = ("train", "evaluate", "generate", "price")
 OUTS: dict[str, Any] = {
+    "digest": lambda key: [paths.code()],
     "download": lambda key: [paths.raw(key)],
     "split": lambda key: [paths.text(key)],
     "build_vocab": lambda key: [paths.vocab(key)],
     "numericalize": lambda key: [paths.ids(key), paths.counts(key)],
     "train": lambda corpus, name: [paths.model(corpus, name), paths.wall(corpus, name)],
-    "evaluate": lambda corpus, name: [paths.scores(corpus, name)],
-    "list_strategies": lambda key: [paths.strategies(key)],
+    "evaluate": lambda corpus, name: [
+        paths.scores(corpus, name),
+        paths.score_metrics(corpus, name),
+    ],
     "calibrate": lambda key: [paths.card(key)],
     "generate": lambda corpus, name: [paths.samples(corpus, name)],
     "price": lambda corpus, name: [paths.prices(corpus, name)],
     "detect_loops": lambda corpus, name: [
         paths.loops(corpus, name),
         paths.loop_rates(corpus, name),
+        paths.loop_metrics(corpus, name),
     ],
     "report": lambda key: [paths.report(key)],
     "track": lambda key: [paths.receipt(key)],
@@ -78,12 +72,15 @@ def module_file(name: str) -> Path | None:
 
 
 def reached(*files: Path) -> set[Path]:
-    """The files of ours that these import, directly or not, themselves included; not past the exempt ones."""
+    """The files of ours that these import, directly or not, themselves included.
+
+    Not past the exempt ones, nor into packages of which only definitions are read.
+    """
     todo, seen = list(files), set(files)
     while todo:
         for name in imports(todo.pop()):
             file = module_file(name)
-            if file and file not in seen and file.stem not in EXEMPT:
+            if file and file not in seen and not {*name.split(".")[1:2]} & (EXEMPT | THIN):
                 seen.add(file)
                 todo.append(file)
     return seen
@@ -103,8 +100,9 @@ def modules() -> Iterator[tuple[str, Path]]:
 
 def expand(stage: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(key, the stage's fields with ${key} and ${item.x} filled in) per block that the stage runs over."""
-    section = PIPELINE[stage]["foreach"].strip("${}")
-    for key, block in PARAMS[section].items():
+    over = PIPELINE[stage]["foreach"]
+    blocks = dict.fromkeys(over, {}) if isinstance(over, list) else PARAMS[over.strip("${}")]
+    for key, block in blocks.items():
         filled = re.sub(
             r"\$\{(?:item\.)?(\w+)\}",
             lambda m, k=key, b=block: str({**b, "key": k}[m[1]]),
@@ -128,32 +126,38 @@ def test_a_stage_runs_its_own_file_with_its_own_key(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", PIPELINE)
-def test_code_deps_cover_all_that_a_stage_imports(stage: str) -> None:
-    """What is missing here could change without the stage running again."""
-    core_too = "recurrence.model" in {
-        name for file in reached(PACKAGE / f"stages/{stage}.py") for name in imports(file)
-    }
-    for key, fields in expand(stage):
-        roots = [PACKAGE / f"stages/{stage}.py"]
-        if core_too:
-            roots.append(PACKAGE / f"cores/{PARAMS['models'][key]['core']}.py")
-        deps = {ROOT / dep for dep in fields["deps"]}
-        missing = {file for file in reached(*roots) if not deps & {file, *file.parents}}
-        assert not missing, (
-            f"{stage}@{key}: add to deps {sorted(str(m.relative_to(ROOT)) for m in missing)}"
-        )
+def test_a_digest_covers_all_that_a_stage_imports(stage: str) -> None:
+    """What is missing there could change without the stage running again."""
+    for core in {block["core"] for block in PARAMS["models"].values()}:
+        roots = [f"stages/{stage}.py", f"cores/{core}.py"]
+        modules = [root.removesuffix(".py").replace("/", ".") for root in roots]
+        read = {PACKAGE / file for file in Code(PACKAGE).read(modules).files}
+        missing = reached(*(PACKAGE / root for root in roots)) - read
+        assert not missing, f"{stage}: {sorted(str(m.relative_to(ROOT)) for m in missing)}"
+
+
+def test_each_stage_depends_on_its_own_digest() -> None:
+    made = digests(PACKAGE, PIPELINE, params.load(), ROOT)
+    assert set(made) == set(PIPELINE) - {OWN}
+    for stage in made:
+        for key, fields in expand(stage):
+            edges = [each for each in fields["params"] if isinstance(each, dict)]
+            assert edges == [{"data/code.json": [f"{stage}.{key}"]}]
+            assert made[stage][key]
+
+
+def test_code_lists_are_in_the_digests_alone() -> None:
+    named = {dep for stage in PIPELINE for _, f in expand(stage) for dep in f.get("deps", ())}
+    assert {dep for dep in named if dep.startswith("src/")} == {"src/recurrence"}
 
 
 @pytest.mark.parametrize("stage", PIPELINE)
 def test_deps_exist_or_are_made_by_a_stage(stage: str) -> None:
     made = {out for name in PIPELINE for _, fields in expand(name) for out in outs_of(fields)}
     for key, fields in expand(stage):
-        for dep in fields["deps"]:
-            known = (
-                (ROOT / dep).exists()
-                if dep.startswith("src/")
-                else dep in made or inside(made, dep)
-            )
+        for dep in fields.get("deps", ()):
+            is_made = dep.startswith("data/")
+            known = dep in made or inside(made, dep) if is_made else (ROOT / dep).exists()
             assert known, f"{stage}@{key}: nothing makes {dep}"
 
 
@@ -162,7 +166,8 @@ def inside(made: set[str], folder: str) -> bool:
 
 
 def outs_of(fields: dict[str, Any]) -> list[str]:
-    return [next(iter(out)) if isinstance(out, dict) else out for out in fields["outs"]]
+    given = [*fields["outs"], *fields.get("metrics", ())]
+    return [next(iter(out)) if isinstance(out, dict) else out for out in given]
 
 
 @pytest.mark.parametrize("stage", PIPELINE)
@@ -178,6 +183,8 @@ def test_params_named_by_a_stage_exist_in_every_block(stage: str) -> None:
     """dvc refuses a stage whose params are not written out, whatever their default."""
     for key, fields in expand(stage):
         for place in fields.get("params", []):
+            if isinstance(place, dict):
+                continue
             tree: Any = PARAMS
             for part in place.replace("${protocol.size}", PARAMS["protocol"]["size"]).split("."):
                 assert part in tree, f"{stage}@{key}: params.yaml has no {place}"
@@ -192,7 +199,7 @@ def test_only_what_cannot_be_restored_elsewhere_is_uncached() -> None:
         for _, f in expand(stage)
         if any(isinstance(o, dict) for o in f["outs"])
     }
-    assert uncached == {"report", "track"}
+    assert uncached == {"digest", "report", "track"}
 
 
 def test_readme_names_every_module_of_the_house() -> None:

@@ -46,7 +46,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     shutil.rmtree(source.root / "reports", ignore_errors=True)
     (source.root / "dvc.lock").unlink(missing_ok=True)  # it tells of other params
     (source.root / "params.yaml").write_text(PARAMS, encoding="utf-8")
-    (source.root / "mine.txt").write_text(TEXT, encoding="utf-8")
+    (source.root / "texts/mine.txt").write_text(TEXT, encoding="utf-8")
     source.change_params(
         lambda tree: tree["models"].update({"mine-gru": as_gru(tree["models"]["mine-rnn"])})
     )

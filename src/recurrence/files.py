@@ -8,6 +8,7 @@ power leaves half a file under a good name. A writer that was killed leaves its 
 import errno
 import fcntl
 import glob
+import hashlib
 import io
 import json
 import os
@@ -129,6 +130,12 @@ def write_array(path: Path, array: "NDArray[Any]") -> None:
     buffer = io.BytesIO()
     np.save(buffer, array)
     path.write_bytes(buffer.getbuffer())
+
+
+def md5(path: Path) -> str:
+    """A file's digest, as dvc has it."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def write_json(target: Path, value: Any) -> None:

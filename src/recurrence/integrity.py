@@ -16,8 +16,8 @@ from pathlib import Path
 
 import yaml
 
-from recurrence.files import atomic_path
-from recurrence.tracking.provenance import md5, read_lock
+from recurrence.files import atomic_path, md5
+from recurrence.tracking.provenance import read_lock
 
 FOLDER = ".dir"
 """Ends the digest of a folder, which is that of a list of its files."""

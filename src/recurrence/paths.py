@@ -19,8 +19,26 @@ def root() -> Path:
     )
 
 
+def check_code() -> None:
+    """Refuse to compute with other code than the project's own, whose digest the results bear.
+
+    A project without src/recurrence, which uses an installed package, has none to differ from.
+    """
+    runs, own = Path(__file__).resolve().parent, root() / "src/recurrence"
+    if own.is_dir() and own.resolve() != runs:
+        raise RecurrenceError(
+            f"{root()}: has code of its own in {own}, but what runs is {runs}, the code of another "
+            f"checkout; make the environment here (`make`), or set PYTHONPATH={own.parent}"
+        )
+
+
 def params() -> Path:
     return root() / "params.yaml"
+
+
+def code() -> Path:
+    """What each stage reads, as a digest by stage and key; in git."""
+    return root() / "data/code.json"
 
 
 def raw(corpus: str) -> Path:
@@ -66,11 +84,6 @@ def scores(corpus: str, name: str) -> Path:
     return root() / "data/scores" / corpus / f"{name}.json"
 
 
-def strategies(corpus: str) -> Path:
-    """The decoding strategies, as they were checked."""
-    return root() / "data/strategies" / f"{corpus}.json"
-
-
 def samples(corpus: str, name: str) -> Path:
     return root() / "data/samples" / corpus / f"{name}.parquet"
 
@@ -82,17 +95,32 @@ def prices(corpus: str, name: str) -> Path:
 
 def card(corpus: str) -> Path:
     """The detector card: floors measured on the corpus's own text, false positives, planted recall."""
-    return root() / "data/cards" / f"{corpus}.json"
+    return loops_of(corpus) / "detector-card.json"  # no model's name has a hyphen
+
+
+def loops_of(corpus: str) -> Path:
+    """Folder of a corpus's verdicts; it is there as soon as the detector is calibrated."""
+    return root() / "data/loops" / corpus
 
 
 def loops(corpus: str, name: str) -> Path:
     """A row per sample: its loop, if any, and its repetition metrics."""
-    return root() / "data/loops" / corpus / f"{name}.parquet"
+    return loops_of(corpus) / f"{name}.parquet"
 
 
 def loop_rates(corpus: str, name: str) -> Path:
-    """Rates per strategy, with human text beside them."""
-    return root() / "data/loops" / corpus / f"{name}.json"
+    """Rates per strategy, with human text beside them, and a digest of the samples."""
+    return loops_of(corpus) / f"{name}.json"
+
+
+def score_metrics(corpus: str, name: str) -> Path:
+    """A few figures of `evaluate`, for `dvc metrics` and `dvc exp show`."""
+    return root() / "data/metrics/scores" / corpus / f"{name}.json"
+
+
+def loop_metrics(corpus: str, name: str) -> Path:
+    """A few figures of `detect_loops`, for `dvc metrics` and `dvc exp show`."""
+    return root() / "data/metrics/loops" / corpus / f"{name}.json"
 
 
 def report(corpus: str) -> Path:

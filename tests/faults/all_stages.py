@@ -9,7 +9,7 @@ import time
 from importlib import import_module
 
 WALL = {"train_seconds": 1.5, "device": "cpu", "started": "2026-01-01T00:00:00"}
-BY_CORPUS = ("download", "split", "build_vocab", "numericalize", "list_strategies", "calibrate")
+BY_CORPUS = ("download", "split", "build_vocab", "numericalize", "calibrate")
 BY_MODEL = (("train", "evaluate"), ("generate", "price", "detect_loops"))
 MODELS = ("mine-rnn", "mine-unigram")
 

@@ -54,7 +54,8 @@ def build(root: Path, epochs: int = 1, seeds: tuple[int, ...] = (0,)) -> Pipelin
     params = _params(epochs, seeds)
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     text = "".join(f"the cat sat on mat {i}, and the dog ate it.\n" for i in range(60))
-    (root / "mine.txt").write_text(text, encoding="utf-8")
+    (root / "texts").mkdir()
+    (root / "texts/mine.txt").write_text(text, encoding="utf-8")
     env = {name: value for name, value in os.environ.items() if name not in DROPPED}
     env |= {"PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
     env["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), env["PATH"]))

@@ -21,7 +21,6 @@ BY_CORPUS = (
     "split",
     "build_vocab",
     "numericalize",
-    "list_strategies",
     "calibrate",
     "report",
 )
@@ -31,8 +30,7 @@ OUTS = {
     "split": "data/text/mine/*",
     "build_vocab": "data/vocab/mine.json",
     "numericalize": "data/ids/mine/*",
-    "list_strategies": "data/strategies/mine.json",
-    "calibrate": "data/cards/mine.json",
+    "calibrate": "data/loops/mine/detector-card.json",
     "train": "data/models/mine/rnn/*",
     "evaluate": "data/scores/mine/rnn.json",
     "generate": "data/samples/mine/rnn.parquet",
@@ -57,7 +55,6 @@ def run_everything() -> None:
         "split",
         "build_vocab",
         "numericalize",
-        "list_strategies",
         "calibrate",
     ):
         run(stage)

@@ -87,7 +87,7 @@ def build(root: Path, corpus: str = "toy") -> Path:
         root / f"data/counts/{corpus}.json",
         {"vocab": len(set(LETTERS)), "train": counts, "valid": counts},
     )
-    _json(root / f"data/cards/{corpus}.json", card())
+    _json(root / f"data/loops/{corpus}/detector-card.json", card())
     for name in MODELS:
         _model(root, corpus, name)
     return root

@@ -89,7 +89,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "multinomial/0/0/1": np.concatenate([MIXED[100:130], [1], np.zeros(29, int)]),
     }
     put_samples(tmp_path, texts)
-    put(tmp_path / "data/cards/toy.json", json.dumps(CARD))
+    put(tmp_path / "data/loops/toy/detector-card.json", json.dumps(CARD))
     prices = {
         "sample_id": [*texts, *(f"human/valid/{i}" for i in range(3))],
         "judge_nats": [1, 2, 3, 4, None, 6, 7, 8],
@@ -248,7 +248,7 @@ def test_the_same_bytes_every_time(project: Path) -> None:
 
 def test_the_limits_are_the_cards(project: Path) -> None:
     limits = CARD["detector"] | {"floor": 46, "near_floor": 60}  # type: ignore[operator]
-    put(project / "data/cards/toy.json", json.dumps(CARD | {"detector": limits}))
+    put(project / "data/loops/toy/detector-card.json", json.dumps(CARD | {"detector": limits}))
     table, found = detected(project)
     assert found["floor"] == 46
     assert list(table["kind"][:2]) == ["exact", "recycling"]

@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 import torch
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurrence import params
+from recurrence.code import Code
 from recurrence.errors import RecurrenceError
 from recurrence.model import build_model
 from recurrence.training import batches, jobs, resume
@@ -296,14 +296,9 @@ def test_the_key_covers_params_data_and_code(tmp_path: Path) -> None:
     assert key() != before
 
 
-def test_the_code_of_the_key_is_what_dvc_lists() -> None:
-    root = Path(__file__).parents[2]
-    deps = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["train"]["do"][
-        "deps"
-    ]
-    listed = [root / dep.replace("${item.core}", "gru") for dep in deps if dep.startswith("src/")]
-    files = {file for path in listed for file in ([path] if path.is_file() else path.rglob("*.py"))}
-    assert not files - set(jobs.code("gru"))
+def test_the_code_of_the_key_is_all_that_the_stage_reads() -> None:
+    files = Code(jobs.PACKAGE).read(["stages.train", "cores.gru"]).files
+    assert not {jobs.PACKAGE / file for file in files} - set(jobs.code("gru"))
 
 
 # ---------------------------------------------------------------- the lock

@@ -12,6 +12,7 @@ from recurrence import params, paths
 
 # stage -> (what its key names, what it does)
 STAGES = {
+    "digest": ("code", "Write down which code, defaults and texts of one's own each stage reads."),
     "download": (
         "corpus",
         "Fetch a corpus, or write it where it is built in, and check its digest.",
@@ -21,10 +22,6 @@ STAGES = {
     "numericalize": ("corpus", "Turn the text of a corpus into arrays of ids."),
     "train": ("model", "Train every seed of a model."),
     "evaluate": ("model", "Score a model on held-out text."),
-    "list_strategies": (
-        "corpus",
-        "Write down the decoding strategies, for the stages that depend on them.",
-    ),
     "calibrate": (
         "corpus",
         "Measure floors on a corpus's own text, and try the detector on loops planted in it.",
@@ -39,9 +36,11 @@ STAGES = {
 
 def run_stage(stage: str, key: str) -> None:
     """Run one stage in this process. `corpus/model` will do for the key `corpus-model`."""
-    if STAGES[stage][0] == "corpus":
+    paths.check_code()
+    kind = STAGES[stage][0]
+    if kind == "corpus":
         params.corpus(key)
-    else:
+    elif kind == "model":
         block = params.model(key)
         key = f"{block.corpus}-{block.name}"
     importlib.import_module(f"recurrence.stages.{stage}").main(key)
@@ -50,7 +49,7 @@ def run_stage(stage: str, key: str) -> None:
 def stage_command(stage: str) -> Callable[[str], None]:
     """The command that runs one stage alone."""
     kind, summary = STAGES[stage]
-    example = "human_numbers" if kind == "corpus" else "human_numbers/lm6"
+    example = {"code": "code", "corpus": "human_numbers", "model": "human_numbers/lm6"}[kind]
 
     def command(
         key: Annotated[str, typer.Argument(metavar=kind.upper(), show_default=False)],
@@ -157,6 +156,7 @@ def repro(
     """
     from recurrence.cli import reproduction
 
+    paths.check_code()
     validate(params.load())
     raise typer.Exit(reproduction.run(targets or [], jobs))
 

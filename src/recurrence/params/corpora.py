@@ -1,8 +1,8 @@
 """The blocks that say what a corpus is: where it comes from, its tokens, split and vocabulary, what is continued."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from recurrence.params.block import Block, Count
 
@@ -20,8 +20,18 @@ class Source(Block):
     members: dict[Literal["train", "valid"], str] = {}
     """archive: a glob over member names for each part."""
     member_digests: dict[str, Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]] = {}
-    """Digests of members (archive) or of the files written (human_numbers)."""
+    """Digests of members (archive) or of the files written (human_numbers). In params.yaml a list of
+    {member: NAME, sha256: DIGEST}, as DVC can set no key with a dot or slash in it; or a mapping."""
     encoding: str = "utf-8"
+
+    @field_validator("member_digests", mode="before")
+    @classmethod
+    def _by_member(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        if any(not isinstance(each, dict) or each.keys() != {"member", "sha256"} for each in value):
+            raise ValueError(f"must be a list of {{member: ..., sha256: ...}}, got {value!r}")
+        return {each["member"]: f"sha256:{each['sha256']}" for each in value}
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -33,6 +33,7 @@ from recurrence.errors import RecurrenceError, nearest
 from recurrence.repro.lockfile import Recorder
 
 as_dvc_locks, as_dvc_reads = dvc.rwlock.rwlock, dvc.dependency.param.read_param_file
+PARTIAL = {"of": "what is there"}
 BUSY_S = 1.0
 """How often to look whether files that another dvc process holds are free."""
 
@@ -64,7 +65,7 @@ class Books:
         self.stopping = False
         self._mine = threading.Lock()
         self._held = threading.local()
-        self._read: tuple[tuple[Any, ...], Any] = ((), None)
+        self._read: dict[str, tuple[tuple[int, ...], Any]] = {}
         try:
             self.repo = Repo(str(root))
             with (
@@ -98,6 +99,34 @@ class Books:
             stage.addressing: [needed.addressing for needed in self.graph.successors(stage)]
             for stage in plan_repro(self.graph, chosen)
         }
+
+    def optional(self, needs: dict[str, list[str]]) -> dict[str, set[str]]:
+        """What each stage `of: what is there` (its meta in dvc.yaml) can do without.
+
+        It reads a folder, of which each of these writes a part.
+        """
+        found = {}
+        for name, needed in needs.items():
+            stage = self.stages[name]
+            if PARTIAL.items() <= (stage.meta or {}).items():
+                folders = {Path(dep.fs_path) for dep in stage.deps}
+                found[name] = {
+                    each
+                    for each in needed
+                    if all(
+                        Path(out.fs_path) not in folders and folders & {*Path(out.fs_path).parents}
+                        for out in self._read_of(self.stages[each], folders)
+                    )
+                }
+        return found
+
+    def _read_of(self, stage: Any, folders: set[Path]) -> list[Any]:
+        """Those outputs of a stage that are among these files and folders, or inside."""
+        return [
+            out
+            for out in stage.outs
+            if folders & {Path(out.fs_path), *Path(out.fs_path).parents}
+        ]
 
     @contextmanager
     def kept(self, plan: list[str]) -> Iterator[None]:
@@ -247,6 +276,6 @@ class Books:
         """The file's content, read once for each time that it changes."""
         status = os.stat(path)
         version = (status.st_ino, status.st_mtime_ns, status.st_size)
-        if self._read[0] != (path, *version):
-            self._read = (path, *version), load_path(path, fs)
-        return self._read[1]
+        if path not in self._read or self._read[path][0] != version:
+            self._read[path] = version, load_path(path, fs)
+        return self._read[path][1]

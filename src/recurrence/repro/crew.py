@@ -46,7 +46,8 @@ class Crew:
     def __init__(self, root: Path, targets: list[str], jobs: int, known: Known) -> None:
         self.known, self.signal = known, 0
         self.books = Books(root, self._launch)
-        self.plan = Plan(self.books.plan(targets), known.cost, known.cores, jobs)
+        needs = self.books.plan(targets)
+        self.plan = Plan(needs, known.cost, known.cores, jobs, self.books.optional(needs))
         self.board = board(self.plan.needs)
         self.books.say = self.board.show
         self.commands = Commands(root, self._told)

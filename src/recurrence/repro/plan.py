@@ -3,7 +3,7 @@
 In come names, what each needs, what each is thought to cost, and how many cores it keeps busy; no dvc, no clock.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -15,11 +15,14 @@ class Plan:
     cost: Callable[[str], float]
     cores: Callable[[str], int]
     total_cores: int
+    optional: Mapping[str, set[str]] = field(default_factory=dict)
+    """What a stage needs some of, but can do without any one of."""
     waiting: dict[str, set[str]] = field(init=False)
     rank: dict[str, float] = field(init=False)
     unchecked: list[str] = field(init=False, default_factory=list)
     due: list[str] = field(init=False, default_factory=list)
     running: dict[str, int] = field(init=False, default_factory=dict)
+    lost: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.waiting = {
@@ -66,16 +69,25 @@ class Plan:
         self._free()
 
     def failed(self, name: str) -> list[str]:
-        """It is not: whatever needs it, directly or not, is left out. Their names, in order."""
+        """It is not: whatever cannot do without it is left out. Their names, in order."""
         self._leave(name)
-        lost = {name}
+        self.lost.add(name)
+        left_out = []
         for each, needed in self.waiting.items():  # in an order of running, so one pass will do
-            if needed & lost:
-                lost.add(each)
-        left_out = [each for each in self.waiting if each in lost]
+            if self._is_lost(each, needed):
+                self.lost.add(each)
+                left_out.append(each)
+            else:
+                needed -= self.lost
         for each in left_out:
             del self.waiting[each]
+        self._free()
         return left_out
+
+    def _is_lost(self, name: str, needed: set[str]) -> bool:
+        """Whether something is lost that a stage needs, or all that it needs some of."""
+        some = self.optional.get(name, set())
+        return bool(needed & self.lost - some) or bool(some) and some <= self.lost
 
     def _leave(self, name: str) -> None:
         self.running.pop(name, None)

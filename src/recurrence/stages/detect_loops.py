@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from recurrence import params, paths
 from recurrence.console import say
 from recurrence.errors import RecurrenceError
-from recurrence.files import atomic_path, read_json, write_json
+from recurrence.files import atomic_path, md5, read_json, write_json
 from recurrence.loops import windows
 from recurrence.repetition.metrics import METRICS, Training, words_of
 from recurrence.repetition.published import PUBLISHED
@@ -99,7 +99,10 @@ def main(key: str) -> None:
     by_strategy = rates([rows[i] for i in counted], [ids[i] for i in counted], length)
     head = {"floor": detector.floor, "unit": vocab.unit, "length": length}
     head |= {"prompts_digest": samples["prompts_digest"].iloc[0], "judge": asked.judge}
+    head["samples_md5"] = md5(paths.samples(asked.corpus, asked.name))
     write_json(paths.loop_rates(asked.corpus, asked.name), head | {"strategies": by_strategy})
+    rates_of = {name: rate["loop_rate"] for name, rate in by_strategy.items() if name != HUMAN}
+    write_json(paths.loop_metrics(asked.corpus, asked.name), {"loop_rate": rates_of})
     say(f"detect_loops {key}: floor {detector.floor} {vocab.unit}s; looping {_told(by_strategy)}")
 
 

@@ -5,6 +5,7 @@ import os
 from recurrence import corpora, params, paths
 from recurrence.console import say
 from recurrence.corpora.fetch import Fetcher
+from recurrence.corpora.own import check_place
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path
 
@@ -13,6 +14,10 @@ def main(key: str) -> None:
     """Get the files of the corpus from the mirror (RECURRENCE_MIRROR), else from its addresses in order."""
     source = params.corpus(key).source
     root = paths.root()
+    try:
+        check_place(source, root)
+    except RecurrenceError as error:
+        raise RecurrenceError(f"params.yaml: corpora.{key}.source.{error}") from error
     fetcher = Fetcher(
         root, root / ".recurrence/partial", os.environ.get("RECURRENCE_MIRROR") or None
     )

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from recurrence.files import md5 as md5
+
 SCORED = ("train", "evaluate")
 SAMPLED = ("generate", "price", "detect_loops")
 
@@ -44,12 +46,6 @@ def read_lock(root: Path) -> dict[str, Any]:
         return dict(tree["stages"])
     except (FileNotFoundError, yaml.YAMLError, TypeError, KeyError):
         return {}
-
-
-def md5(path: Path) -> str:
-    """A file's digest, as dvc has it."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _git(root: Path, *words: str) -> str | None:
