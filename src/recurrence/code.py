@@ -18,7 +18,7 @@ THIN = frozenset({"decoding", "corpora"})
 """Packages of which definitions are read, not files."""
 EXEMPT = frozenset(
     {"params", "wording", "paths", "errors", "files", "console", "device", "graphs", "processes"}
-    | {"code", "digests"}
+    | {"checkout", "code", "digests"}
 )
 """Modules that cannot change a result, but for defaults of params (see digests.py) and paths."""
 DIGITS = 16

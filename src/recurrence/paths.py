@@ -19,19 +19,6 @@ def root() -> Path:
     )
 
 
-def check_code() -> None:
-    """Refuse to compute with other code than the project's own, whose digest the results bear.
-
-    A project without src/recurrence, which uses an installed package, has none to differ from.
-    """
-    runs, own = Path(__file__).resolve().parent, root() / "src/recurrence"
-    if own.is_dir() and own.resolve() != runs:
-        raise RecurrenceError(
-            f"{root()}: has code of its own in {own}, but what runs is {runs}, the code of another "
-            f"checkout; make the environment here (`make`), or set PYTHONPATH={own.parent}"
-        )
-
-
 def params() -> Path:
     return root() / "params.yaml"
 

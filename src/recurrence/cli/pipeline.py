@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from recurrence import params, paths
+from recurrence import checkout, params, paths
 
 # stage -> (what its key names, what it does)
 STAGES = {
@@ -36,7 +36,7 @@ STAGES = {
 
 def run_stage(stage: str, key: str) -> None:
     """Run one stage in this process. `corpus/model` will do for the key `corpus-model`."""
-    paths.check_code()
+    checkout.insist()
     kind = STAGES[stage][0]
     if kind == "corpus":
         params.corpus(key)
@@ -156,7 +156,7 @@ def repro(
     """
     from recurrence.cli import reproduction
 
-    paths.check_code()
+    checkout.insist()
     validate(params.load())
     raise typer.Exit(reproduction.run(targets or [], jobs))
 

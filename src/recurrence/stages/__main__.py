@@ -8,8 +8,8 @@ import importlib
 import os
 import sys
 
+from recurrence import checkout
 from recurrence.errors import RecurrenceError
-from recurrence.paths import check_code
 from recurrence.processes import die_with_parent, end_at_once
 
 USAGE = "usage: python -m recurrence.stages VERB KEY    (a stage of dvc.yaml, a key of params.yaml)"
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
         die_with_parent()
     verb, key = asked(arguments, by_dvc)
     try:
-        check_code()
+        checkout.insist(["-m", "recurrence.stages", *arguments])
         stage = importlib.import_module(f"recurrence.stages.{verb}")
         if verb == "train":
             end_at_once()
