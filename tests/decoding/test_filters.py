@@ -17,7 +17,7 @@ from recurrence.vocab import Vocab
 
 ALL = {**filters.FILTERS, **penalties.FILTERS, **feedback.FILTERS}
 VALUES: dict[str, list[Any]] = {
-    "temperature": [0.3, 1, 2.5, 1e-300],
+    "temperature": [0.3, 1, 2.5, 1e-200],
     "dynamic_temperature": [0, 0.5, {"temperature": 0.8, "range": 0.7, "exponent": 2}],
     "top_k": [1, 2, 40],
     "top_p": [0.01, 0.5, 0.97, 1],
@@ -200,6 +200,69 @@ class TestContract:
         assert not out_SBV.isnan().any()
 
 
+FORMULAS: dict[str, Any] = {
+    "temperature": lambda z_BV, T: z_BV / T,
+    "dynamic_temperature": lambda z_BV, value: z_BV / dynamic_divisor(z_BV, value),
+}
+"""Filters that change every logit, as they say."""
+PENALTIES = {
+    "repetition_penalty",
+    "frequency_penalty",
+    "presence_penalty",
+    "dry",
+    "lz_penalty",
+}
+"""Filters that change the logits of tokens that occurred."""
+IN_PLACE = {"fsd", "adaptive_p", "contrastive_decoding"}
+"""Filters that put scores of their own in the place of logits; their own tests say which."""
+
+
+def dynamic_divisor(z_BV: Tensor, value: Any) -> Tensor:
+    given = {"temperature": 1, "exponent": 1, **(value if isinstance(value, dict) else {})}
+    spread = given.get("range", value)
+    left_B1 = z_BV.isfinite().sum(-1, keepdim=True).double()
+    entropy_B1 = torch.distributions.Categorical(logits=z_BV).entropy()[:, None]
+    share_B1 = torch.where(left_B1 > 1, entropy_B1 / left_B1.log(), 0).clamp(0, 1)
+    return given["temperature"] - spread + 2 * spread * share_B1 ** given["exponent"]
+
+
+@pytest.mark.parametrize(("name", "value"), CASES)
+@pytest.mark.parametrize("shift", [0.0, 1000.0])
+def test_no_filter_moves_the_zero_of_the_logits(name: str, value: Any, shift: float) -> None:
+    """What stays is unchanged, or changed as the formula says: a constant added to all never appears.
+
+    A penalty that comes later depends on the sign. A new filter must leave what it keeps as it is, or stand above.
+    """
+    size, history_BT = 7, torch.tensor([[1, 2, 1, 1, 2, 1, 2, 1]]).expand(12, -1)
+    z_SBV = steps_of(size, 1) + shift
+    [out_BV] = run(name, value, z_SBV, history_BT, uniform(12, 1))
+    [z_BV], left_BV = z_SBV, out_BV.isfinite()
+    if name in FORMULAS:
+        z_BV = FORMULAS[name](z_BV, value)
+        assert torch.allclose(out_BV[left_BV], z_BV[left_BV], rtol=1e-9, atol=0)
+    elif name in PENALTIES:
+        unseen_BV = left_BV.clone()
+        unseen_BV[:, 1:3] = False
+        assert torch.equal(out_BV[unseen_BV], z_BV[unseen_BV])
+    elif name in IN_PLACE and value != -1:
+        [plain_BV] = run(name, value, z_SBV - shift, history_BT, uniform(12, 1))
+        assert torch.allclose(out_BV[left_BV], plain_BV[left_BV], rtol=1e-6, atol=1e-9)
+    else:
+        assert torch.equal(out_BV[left_BV], z_BV[left_BV])
+
+
+def test_a_repetition_penalty_after_a_temperature_reaches_the_likeliest_token() -> None:
+    logits_BV = torch.tensor([[5.0, 4.0, 1.0, -2.0]], dtype=torch.float64)
+    history_BT = torch.tensor([[0, 2]])
+    for first in ("temperature", "dynamic_temperature"):
+        hot_BV = build(first, 1 if first == "temperature" else 0, 4)(logits_BV, history_BT)
+        out_BV = build("repetition_penalty", 1.5, 4)(hot_BV, history_BT)
+        # By hand: 5 / 1.5, 4, 1 / 1.5 and -2
+        assert out_BV[0].softmax(0).tolist() == pytest.approx(
+            [0.3309, 0.6445, 0.0230, 0.0016], abs=5e-5
+        )
+
+
 @pytest.mark.parametrize(("name", "value"), CASES)
 def test_a_prompt_of_one_token_will_do(name: str, value: Any) -> None:
     assert not run(name, value, steps_of(5), histories(12, 5, 1), uniform(12, 3)).isnan().any()
@@ -311,8 +374,9 @@ def test_temperature_divides() -> None:
     assert torch.allclose(out_BV.softmax(-1), torch.tensor([[2.0, 4.0, -inf]]).softmax(-1))
 
 
-def test_temperature_near_zero_is_greedy() -> None:
-    out_BV = build("temperature", 1e-300)(
+@pytest.mark.parametrize("cold", [1e-200, 5e-324])
+def test_temperature_near_zero_is_greedy(cold: float) -> None:
+    out_BV = build("temperature", cold)(
         torch.tensor([[1.0, 3.0, 2.999, -inf]]).double(), NO_HISTORY
     )
     assert out_BV.softmax(-1).tolist() == [[0, 1, 0, 0]]

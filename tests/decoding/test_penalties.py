@@ -65,12 +65,10 @@ def test_repetition_penalty_depends_on_the_sign() -> None:
 
 def test_a_normalised_repetition_penalty_does_not_care_where_zero_is() -> None:
     value = {"penalty": 2, "normalised": True}
-    ours = torch.tensor(after("repetition_penalty", value, [0], [log(0.5), log(0.3), log(0.2)]))
-    shifted = torch.tensor(
-        after("repetition_penalty", value, [0], [log(0.5) + 7, log(0.3) + 7, log(0.2) + 7])
-    )
-    assert torch.allclose(ours, torch.tensor([2 * log(0.5), log(0.3), log(0.2)]))
-    assert torch.allclose(ours, shifted)
+    ln_p = [log(0.5), log(0.3), log(0.2)]
+    for zero in (0.0, 7.0, -40.0):
+        ours = after("repetition_penalty", value, [0], [each + zero for each in ln_p])
+        assert ours == pytest.approx([2 * log(0.5) + zero, log(0.3) + zero, log(0.2) + zero])
 
 
 def test_all_seen_a_repetition_penalty_keeps_the_order() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from recurrence.decoding.feeding import Feed, read
 from recurrence.decoding.filters import Setting
-from recurrence.decoding.logits import keep, largest, log_probabilities, probabilities
+from recurrence.decoding.logits import keep, largest, log_probabilities, probabilities, reaches
 from recurrence.decoding.values import REQUIRED, choice, number, settings, whole, window
 from recurrence.model import LanguageModel
 
@@ -150,7 +150,7 @@ class _Xtc:
 
     def __call__(self, logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         p_BV = probabilities(logits_BV)
-        high_BV = p_BV >= self.threshold
+        high_BV = reaches(p_BV, self.threshold)
         least_BV = largest((-p_BV).masked_fill(~high_BV, -inf), 1)
         return keep(logits_BV, least_BV | ~high_BV | ~self.heads_BT[:, self.step, None])
 
@@ -210,7 +210,7 @@ def _bits(name: str, value: Any, setting: Setting) -> float:
 
 
 def _unsurprising(ln_p_BV: Tensor, mu_B: Tensor) -> Tensor:
-    return (-ln_p_BV / LN_2 <= mu_B[:, None]) | largest(ln_p_BV, 1)
+    return reaches(ln_p_BV.exp(), (-mu_B[:, None]).exp2()) | largest(ln_p_BV, 1)
 
 
 def _zipf_top_k(ln_p_BV: Tensor, mu_B: Tensor) -> Tensor:
@@ -270,7 +270,7 @@ class _LookBack:
         past_BTV = self.past_BTV[:, : min(self.steps, self.room)]
         p_BV = probabilities(logits_BV)
         kl_BT = (p_BV * ln_p_BV).sum(-1, keepdim=True) - (past_BTV @ p_BV[:, :, None])[:, :, 0]
-        near_B1 = (kl_BT < self.tau).any(-1, keepdim=True)
+        near_B1 = (~reaches(kl_BT, self.tau)).any(-1, keepdim=True)
         self.past_BTV[:, self.steps % self.room] = ln_p_BV
         return keep(logits_BV, largest(logits_BV, 1) | (near_B1 & largest(logits_BV, self.k)))
 
@@ -280,7 +280,7 @@ class _LookBack:
 
 class _Contrastive:
     def __init__(self, amateur: LanguageModel, alpha: float, divisor: float) -> None:
-        self.amateur, self.divisor, self.ln_alpha = amateur, divisor, log(alpha)
+        self.amateur, self.divisor, self.alpha = amateur, divisor, alpha
         self.feed: Feed | None = None
 
     def __call__(self, logits_BV: Tensor, history_BT: Tensor) -> Tensor:
@@ -289,7 +289,8 @@ class _Contrastive:
         else:
             weak_BV = self.feed.step(history_BT)
         ln_p_BV = log_probabilities(logits_BV)
-        plausible_BV = ln_p_BV >= ln_p_BV.amax(-1, keepdim=True) + self.ln_alpha
+        p_BV = ln_p_BV.exp()
+        plausible_BV = reaches(p_BV, self.alpha * p_BV.amax(-1, keepdim=True))
         ln_ratio_BV = ln_p_BV - log_probabilities(weak_BV / self.divisor).clamp(min=-1e6)
         return keep(ln_ratio_BV, plausible_BV & (logits_BV > -inf))
 

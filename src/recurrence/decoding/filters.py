@@ -17,7 +17,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recurrence.decoding.logits import entropy, keep, largest, log_probabilities, probabilities
+from recurrence.decoding.logits import (
+    entropy,
+    keep,
+    largest,
+    log_probabilities,
+    probabilities,
+    rank,
+    reaches,
+)
 from recurrence.decoding.values import REQUIRED, number, settings, whole
 from recurrence.model import LanguageModel
 from recurrence.tokens import EOS
@@ -45,12 +53,15 @@ HISTORY: frozenset[str] = frozenset()
 """Filters of this file whose effect depends on more than the model's state."""
 
 TOP_H_TOKENS = 100
+COLDEST = 1e-290
+"""A temperature below this is taken as this: no logit is then divided up to infinity, and it is greedy all the same."""
 
 
 def temperature(value: Any, setting: Setting) -> Filter:
     """z / T with T > 0: below 1 the likely becomes likelier. 1 is off; llama.cpp's default is 0.8."""
-    divisor = number("temperature", value, above=0, hint=" (pick: argmax is the limit at 0)")
-    return lambda logits_BV, history_BT: _divided(logits_BV, divisor)
+    given = number("temperature", value, above=0, hint=" (pick: argmax is the limit at 0)")
+    divisor = max(given, COLDEST)
+    return lambda logits_BV, history_BT: logits_BV / divisor
 
 
 def dynamic_temperature(value: Any, setting: Setting) -> Filter:
@@ -74,7 +85,8 @@ def dynamic_temperature(value: Any, setting: Setting) -> Filter:
         most_B1 = (logits_BV > -inf).sum(-1, keepdim=True).double().log()
         # One token has no entropy to speak of; two have at least ln 2 of room, so 0.5 only guards 0 / 0.
         share_B1 = (entropy(logits_BV) / most_B1.clamp(min=0.5)).clamp(0, 1)
-        return _divided(logits_BV, middle - spread + 2 * spread * share_B1**exponent)
+        divisor_B1 = middle - spread + 2 * spread * share_B1**exponent
+        return logits_BV / divisor_B1.clamp(min=COLDEST)
 
     return scale
 
@@ -98,7 +110,7 @@ def min_p(value: Any, setting: Setting) -> Filter:
 
     def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         p_BV = probabilities(logits_BV)
-        return keep(logits_BV, p_BV >= share * p_BV.amax(-1, keepdim=True))
+        return keep(logits_BV, reaches(p_BV, share * p_BV.amax(-1, keepdim=True)))
 
     return narrow
 
@@ -112,9 +124,8 @@ def typical(value: Any, setting: Setting) -> Filter:
 
     def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         gap_BV = (log_probabilities(logits_BV) + entropy(logits_BV)).abs()
-        return keep(
-            logits_BV, _smallest_prefix(logits_BV, gap_BV.sort(dim=-1, stable=True).indices, mass)
-        )
+        ids_BV = rank(gap_BV).sort(dim=-1, stable=True).indices
+        return keep(logits_BV, _smallest_prefix(logits_BV, ids_BV, mass))
 
     return narrow
 
@@ -124,7 +135,9 @@ def epsilon(value: Any, setting: Setting) -> Filter:
     least = number("epsilon", value, above=0, most=1)
 
     def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
-        return keep(logits_BV, (probabilities(logits_BV) >= least) | _maximum(logits_BV))
+        return keep(
+            logits_BV, reaches(probabilities(logits_BV), least) | _maximum(logits_BV)
+        )
 
     return narrow
 
@@ -135,7 +148,9 @@ def eta(value: Any, setting: Setting) -> Filter:
 
     def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         bar_B1 = (least**0.5 * (-entropy(logits_BV)).exp()).clamp(max=least)
-        return keep(logits_BV, (probabilities(logits_BV) >= bar_B1) | _maximum(logits_BV))
+        return keep(
+            logits_BV, reaches(probabilities(logits_BV), bar_B1) | _maximum(logits_BV)
+        )
 
     return narrow
 
@@ -156,9 +171,8 @@ def top_n_sigma(value: Any, setting: Setting) -> Filter:
         variance_B1 = (logits_BV - mean_B1).where(left_BV, 0).square().sum(
             -1, keepdim=True
         ) / count_B1
-        return keep(
-            logits_BV, logits_BV >= logits_BV.amax(-1, keepdim=True) - spread * variance_B1.sqrt()
-        )
+        below_BV = logits_BV.amax(-1, keepdim=True) - logits_BV
+        return keep(logits_BV, reaches(spread * variance_B1.sqrt(), below_BV))
 
     return narrow
 
@@ -174,7 +188,7 @@ def top_h(value: Any, setting: Setting) -> Filter:
     def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         falling_BV, ids_BV = logits_BV.sort(dim=-1, descending=True, stable=True)
         spent_BV = torch.special.entr(probabilities(falling_BV[:, :TOP_H_TOKENS])).cumsum(-1)
-        within_BV = spent_BV <= share * spent_BV[:, -1:]
+        within_BV = reaches(share * spent_BV[:, -1:], spent_BV)
         within_BV[:, 0] = True
         kept_BV = torch.zeros_like(logits_BV, dtype=torch.bool)
         return keep(logits_BV, kept_BV.scatter_(-1, ids_BV[:, :TOP_H_TOKENS], within_BV))
@@ -189,8 +203,7 @@ def p_less(value: Any, setting: Setting) -> Filter:
 
     def narrow(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         p_BV = probabilities(logits_BV)
-        # Equal probabilities equal their sum of squares, which rounding must not turn into an empty set.
-        return keep(logits_BV, p_BV >= p_BV.square().sum(-1, keepdim=True) * (1 - 1e-12))
+        return keep(logits_BV, reaches(p_BV, p_BV.square().sum(-1, keepdim=True)))
 
     return narrow
 
@@ -237,19 +250,15 @@ def _top_p(name: str, value: Any) -> Filter:
     return narrow
 
 
-def _divided(logits_BV: Tensor, divisor: float | Tensor) -> Tensor:
-    """From the largest down, so that no divisor, however small, makes inf - inf of it."""
-    below_BV = logits_BV - logits_BV.amax(-1, keepdim=True)
-    return (below_BV / divisor).masked_fill(logits_BV == -inf, -inf)
-
-
 def _smallest_prefix(logits_BV: Tensor, ids_BV: Tensor, mass: float) -> Tensor:
     """Where the first of each row's ids stand whose probabilities sum to at least `mass`."""
     if mass == 1:  # rounding of the sums must not cost the last tokens
         return torch.ones_like(logits_BV, dtype=torch.bool)
     before_BV = probabilities(logits_BV.gather(-1, ids_BV)).cumsum(-1).roll(1, -1)
     before_BV[:, 0] = 0
-    return torch.empty_like(ids_BV, dtype=torch.bool).scatter_(-1, ids_BV, before_BV < mass)
+    return torch.empty_like(ids_BV, dtype=torch.bool).scatter_(
+        -1, ids_BV, ~reaches(before_BV, mass)
+    )
 
 
 def _maximum(logits_BV: Tensor) -> Tensor:

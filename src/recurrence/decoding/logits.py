@@ -7,6 +7,18 @@ from torch import Tensor
 
 #   B = rows, V = vocabulary
 
+ROUNDING = 2.0**-40
+"""By what share a number may fall short of its bar and still count as having reached it.
+
+That is 8,192 roundings of float64: more than what the probabilities, sums and entropies of a filter are off by, and
+far less than anything a model means. So .5 and .3 reach a mass of .8, although the floats do not add up to it.
+"""
+
+
+def reaches(value: Tensor, bar: Tensor | float) -> Tensor:
+    """Where value >= bar on paper, for bars that are not negative. All filters compare with their bar by this."""
+    return value >= bar * (1 - ROUNDING)
+
 
 def keep(logits_BV: Tensor, kept_BV: Tensor) -> Tensor:
     """-inf for what is not kept."""
@@ -27,6 +39,14 @@ def entropy(logits_BV: Tensor) -> Tensor:
     """H_B1 in nats."""
     h_B1: Tensor = torch.special.entr(probabilities(logits_BV)).sum(-1, keepdim=True)
     return h_B1
+
+
+def rank(nats_BV: Tensor) -> Tensor:
+    """The place of each number of nats among its row's, smallest first; what differs by roundings alone shares one."""
+    rising_BV, ids_BV = nats_BV.sort(dim=-1)
+    higher_BV = torch.zeros_like(ids_BV)
+    higher_BV[:, 1:] = rising_BV.diff(dim=-1) > ROUNDING  # a difference in nats is a share of a probability
+    return torch.empty_like(ids_BV).scatter_(-1, ids_BV, higher_BV.cumsum(-1))
 
 
 def largest(logits_BV: Tensor, k: int) -> Tensor:

@@ -27,7 +27,8 @@ def repetition_penalty(value: Any, setting: Setting) -> Filter:
     """For tokens that occurred: z / theta where z > 0, z theta elsewhere (CTRL, arXiv 1909.05858: theta 1.2; 1 is off).
 
     {penalty: theta, window: null, normalised: false}; a lone number is theta. The rule depends on where a model puts
-    its zero; `normalised` applies it to ln p, as theta ln p, which does not. llama.cpp's window is 64.
+    its zero; `normalised` takes theta ln p in place of ln p, z + (theta - 1) ln p, which does not. llama.cpp's window is
+    64.
     """
     defaults = {"penalty": REQUIRED, "window": None, "normalised": False}
     given = settings("repetition_penalty", value, "penalty", defaults)
@@ -36,10 +37,12 @@ def repetition_penalty(value: Any, setting: Setting) -> Filter:
     normalised = truth("repetition_penalty.normalised", given["normalised"])
 
     def penalise(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
-        scores_BV = log_probabilities(logits_BV) if normalised else logits_BV
-        lowered_BV = torch.where(scores_BV > 0, scores_BV / theta, scores_BV * theta)
+        if normalised:
+            lowered_BV = logits_BV + (theta - 1) * log_probabilities(logits_BV)
+        else:
+            lowered_BV = torch.where(logits_BV > 0, logits_BV / theta, logits_BV * theta)
         occurred_BV = counts(recent(history_BT, last), logits_BV.shape[1]) > 0
-        return torch.where(occurred_BV, lowered_BV, scores_BV)
+        return torch.where(occurred_BV & (logits_BV > -inf), lowered_BV, logits_BV)
 
     return penalise
 
