@@ -7,7 +7,7 @@ from torch import Tensor
 from decoding.fakes import Fading
 from recurrence import params
 from recurrence.decoding import witness as module
-from recurrence.decoding.sampling import Row, Sampler, sample
+from recurrence.decoding.loop.sampling import Row, Sampler, sample
 from recurrence.decoding.witness import Witness, certify, witness
 from recurrence.loops import find_run
 from recurrence.model import LanguageModel, build_model

@@ -12,13 +12,13 @@ import torch
 from recurrence import params, paths
 from recurrence.cli.places import Trained
 from recurrence.console import say
-from recurrence.decoding.feeding import Prompt
-from recurrence.decoding.filters import Setting
+from recurrence.decoding.filters.contract import Setting
+from recurrence.decoding.loop.samples import Prompt
+from recurrence.decoding.loop.sampling import Row, Sampler, Stopping, steps
+from recurrence.decoding.loop.stopping import at_loop, at_token
 from recurrence.decoding.prompts import encode_prompt
-from recurrence.decoding.sampling import Row, Sampler, Stopping, steps
-from recurrence.decoding.search import Search
-from recurrence.decoding.stopping import at_loop, at_token
-from recurrence.decoding.strategies import build_strategy
+from recurrence.decoding.search.base import Search
+from recurrence.decoding.strategies import build_strategy, setting_of
 from recurrence.errors import RecurrenceError, nearest
 from recurrence.files import read_json
 from recurrence.loops import OnlineDetector
@@ -47,9 +47,8 @@ def strategy_of(name: str, found: Trained) -> Sampler | Search:
         asked = params.load().sampling.get(f"{block.corpus}-{block.name}")
         if asked is None:
             raise
-        from recurrence.stages.generate import setting  # with pandas, which is slow to import
-
-        return build_strategy(name, blocks[name], setting(asked, found.vocab, torch.device("cpu")))
+        setting = setting_of(asked, found.vocab, torch.device("cpu"))
+        return build_strategy(name, blocks[name], setting)
 
 
 def watches(found: Trained, on_loop: bool, at_eos: bool) -> list[Watch]:

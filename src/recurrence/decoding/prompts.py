@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurrence import params
-from recurrence.decoding.feeding import Prompt
+from recurrence.decoding.loop.samples import Prompt
 from recurrence.errors import RecurrenceError
 from recurrence.vocab import Vocab
 

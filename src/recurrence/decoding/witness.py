@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recurrence.decoding.feeding import READ_TOKENS, Prompt, device_of
+from recurrence.decoding.loop.prefill import READ_TOKENS, device_of
+from recurrence.decoding.loop.samples import Prompt
 from recurrence.model import LanguageModel
 
 #   B = rows, T = tokens of the sample, C = tokens of context, H = features

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from recurrence import params
-from recurrence.decoding import feedback, filters
-from recurrence.decoding.filters import Setting
-from recurrence.decoding.logits import ROUNDING, rank, reaches
+from recurrence.decoding.filters.contract import Setting
+from recurrence.decoding.filters.logits import ROUNDING, rank, reaches
+from recurrence.decoding.filters.registry import FILTERS
 from recurrence.vocab import Vocab
 
 #   B = rows, V = vocabulary, T = tokens
 
-FILTERS: dict[str, Any] = {**filters.FILTERS, **feedback.FILTERS}
 Exact = Sequence[Fraction]
 Edge = tuple[Any, set[int]]
 """A filter's value, set so that a token stands exactly at the bar, and the tokens that stay."""
@@ -48,8 +47,7 @@ def kept(name: str, value: Any, logits: Sequence[float]) -> set[int]:
     tokens = ("<eos>", *(chr(ord("a") + i) for i in range(len(logits) - 1)))
     amateur: Any = Even(len(logits))
     setting = Setting(Vocab(tokens, (), params.Tokens(unit="char")), amateur=amateur)
-    found = FILTERS[name](value, setting)
-    narrow = found.start(torch.zeros(1, 1).double()) if hasattr(found, "start") else found
+    narrow = FILTERS[name](value, setting).start(torch.zeros(1, 1).double())
     out_BV = narrow(torch.tensor([logits], dtype=torch.float64), torch.zeros(1, 1).long())
     return {i for i, z in enumerate(out_BV[0].tolist()) if z > -inf}
 
@@ -199,9 +197,7 @@ def test_a_token_at_a_bar_of_entropy_is_on_it(
     assert kept(edge.__name__, value, [-b * log(2) + shift for b in bits]) == stay
 
 
-@given(
-    tenths=st.lists(st.integers(-60, 60), min_size=2, max_size=9), token=st.integers(0, 8)
-)
+@given(tenths=st.lists(st.integers(-60, 60), min_size=2, max_size=9), token=st.integers(0, 8))
 def test_a_logit_n_sigma_below_the_largest_is_kept(tenths: list[int], token: int) -> None:
     mean = Fraction(sum(tenths), len(tenths))
     variance = sum((each - mean) ** 2 for each in tenths) / len(tenths)
@@ -216,7 +212,17 @@ def test_every_filter_with_a_bar_is_tried() -> None:
     """The others divide, penalise, count whole tokens, or have a bar that no fraction can stand at."""
     tried = {*EDGES, "eta", "top_h", "typical", "top_n_sigma"}
     without = {"temperature", "dynamic_temperature", "top_k", "consistent_top_k"}
-    assert FILTERS.keys() - tried == without | {"mirostat_v1", "adaptive_p", "look_back"}
+    penalties = {
+        "repetition_penalty",
+        "frequency_penalty",
+        "presence_penalty",
+        "no_repeat_ngram",
+        "dry",
+        "lz_penalty",
+        "fsd",
+    }
+    others = {"mirostat_v1", "adaptive_p", "look_back"}
+    assert FILTERS.keys() - tried == without | penalties | others
 
 
 def test_the_tolerance_is_some_roundings_and_no_more() -> None:

@@ -1,4 +1,4 @@
-"""What ends a sample before its length: a token, or a loop. For the `stop` of `sampling.sample`."""
+"""What ends a sample before its length, a token or a loop: for the `stop` of `sampling.sample`."""
 
 from typing import Protocol
 
@@ -6,15 +6,16 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from recurrence.decoding.sampling import Stopping
+from recurrence.decoding.loop.sampling import Stopping
 
 #   B = rows
 
 
 class Online(Protocol):
-    """What `recurrence.loops.OnlineDetector` does: told of a token per lane, it says which lanes loop by now."""
+    """What `recurrence.loops.OnlineDetector` does."""
 
-    def update(self, tokens: ArrayLike) -> NDArray[np.bool_]: ...
+    def update(self, tokens: ArrayLike) -> NDArray[np.bool_]:
+        """Told a token per lane, it says which lanes loop by now."""
 
 
 def at_token(token: int) -> Stopping:

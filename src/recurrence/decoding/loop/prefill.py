@@ -1,7 +1,8 @@
-"""The model's side of generating: prompts are read once, then every new token is fed into the state they left.
+"""The model's side of generating: prompts are read once (prefill), then a token is fed per step.
 
-In come a model and ids, out come logits in double precision; which token is chosen is the caller's business. On a GPU
-the model's step is a CUDA graph, over ids and a state that stay where they are (see graphs.py).
+In come a model and ids, out come logits in double precision; which token is chosen is the caller's
+business. On a GPU the model's step is a CUDA graph, over ids and a state that stay where they are
+(see graphs.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,41 +14,25 @@ import torch
 from torch import Tensor
 
 from recurrence import graphs
+from recurrence.decoding.loop.samples import Prompt
 from recurrence.errors import RecurrenceError
 from recurrence.graphs import Repeated, put
 from recurrence.model import LanguageModel, State
 
 #   B = rows, P = distinct prompts, V = vocabulary, T = tokens so far
 
-Prompt = tuple[int, ...]
 Key = TypeVar("Key")
 
 READ_TOKENS = 64
 """A prompt is read in pieces of so many tokens, since the model returns logits for each."""
 
 
-@dataclass(frozen=True)
-class Samples:
-    """What was generated, on the CPU: row i's sample is the first `length_B[i]` of its ids (int64), the rest is 0."""
-
-    ids_BT: Tensor
-    logprob_B: Tensor
-    """Sum of ln p of the sample's tokens under the model's own distribution, before any filter; float64."""
-    rescued_B: Tensor
-    """Steps at which nothing was left to choose from; see `sampling.rescue`."""
-    length_B: Tensor
-
-    def rows(self) -> list[Tensor]:
-        """The ids of each sample, cut where it ended."""
-        return [
-            ids_T[:length]
-            for ids_T, length in zip(self.ids_BT, self.length_B.tolist(), strict=True)
-        ]
-
-
 @dataclass
-class Feed:
-    """Rows that the model reads alike: at each step their last `known` tokens, at most `reach`, into one state."""
+class Prefilled:
+    """Rows whose texts were read, and which the model reads on alike.
+
+    At each step their last `known` tokens, at most `reach`, go into one state.
+    """
 
     model: LanguageModel
     reach: int
@@ -64,7 +49,7 @@ class Feed:
         self._recorded = Repeated(make, "the model's step")
 
     def step(self, text_BT: Tensor) -> Tensor:
-        """Logits_BV (float64) after the newest token of each row's text, which may hold more than is fed."""
+        """Logits_BV (float64) after each row's newest token; the text may hold more than is fed."""
         self.known = min(self.reach, self.known + 1)
         ids_BT = text_BT[:, -self.known :]
         if self._recorded.make is None:
@@ -78,6 +63,10 @@ class Feed:
         self.state = fixed_state
         return logits_BV.clone()  # the next replay writes over it
 
+    def select(self, index_B: Tensor) -> None:
+        """Let row i go on from what row `index_B[i]` has read: reorders, doubles and drops rows."""
+        self.state = tuple(each.index_select(1, index_B) for each in self.state)
+
     def _read(self, ids_BT: Tensor) -> Tensor:
         logits, self.state = self.model(ids_BT, self.state)
         return _newest(self.model, logits)
@@ -88,29 +77,26 @@ class Feed:
         put(state, self.state)
         return logits_BV
 
-    def select(self, index_B: Tensor) -> None:
-        """Let row i go on from what row `index_B[i]` has read: reorders, doubles and drops rows."""
-        self.state = tuple(each.index_select(1, index_B) for each in self.state)
 
-
-def read(
+def prefill(
     model: LanguageModel, prompts: Sequence[Prompt], window: int | None
-) -> tuple[Tensor, Feed]:
-    """Read prompts of one length from zero state: the logits_BV (float64) after them, and the feed that goes on.
+) -> tuple[Tensor, Prefilled]:
+    """Read prompts of one length from zero state: logits_BV (float64) after them, and what goes on.
 
-    `window`: that many of the last tokens are fed again at every step into the state that already saw them, as some
-    notebooks did; None feeds the new token alone. A model with a `context` sees its context either way.
+    `window`: that many of the last tokens are fed again at every step into the state that already
+    saw them, as some notebooks did; None feeds the new token alone. A model with a `context` sees
+    its context either way.
     """
     logits_BV, state = _absorb(model, prompts)
-    return logits_BV, Feed(model, *feeding(model, len(prompts[0]), window), state)
+    return logits_BV, Prefilled(model, *fed(model, len(prompts[0]), window), state)
 
 
-def read_rows(
+def prefill_rows(
     model: LanguageModel, rows: Sequence[tuple[Prompt, int | None]]
-) -> tuple[Tensor, list[tuple[slice, Feed]]]:
+) -> tuple[Tensor, list[tuple[slice, Prefilled]]]:
     """The same for rows (prompt, window) of any lengths, each distinct prompt read once.
 
-    Neighbouring rows that are fed alike share a feed, which comes with their places.
+    Neighbouring rows that are fed alike go on together; each such part comes with its places.
     """
     prompts = sorted(dict.fromkeys(prompt for prompt, _ in rows), key=len)
     parts = [_absorb(model, list(same)) for _, same in groupby(prompts, key=len)]
@@ -118,27 +104,27 @@ def read_rows(
     state = tuple(torch.cat(each, 1) for each in zip(*(state for _, state in parts), strict=True))
     places = {prompt: i for i, prompt in enumerate(prompts)}
     place_B = torch.tensor([places[prompt] for prompt, _ in rows], device=logits_PV.device)
-    feeds = []
-    for (reach, known), part in slices(
-        feeding(model, len(prompt), window) for prompt, window in rows
-    ):
-        feed = Feed(model, reach, known, state)
-        feed.select(place_B[part])
-        feeds.append((part, feed))
-    return logits_PV[place_B], feeds
+    alike = []
+    for (reach, known), part in slices(fed(model, len(prompt), window) for prompt, window in rows):
+        read = Prefilled(model, reach, known, state)
+        read.select(place_B[part])
+        alike.append((part, read))
+    return logits_PV[place_B], alike
 
 
-def feeding(model: LanguageModel, prompt_tokens: int, window: int | None) -> tuple[int, int]:
-    """How many of its last tokens a row feeds at each step, at most, and how many of those its prompt has."""
+def fed(model: LanguageModel, prompt_tokens: int, window: int | None) -> tuple[int, int]:
+    """The most last tokens that a row feeds at a step, and how many of those its prompt has."""
     reach = model.context or window or 1
     return reach, min(reach, prompt_tokens)
 
 
 def slices(keys: Iterable[Key]) -> list[tuple[Key, slice]]:
-    """Runs of equal keys as (key, slice)."""
-    end, found = 0, []
-    for key, run in groupby(keys):
-        begin, end = end, end + len(list(run))
+    """Stretches of equal keys as (key, slice)."""
+    end = 0
+    found = []
+    for key, stretch in groupby(keys):
+        begin = end
+        end += len(list(stretch))
         found.append((key, slice(begin, end)))
     return found
 

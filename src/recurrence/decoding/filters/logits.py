@@ -1,4 +1,7 @@
-"""What logits say: probabilities, entropy, the largest; safe for -inf, also where a row is nothing else."""
+"""What logits say: probabilities, entropy, the largest, and what reaches a bar.
+
+All of it is safe for -inf, also where a row is nothing else.
+"""
 
 from math import inf
 
@@ -10,13 +13,14 @@ from torch import Tensor
 ROUNDING = 2.0**-40
 """By what share a number may fall short of its bar and still count as having reached it.
 
-That is 8,192 roundings of float64: more than what the probabilities, sums and entropies of a filter are off by, and
-far less than anything a model means. So .5 and .3 reach a mass of .8, although the floats do not add up to it.
+That is 8,192 roundings of float64: more than the probabilities, sums and entropies of a filter are
+off by, and far less than anything a model means. So .5 and .3 reach a mass of .8, although the
+floats do not add up to it.
 """
 
 
 def reaches(value: Tensor, bar: Tensor | float) -> Tensor:
-    """Where value >= bar on paper, for bars that are not negative. All filters compare with their bar by this."""
+    """Where value >= bar on paper (bars are not negative): how all filters compare with a bar."""
     return value >= bar * (1 - ROUNDING)
 
 
@@ -42,10 +46,11 @@ def entropy(logits_BV: Tensor) -> Tensor:
 
 
 def rank(nats_BV: Tensor) -> Tensor:
-    """The place of each number of nats among its row's, smallest first; what differs by roundings alone shares one."""
+    """Each value's place in its row, smallest first, shared by what only roundings keep apart."""
     rising_BV, ids_BV = nats_BV.sort(dim=-1)
     higher_BV = torch.zeros_like(ids_BV)
-    higher_BV[:, 1:] = rising_BV.diff(dim=-1) > ROUNDING  # a difference in nats is a share of a probability
+    # A difference in nats is a share of a probability, to which the tolerance applies as it stands.
+    higher_BV[:, 1:] = rising_BV.diff(dim=-1) > ROUNDING
     return torch.empty_like(ids_BV).scatter_(-1, ids_BV, higher_BV.cumsum(-1))
 
 
@@ -54,6 +59,7 @@ def largest(logits_BV: Tensor, k: int) -> Tensor:
     if k >= logits_BV.shape[-1]:
         return torch.ones_like(logits_BV, dtype=torch.bool)
     kth_B1 = logits_BV.topk(k, dim=-1).values[:, -1:]
-    above_BV, equal_BV = logits_BV > kth_B1, logits_BV == kth_B1
+    above_BV = logits_BV > kth_B1
+    equal_BV = logits_BV == kth_B1
     room_B1 = k - above_BV.sum(-1, keepdim=True)
     return above_BV | (equal_BV & (equal_BV.cumsum(-1) <= room_B1))

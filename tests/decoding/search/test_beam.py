@@ -1,10 +1,7 @@
-"""Searches against brute force, slow references written from the definitions, hand-computed texts and transformers."""
+"""Beam searches against brute force, slow references, hand-computed texts and transformers."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
 from itertools import permutations, product
 from math import exp, inf, log, nan, prod
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,180 +10,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from recurrence import params
+from decoding.search.slow import (
+    Chain,
+    State,
+    Table,
+    Text,
+    ln_p,
+    lstm,
+    rngs,
+    slow_beam,
+    slow_stop,
+    text_of,
+)
 from recurrence.cores import kneser_ney, unigram
-from recurrence.decoding import beams, searching
-from recurrence.decoding.beams import (
-    Diverse,
-    Growth,
-    Hypotheses,
-    Stochastic,
-    Through,
-    conditioned,
-    first,
-    noise,
-)
-from recurrence.decoding.feeding import Prompt
-from recurrence.decoding.filters import Setting
-from recurrence.decoding.sampling import Sampler
-from recurrence.decoding.search import SEARCHES, SearchSetting
-from recurrence.decoding.searching import (
-    Beam,
-    ContrastiveSearch,
-    DiverseBeam,
-    Search,
-    StochasticBeam,
-)
+from recurrence.decoding.filters.contract import Stateless
+from recurrence.decoding.loop.sampling import Sampler
+from recurrence.decoding.search import picks
+from recurrence.decoding.search.beam import Beam, DiverseBeam, StochasticBeam
+from recurrence.decoding.search.endings import Through
+from recurrence.decoding.search.hypotheses import GRAIN_NATS, Growth, Hypotheses, rounded
+from recurrence.decoding.search.picks import Diverse, Stochastic, conditioned, noise
 from recurrence.errors import RecurrenceError
-from recurrence.model import build_model
-from recurrence.params import Tokens
-from recurrence.randomness import generator
-from recurrence.vocab import Vocab
 
 #   B = rows, P = prompts, W = hypotheses of each, V = vocabulary, T = tokens
-
-State = tuple[Tensor, ...]
-Text = tuple[int, ...]
-LnP = Callable[[Text], list[float]]
-
-
-class Table(nn.Module):
-    """Logits looked up by a hash of everything ever read, so that any mix-up of states shows.
-
-    With a context the hash is of the last tokens alone. Whole numbers for logits make many exact ties.
-    """
-
-    def __init__(
-        self, seed: int, size: int = 3, context: int | None = None, whole: bool = False
-    ) -> None:
-        super().__init__()
-        table = (
-            torch.randn(
-                997, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-            )
-            * 2
-        )
-        self.table = table.round() if whole else table
-        self.vocab_size, self.context = size, context
-
-    def initial_state(self, lanes: int) -> State:
-        return (torch.full((1, lanes, 1), 5.0, dtype=torch.float64),)
-
-    def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
-        if self.context:
-            assert ids_BT.shape[1] <= self.context
-            state = self.initial_state(len(ids_BT))
-        hash_B, out = state[0][0, :, 0], []
-        for ids_B in ids_BT.unbind(1):
-            hash_B = (hash_B * 31 + ids_B + 1) % 997
-            out.append(self.table[hash_B.long()])
-        return (out[-1] if self.context else torch.stack(out, 1)), (hash_B[None, :, None],)
-
-
-class Chain(nn.Module):
-    """A Markov chain given by the probabilities of each token after each."""
-
-    context = None
-
-    def __init__(self, p: Sequence[Sequence[float]]) -> None:
-        super().__init__()
-        self.ln_p_VV, self.vocab_size = torch.tensor(p, dtype=torch.float64).log(), len(p)
-
-    def initial_state(self, lanes: int) -> State:
-        return ()
-
-    def forward(self, ids_BT: Tensor, state: State) -> tuple[Tensor, State]:
-        return self.ln_p_VV[ids_BT], state
-
-
-def ln_p(model: nn.Module, prompt: Prompt) -> LnP:
-    """The model's next-token log-probabilities after prompt + text, each time read from the beginning."""
-
-    def after(text: Text) -> list[float]:
-        ids_1T = torch.tensor([prompt + text])[:, -(model.context or 0) :]
-        logits = model(ids_1T, model.initial_state(1))[0]
-        return (logits if model.context else logits[:, -1])[0].double().log_softmax(0).tolist()
-
-    return after
-
-
-def rngs(count: int, *parts: object) -> list[torch.Generator]:
-    return [generator(*parts, i) for i in range(count)]
-
-
-def text_of(found: Search, model: nn.Module, prompt: Prompt, length: int) -> Text:
-    made = found.find(model, [prompt], length, rngs(1))
-    return tuple(made.ids_BT[0, : made.length_B[0]].tolist())
-
-
-def grains(value: float) -> int:
-    """As scores are compared: in whole grains, exact."""
-    return round(value * 2**32)
-
-
-def slow_beam(
-    after: LnP, width: int, length: int, groups: int = 1, penalty: float = 0.0
-) -> tuple[list[tuple[int, Text]], list[list[tuple[int, Text]]]]:
-    """(all hypotheses best first, those of each group), from the definitions; a hypothesis is (grains, text)."""
-    live: list[list[tuple[int, Text]]] = [[(0, ())] for _ in range(groups)]
-    for _ in range(length):
-        taken: list[int] = []
-        for g in range(groups):
-            found = [
-                (
-                    score + grains(each) - penalty * 2**32 * taken.count(v),
-                    -i,
-                    -v,
-                    score + grains(each),
-                    (*text, v),
-                )
-                for i, (score, text) in enumerate(live[g])
-                for v, each in enumerate(after(text))
-            ]
-            live[g] = [
-                (score, text) for *_, score, text in sorted(found, reverse=True)[: width // groups]
-            ]
-            taken += [text[-1] for _, text in live[g]]
-    together = [hypothesis for group in live for hypothesis in group]
-    return sorted(together, key=lambda each: -each[0]), live
-
-
-def slow_stop(after: LnP, width: int, length: int, eos: int, alpha: float) -> Text:
-    """Hugging Face's rule in words: see `beams.Stop`."""
-    live: list[tuple[int, Text]] = [(0, ())]
-    ended: list[tuple[float, Text]] = []
-    for steps in range(1, length + 1):
-        found = [
-            (score + grains(each), -i, -v, (*text, v))
-            for i, (score, text) in enumerate(live)
-            for v, each in enumerate(after(text))
-        ]
-        found.sort(reverse=True)
-        ended += [
-            (score / steps**alpha, text) for score, *_, text in found[:width] if text[-1] == eos
-        ]
-        ended = sorted(ended, key=lambda each: -each[0])[:width]
-        live = [(score, text) for score, *_, text in found if text[-1] != eos][:width]
-        if len(ended) == width and live[0][0] / steps**alpha <= ended[-1][0]:
-            break
-    else:
-        ended += [(score / length**alpha, text) for score, text in live]
-    return max(ended, key=lambda each: each[0])[1]
-
-
-class TestFirst:
-    def test_largest_first_and_of_equals_the_lowest_place(self) -> None:
-        score_PC = torch.tensor([[1.0, 3, 2, 3, 2, 2], [-inf, 0, -inf, -inf, -1, -inf]])
-        assert first(score_PC, 4).tolist() == [[1, 3, 2, 4], [1, 4, 0, 2]]
-
-    @given(st.integers(0, 10**6), st.integers(1, 12))
-    def test_is_a_stable_sort(self, seed: int, count: int) -> None:
-        score_PC = torch.randint(
-            0, 4, (5, 12), generator=torch.Generator().manual_seed(seed)
-        ).double()
-        assert first(score_PC, count).equal(
-            score_PC.sort(dim=1, descending=True, stable=True).indices[:, :count]
-        )
 
 
 class TestBeam:
@@ -229,11 +75,11 @@ class TestBeam:
 
     def test_rounded_scores_add_up_alike_in_any_order(self) -> None:
         raw = torch.rand(300, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).log()
-        scores = beams.rounded(raw)
+        scores = rounded(raw)
         assert sum(scores.tolist()) == sum(scores.flip(0).tolist()) != sum(raw.tolist())
         assert sum(raw.tolist()) != sum(raw.flip(0).tolist())
-        assert (scores - raw).abs().max() <= beams.GRAIN_NATS / 2
-        assert beams.rounded(torch.tensor([-inf])).item() == -inf
+        assert (scores - raw).abs().max() <= GRAIN_NATS / 2
+        assert rounded(torch.tensor([-inf])).item() == -inf
 
     def test_a_planted_cycle_is_followed(self) -> None:
         after = [[0.02] * 5 for _ in range(5)]
@@ -282,7 +128,9 @@ class TestBeam:
         best = max(
             product((1, 3), repeat=5), key=lambda x: sum(narrowed(x[:t])[x[t]] for t in range(5))
         )
-        made = Beam("beam", (without_four,), (0, 2), width=32).find(model, [(0,)], 5, rngs(1))
+        made = Beam("beam", (Stateless(without_four),), (0, 2), width=32).find(
+            model, [(0,)], 5, rngs(1)
+        )
         assert tuple(made.ids_BT[0].tolist()) == best
         assert made.logprob_B.item() == pytest.approx(
             sum(after(best[:t])[best[t]] for t in range(5))
@@ -300,9 +148,7 @@ class TestBeam:
 
         model = Table(8, size=6)
         after = ln_p(model, (5,))
-        made = text_of(
-            Beam("beam", (unseen,), uses_history=uses_history, width=200), model, (5,), 5
-        )
+        made = text_of(Beam("beam", (Stateless(unseen, uses_history),), width=200), model, (5,), 5)
         assert shown == ([1, 2, 3, 4, 5] if uses_history else [1] * 5)
         if uses_history:
 
@@ -320,7 +166,9 @@ class TestBeam:
             return torch.where(history_BT[:, -1:] == 1, -inf, logits_BV)
 
         chain = Chain([[0, 1, 0], [1, 0, 0], [0, 0, 1]])
-        made = Beam("beam", (nothing_after_one,), width=2).find(chain, [(0,), (2,)], 5, rngs(2))
+        made = Beam("beam", (Stateless(nothing_after_one, True),), width=2).find(
+            chain, [(0,), (2,)], 5, rngs(2)
+        )
         assert made.ids_BT.tolist() == [[1, 0, 1, 0, 1], [2] * 5]
         assert made.rescued_B.tolist() == [2, 0]
         assert made.logprob_B.tolist() == [0, 0]
@@ -330,7 +178,9 @@ class TestBeam:
         def nothing_after_one(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
             return torch.where(history_BT[:, -1:] == 1, -inf, logits_BV)
 
-        made = Beam("beam", (nothing_after_one,), width=4).find(Table(seed), [(0,)], 12, rngs(1))
+        made = Beam("beam", (Stateless(nothing_after_one, True),), width=4).find(
+            Table(seed), [(0,)], 12, rngs(1)
+        )
         assert made.rescued_B.item() == made.ids_BT[0, :-1].tolist().count(1)
 
     def test_tells_of_every_step(self) -> None:
@@ -455,7 +305,7 @@ class TestDiverseBeam:
         places = Diverse(3, 0.0)(total_PWV)
         for g in range(3):
             assert (places[:, 2 * g : 2 * g + 2] - 14 * g).equal(
-                beams.best(total_PWV[:, 2 * g : 2 * g + 2])
+                picks.best(total_PWV[:, 2 * g : 2 * g + 2])
             )
 
     def test_without_a_penalty_it_finds_what_a_beam_of_a_groups_width_finds(self) -> None:
@@ -579,249 +429,9 @@ class TestStochasticBeam:
     ) -> None:
         model, found = lstm(), StochasticBeam("s", width=3)
         far = found.generate(model, [(1, 2)] * 3, 30, rngs(3))
-        monkeypatch.setattr(beams, "NOISE_CELLS", 1)
+        monkeypatch.setattr(picks, "NOISE_CELLS", 1)
         assert found.generate(model, [(1, 2)] * 3, 30, rngs(3)).equal(far)
 
     def test_is_another_text_with_another_generator(self) -> None:
         made = StochasticBeam("s", width=2).generate(lstm(), [(1, 2)] * 8, 20, rngs(8))
         assert len(set(map(tuple, made.tolist()))) == 8
-
-
-class Placed(nn.Module):
-    """Each token has a fixed place as its features, and the same probabilities after it."""
-
-    context = None
-
-    def __init__(self, places: Sequence[Sequence[float]], p: Sequence[float]) -> None:
-        super().__init__()
-        self.places = nn.Parameter(torch.tensor(places, dtype=torch.float64), requires_grad=False)
-        self.ln_p_V, self.vocab_size = torch.tensor(p, dtype=torch.float64).log(), len(p)
-        self.core = SimpleNamespace(output_size=len(places[0]))
-
-    def initial_state(self, lanes: int) -> State:
-        return ()
-
-    def features(self, ids_BT: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        return self.places[ids_BT], self.places[ids_BT], state
-
-    def logits(self, features: Tensor) -> Tensor:
-        return self.ln_p_V.expand(*features.shape[:-1], -1)
-
-
-def slow_contrastive(
-    model: nn.Module, prompt: Prompt, length: int, k: int, alpha: float
-) -> list[int]:
-    """From the definition, reading everything again for every feature."""
-
-    @cache
-    def feature(text: Prompt) -> Tensor:
-        ids_1T = torch.tensor([text])[:, -(model.context or 0) :]
-        return model.features(ids_1T, model.initial_state(1))[0][0, -1]
-
-    text = prompt
-    for _ in range(length):
-        p_V = model.logits(feature(text)).softmax(0)
-        past = [feature(text[: t + 1]) for t in range(len(text))]
-        scores = {
-            v: (1 - alpha) * p_V[v].item()
-            - alpha
-            * max(torch.cosine_similarity(feature((*text, v)), h, dim=0).item() for h in past)
-            for v in p_V.topk(k).indices.tolist()
-        }
-        text = (*text, max(scores, key=lambda v: scores[v]))
-    return list(text[len(prompt) :])
-
-
-class TestContrastiveSearch:
-    def test_by_hand(self) -> None:
-        """Places (1,0), (0,1), (.6,.8), (-1,0); p .5 .3 .15 .05; k 3, alpha .5; the prompt is 0.
-
-        Step 1: 0: .25 - .5 = -.25.   1: .15 - 0 = .15.          2: .075 - .3 = -.225.  So 1.
-        Step 2: 0: -.25.              1: .15 - .5 = -.35.        2: .075 - .4 = -.325.  So 0, and so on for ever.
-        With k 4 the first choice is 3: .025 + .5.
-        """
-        model = Placed([(1, 0), (0, 1), (0.6, 0.8), (-1, 0)], [0.5, 0.3, 0.15, 0.05])
-        assert text_of(ContrastiveSearch("c", k=3, alpha=0.5), model, (0,), 3) == (1, 0, 0)
-        assert text_of(ContrastiveSearch("c", k=4, alpha=0.5), model, (0,), 2) == (3, 1)
-        assert text_of(ContrastiveSearch("c", k=9, alpha=0.5), model, (0,), 2) == (3, 1)
-
-    @pytest.mark.parametrize(("k", "alpha"), [(4, 0.6), (2, 0.3), (11, 0.9)])
-    @pytest.mark.parametrize("context", [None, 3])
-    def test_is_the_slow_reference(self, k: int, alpha: float, context: int | None) -> None:
-        model = lstm(context)
-        prompts: list[Prompt] = [(1, 2, 3, 4, 5), (6,), (0, 0, 7, 1, 3), (9, 9)]
-        made = ContrastiveSearch("c", k=k, alpha=alpha).find(model, prompts, 20, rngs(4))
-        with torch.inference_mode():
-            for prompt, ids, logprob in zip(
-                prompts, made.ids_BT.tolist(), made.logprob_B.tolist(), strict=True
-            ):
-                assert ids == slow_contrastive(model, prompt, 20, k, alpha)
-                after = ln_p(model, prompt)
-                assert logprob == pytest.approx(
-                    sum(after(tuple(ids[:t]))[ids[t]] for t in range(20))
-                )
-
-    def test_alpha_zero_is_greedy(self) -> None:
-        model = lstm()
-        greedy = Sampler("greedy", deterministic=True).generate(
-            model, [(1, 2), (3, 3)], 40, rngs(2)
-        )
-        assert (
-            ContrastiveSearch("c", k=4, alpha=0.0)
-            .generate(model, [(1, 2), (3, 3)], 40, rngs(2))
-            .equal(greedy)
-        )
-
-    def test_of_equals_the_lowest_id(self) -> None:
-        model = Placed([(1, 0)] * 3, [0.1, 0.2, 0.7])
-        assert text_of(ContrastiveSearch("c", k=2, alpha=1.0), model, (0,), 2) == (1, 1)
-
-    def test_what_filters_remove_is_no_candidate(self) -> None:
-        """Token 3 is so unlike the rest that it would win, were it not banned; of 1 and 2 only 1 is left."""
-
-        def without_two(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
-            return logits_BV.index_fill(1, torch.tensor([2]), -inf)
-
-        model = Placed([(1, 0), (0, 1), (-0.6, 0.8), (-1, 0)], [0.5, 0.3, 0.15, 0.05])
-        found = ContrastiveSearch("c", (without_two,), (3, 0), k=4, alpha=1.0)
-        made = found.find(model, [(0,)], 4, rngs(1))
-        assert made.ids_BT.tolist() == [[1, 1, 1, 1]]
-        assert made.rescued_B.tolist() == [0]
-
-    @pytest.mark.parametrize(
-        "model",
-        [
-            unigram.Counted(torch.tensor([3, 4])),
-            kneser_ney.Counted.count(np.array([0, 1] * 9), 2, order=2),
-        ],
-    )
-    def test_refuses_a_model_that_counts(self, model: nn.Module) -> None:
-        with pytest.raises(
-            RecurrenceError, match="strategy calm: contrastive search compares .* hidden states"
-        ):
-            ContrastiveSearch("calm").find(model, [(0,)], 4, rngs(1))
-
-
-def lstm(context: int | None = None) -> nn.Module:
-    torch.manual_seed(5)
-    block = params.Model(
-        corpus="c", name="m", core="lstm", embedding=8, hidden=12, layers=2, context=context
-    )
-    model = build_model(block, 11).double().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(3)  # else everything is about as likely
-    return model
-
-
-ALL = [
-    Beam("beam", width=3),
-    Beam("stop", width=3, eos=4, banned=(0,)),
-    DiverseBeam("diverse", width=4, groups=2),
-    StochasticBeam("stochastic", width=3, window=3),
-    ContrastiveSearch("contrastive", k=4, alpha=0.5),
-]
-PROMPTS: list[Prompt] = [(1, 2, 3), (5,), (4, 9, 2, 2, 7, 0, 1), (8, 8, 1), (10, 1, 3), (5,)]
-
-
-class TestAll:
-    @pytest.mark.parametrize("found", ALL, ids=lambda each: each.name)
-    @pytest.mark.parametrize("context", [None, 3])
-    def test_rows_are_the_same_alone_and_in_any_batch(
-        self, found: Search, context: int | None, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        model = lstm(context)
-        together = found.find(model, PROMPTS, 25, rngs(len(PROMPTS)))
-        assert together.ids_BT.shape == (len(PROMPTS), 25)
-        for i, prompt in enumerate(PROMPTS):
-            alone = found.find(model, [prompt], 25, [rngs(len(PROMPTS))[i]])
-            assert alone.ids_BT[0].equal(together.ids_BT[i])
-            assert alone.logprob_B.item() == pytest.approx(together.logprob_B[i].item())
-            assert alone.length_B[0] == together.length_B[i]
-        monkeypatch.setattr(searching, "CHUNK_CELLS", 1)
-        in_turns = found.find(model, PROMPTS, 25, rngs(len(PROMPTS)))
-        assert in_turns.ids_BT.equal(together.ids_BT)
-
-    @pytest.mark.parametrize("found", ALL, ids=lambda each: each.name)
-    def test_logprob_is_the_models_own(self, found: Search) -> None:
-        model = lstm()
-        made = found.find(model, PROMPTS, 12, rngs(len(PROMPTS)))
-        for prompt, text, logprob in zip(
-            PROMPTS, made.rows(), made.logprob_B.tolist(), strict=True
-        ):
-            ids = tuple(text.tolist())
-            if found.window is None:
-                after = ln_p(model, prompt)
-                assert logprob == pytest.approx(
-                    sum(after(ids[:t])[ids[t]] for t in range(len(ids)))
-                )
-
-    def test_what_they_say_of_themselves(self) -> None:
-        assert [each.deterministic for each in ALL] == [True, True, True, False, True]
-        assert [each.uses_history for each in ALL] == [False, False, False, False, True]
-        assert [each.width for each in ALL] == [3, 3, 4, 3, 4]
-
-
-VOCAB = Vocab(("<unk>", "<eos>", "a", "b"), ("<unk>", "<eos>"), Tokens(unit="char"))
-GIVEN = SearchSetting("mine", Setting(VOCAB), banned=(0,))
-
-
-class TestFactories:
-    def test_blocks_become_searches(self) -> None:
-        beam = SEARCHES["beam"]({"width": 8, "length_penalty": 0.5, "eos": "stop"}, GIVEN)
-        assert isinstance(beam, Beam)
-        assert (beam.name, beam.width, beam.length_penalty, beam.eos, beam.banned) == (
-            "mine",
-            8,
-            0.5,
-            1,
-            (0,),
-        )
-        assert SEARCHES["beam"](2, GIVEN).eos is None
-        diverse = SEARCHES["diverse_beam"]({"width": 6, "penalty": 1}, GIVEN)
-        assert (diverse.width, diverse.groups, diverse.penalty) == (6, 6, 1.0)
-        assert not SEARCHES["stochastic_beam"](3, GIVEN).deterministic
-        contrastive = SEARCHES["contrastive_search"]({"k": 7, "alpha": 0.4}, GIVEN)
-        assert (contrastive.k, contrastive.alpha, contrastive.uses_history) == (7, 0.4, True)
-
-    def test_a_vocabulary_without_eos_has_nothing_to_stop_at(self) -> None:
-        vocab = Vocab(("a", "b"), (), Tokens(unit="char"))
-        assert SEARCHES["beam"]({"eos": "stop"}, SearchSetting("mine", Setting(vocab))).eos is None
-
-    @pytest.mark.parametrize(
-        ("name", "value", "message"),
-        [
-            ("beam", {"widht": 3}, "beam has no setting 'widht'; did you mean 'width'"),
-            ("beam", {"width": 0}, "beam.width must be a whole number of at least 1, got 0"),
-            ("beam", {"length_penalty": "a"}, "beam.length_penalty must be a number"),
-            ("beam", {"eos": "never"}, "beam.eos must be through or stop, got 'never'"),
-            (
-                "diverse_beam",
-                {"width": 6, "groups": 4},
-                "diverse_beam.groups must divide the width 6, got 4",
-            ),
-            ("diverse_beam", {"penalty": -1}, "diverse_beam.penalty must be"),
-            ("stochastic_beam", None, "stochastic_beam.width must be"),
-            ("contrastive_search", {"alpha": 1.5}, "contrastive_search.alpha must be"),
-            ("contrastive_search", {"k": 1.5}, "contrastive_search.k must be"),
-        ],
-    )
-    def test_wrong_values_are_named(self, name: str, value: object, message: str) -> None:
-        with pytest.raises(ValueError, match=message):
-            SEARCHES[name](value, GIVEN)
-
-    def test_stopping_at_a_banned_eos_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="to stop at <eos>, the strategy's allow must name it"):
-            SEARCHES["beam"]({"eos": "stop"}, SearchSetting("mine", Setting(VOCAB), banned=(0, 1)))
-
-    @pytest.mark.parametrize("name", SEARCHES)
-    def test_filters_with_memory_are_refused(self, name: str) -> None:
-        class Remembering:
-            def start(self, uniform_BT: Tensor) -> None: ...
-
-        with pytest.raises(ValueError, match="memory or chance"):
-            SEARCHES[name](3, SearchSetting("mine", Setting(VOCAB), filters=(Remembering(),)))
-
-    def test_contrastive_search_takes_no_window(self) -> None:
-        with pytest.raises(ValueError, match="window must be null, got 8"):
-            SEARCHES["contrastive_search"](3, SearchSetting("mine", Setting(VOCAB), window=8))

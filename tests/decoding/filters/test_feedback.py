@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from recurrence import params
-from recurrence.decoding.feedback import FILTERS, Running
-from recurrence.decoding.filters import Setting
+from recurrence.decoding.filters.contract import Running, Setting
+from recurrence.decoding.filters.registry import FILTERS
 from recurrence.vocab import Vocab
 
 #   B = rows, V = vocabulary, T = tokens so far, S = steps, K = what the model remembers, L (of state) = layers

@@ -1,6 +1,5 @@
 """The loop against fake models whose next token is known, and against naive loops written from the definitions."""
 
-from collections.abc import Callable
 from math import exp, inf, log, nan
 
 import pytest
@@ -9,11 +8,14 @@ from torch import Tensor
 
 from decoding.fakes import Cyclic, Fading, Fixed, State, naive
 from recurrence import graphs, params
-from recurrence.decoding import feeding, sampling
-from recurrence.decoding.feeding import Prompt
-from recurrence.decoding.filters import Setting, temperature, top_k, top_p
+from recurrence.decoding.filters.contract import Setting, Stateless
+from recurrence.decoding.filters.temperature import temperature
+from recurrence.decoding.filters.truncation import top_k, top_p
 from recurrence.decoding.grid import grid, make
-from recurrence.decoding.sampling import Row, Sampler, draw, likeliest, rescue, sample, steps
+from recurrence.decoding.loop import prefill, sampling
+from recurrence.decoding.loop.choice import draw, likeliest, rescue
+from recurrence.decoding.loop.samples import Prompt
+from recurrence.decoding.loop.sampling import Row, Sampler, sample, steps
 from recurrence.decoding.strategies import build_strategy
 from recurrence.errors import RecurrenceError
 from recurrence.model import build_model
@@ -278,7 +280,7 @@ class TestAgainstNaiveLoops:
     ) -> None:
         model = Fading(context=context)
         whole = sample(model, mixed_rows(), 12)
-        monkeypatch.setattr(feeding, "READ_TOKENS", 2)
+        monkeypatch.setattr(prefill, "READ_TOKENS", 2)
         monkeypatch.setattr(sampling, "CHUNK_CELLS", 7 * 11 * 4)
         model.fed.clear()
         told: list[int] = []
@@ -340,7 +342,7 @@ class TestFeeding:
             seen.append(history_BT.tolist())
             return logits_BV.clone()
 
-        watching = Sampler("spy", (spy,), uses_history=uses_history)
+        watching = Sampler("spy", (Stateless(spy, uses_history),))
         rows = [Row(p, watching, generator(p)) for p in ((1, 2), (3, 4), (5,))] + [
             Row((6,), PURE, generator())
         ]
@@ -451,7 +453,9 @@ def test_a_state_that_overflows_on_the_way_is_named() -> None:
 
 
 class Coin:
-    """A feedback that rules out all but the largest logit where its coin is below a half, and keeps what it saw."""
+    """A filter that rules out all but the largest logit where its coin is below a half, and keeps what it saw."""
+
+    reads_history = draws = stateful = True
 
     def __init__(self) -> None:
         self.started: list[Tensor] = []
@@ -479,7 +483,7 @@ class Coin:
 class TestFeedback:
     def test_is_started_per_batch_of_rows_and_told_of_every_choice(self) -> None:
         coin = Coin()
-        sampler = Sampler("coin", (coin,), uses_history=True)
+        sampler = Sampler("coin", (coin,))
         rows = [Row(p, sampler, generator(p)) for p in ((1, 2), (3,), (4, 5))]
         ids, _ = made(Fading(), [*rows, Row((1, 2), PURE, generator())], 4)
         assert [tuple(uniform_BT.shape) for uniform_BT in coin.started] == [
@@ -508,13 +512,13 @@ class TestFeedback:
         assert ids == [naive(Fading(), row.prompt, coin, 20, row.rng)[0] for row in once_more]
 
 
-def nothing_after(token: int) -> Callable[[Tensor, Tensor], Tensor]:
+def nothing_after(token: int) -> Stateless:
     """A filter that leaves nothing to choose from after one token."""
 
     def ban_all(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         return logits_BV.masked_fill((history_BT[:, -1:] == token), -inf)
 
-    return ban_all
+    return Stateless(ban_all, reads_history=True)
 
 
 class TestRescue:
@@ -527,7 +531,7 @@ class TestRescue:
         assert rescued_B.tolist() == [False, True, True]
 
     def test_is_counted_per_sample(self) -> None:
-        strict = Sampler("strict", (nothing_after(2),), deterministic=True, uses_history=True)
+        strict = Sampler("strict", (nothing_after(2),), deterministic=True)
         rows = [
             Row((0,), strict, generator()),
             Row((1,), strict, generator()),

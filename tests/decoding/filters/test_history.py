@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurrence.decoding.history import counts, last_places, matches, recent
+from recurrence.decoding.filters.history import counts, last_places, matches, recent
 
 texts = st.integers(1, 4).flatmap(
     lambda size: st.lists(st.integers(0, size - 1), min_size=1, max_size=24)

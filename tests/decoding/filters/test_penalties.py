@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from recurrence import params
-from recurrence.decoding.filters import Filter, Setting
-from recurrence.decoding.penalties import FILTERS
+from recurrence.decoding.filters.contract import Setting, Stateless
+from recurrence.decoding.filters.registry import FILTERS
 from recurrence.vocab import Vocab
 
 #   B = rows, V = vocabulary, T = tokens so far
@@ -23,8 +23,10 @@ LETTERS = "abcdefghijklmnopqrst"
 SETTING = Setting(Vocab(tuple(LETTERS), (), params.Tokens(unit="char")))
 
 
-def build(name: str, value: Any, setting: Setting = SETTING) -> Filter:
-    return FILTERS[name](value, setting)
+def build(name: str, value: Any, setting: Setting = SETTING) -> Stateless:
+    found = FILTERS[name](value, setting)
+    assert isinstance(found, Stateless)
+    return found
 
 
 def after(name: str, value: Any, history: Sequence[int], logits: Sequence[float]) -> list[float]:
@@ -345,7 +347,7 @@ def cyclic_table() -> Tensor:
     return table_VV
 
 
-def greedily(narrow: Filter | None) -> list[int]:
+def greedily(narrow: Stateless | None) -> list[int]:
     """What greedy decoding makes of the cyclic model behind a filter."""
     table_VV, text_BT = cyclic_table(), torch.tensor([[PERIOD + 1]])
     for _ in range(TOKENS):

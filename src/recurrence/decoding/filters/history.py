@@ -1,6 +1,8 @@
 """What a text holds: how often each token, and where its end has occurred before.
 
-In come ids_BT, out come tensors over rows, vocabulary or matches. Nothing loops over rows, tokens or the vocabulary.
+In come ids_BT, out come tensors over rows, vocabulary or matches. Nothing loops over rows, tokens
+or the vocabulary. Ids outside the vocabulary (placeholders, which some models have) are tokens of
+the text like others, and stand in no result, as they cannot come next.
 """
 
 from dataclasses import dataclass
@@ -18,22 +20,24 @@ def recent(history_BT: Tensor, last: int | None) -> Tensor:
 
 def counts(text_BT: Tensor, vocab_size: int) -> Tensor:
     """How often each token occurs, as float64 counts_BV."""
-    zeros_BV = torch.zeros(len(text_BT), vocab_size, dtype=torch.float64, device=text_BT.device)
-    return zeros_BV.scatter_add_(1, text_BT, torch.ones_like(text_BT, dtype=torch.float64))
+    ones_BT = torch.ones_like(text_BT, dtype=torch.float64)
+    cells = ones_BT.new_zeros(len(text_BT), vocab_size + 1)
+    return cells.scatter_add_(1, _cell(text_BT, vocab_size), ones_BT)[:, :-1]
 
 
 def last_places(text_BT: Tensor, vocab_size: int) -> Tensor:
-    """The place, counted from 1, where each token stands last, as place_BV; 0 where it is absent."""
+    """Where each token stands last, counted from 1, as place_BV; 0 where it is absent."""
     place_BT = torch.arange(1, text_BT.shape[1] + 1, device=text_BT.device).expand_as(text_BT)
-    zeros_BV = place_BT.new_zeros(len(text_BT), vocab_size)
-    return zeros_BV.scatter_reduce_(1, text_BT, place_BT, "amax")
+    cells = place_BT.new_zeros(len(text_BT), vocab_size + 1)
+    return cells.scatter_reduce_(1, _cell(text_BT, vocab_size), place_BT, "amax")[:, :-1]
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Where the last token of each row stands before, how far back the text agrees there, and what came next.
+    """Where each row's last token stands before, how far the text agrees there, and what came next.
 
-    Match m is in row `row_M[m]`; `length_M[m]` tokens agree; `next_M[m]` followed, at `place_M[m]` counted from 1.
+    Match m is in row `row_M[m]`; `length_M[m]` tokens agree; `next_M[m]` followed, at `place_M[m]`
+    counted from 1.
     """
 
     row_M: Tensor
@@ -44,23 +48,24 @@ class Matches:
     """(B, V)."""
 
     def most(self, value_M: Tensor) -> Tensor:
-        """For each token the largest of the positive values of the matches that it followed, as BV; 0 where none."""
-        flat = value_M.new_zeros(self.shape[0] * self.shape[1])
-        return flat.scatter_reduce_(0, self._cell_M(), value_M, "amax").view(self.shape)
+        """For each token the largest positive value of the matches it followed, as BV; else 0."""
+        cells = value_M.new_zeros(self.shape[0] * (self.shape[1] + 1))
+        cells.scatter_reduce_(0, self._cell_M(), value_M, "amax")
+        return cells.view(self.shape[0], -1)[:, :-1]
 
     def count(self, chosen_M: Tensor) -> Tensor:
         """For each token how many of the chosen matches it followed, as float64 BV."""
-        flat = torch.zeros(
-            self.shape[0] * self.shape[1], dtype=torch.float64, device=chosen_M.device
-        )
-        return flat.scatter_add_(0, self._cell_M(), chosen_M.double()).view(self.shape)
+        ones_M = chosen_M.double()
+        cells = ones_M.new_zeros(self.shape[0] * (self.shape[1] + 1))
+        cells.scatter_add_(0, self._cell_M(), ones_M)
+        return cells.view(self.shape[0], -1)[:, :-1]
 
     def _cell_M(self) -> Tensor:
-        return self.row_M * self.shape[1] + self.next_M
+        return self.row_M * (self.shape[1] + 1) + _cell(self.next_M, self.shape[1])
 
 
 def matches(text_BT: Tensor, most: int, vocab_size: int) -> Matches:
-    """All places where the last token stands before, each with the number of tokens, `most` at most, that agree."""
+    """All places where the last token stands before; at most `most` tokens are compared at each."""
     rows, size = text_BT.shape
     row_M, end_M = (text_BT[:, :-1] == text_BT[:, -1:]).nonzero(as_tuple=True)
     length_M = torch.ones_like(end_M)
@@ -75,3 +80,8 @@ def matches(text_BT: Tensor, most: int, vocab_size: int) -> Matches:
             break
         length_M[alive] += 1
     return Matches(row_M, length_M, text_BT[row_M, end_M + 1], end_M + 2, (rows, vocab_size))
+
+
+def _cell(ids: Tensor, vocab_size: int) -> Tensor:
+    """The column of each id; one past the vocabulary for those outside it."""
+    return ids.where((ids >= 0) & (ids < vocab_size), vocab_size)

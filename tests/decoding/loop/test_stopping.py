@@ -4,8 +4,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from decoding.fakes import Cyclic, Fading
-from recurrence.decoding.sampling import Row, Sampler, sample
-from recurrence.decoding.stopping import at_loop, at_token
+from recurrence.decoding.loop.sampling import Row, Sampler, sample
+from recurrence.decoding.loop.stopping import at_loop, at_token
 from recurrence.loops import OnlineDetector, find_run
 from recurrence.randomness import generator
 

@@ -1,6 +1,7 @@
-"""What a block of params.yaml may give a filter: numbers within bounds, and mappings of named settings.
+"""What a block of params.yaml may give a filter: numbers within bounds, and named settings.
 
-In come a filter's name and a value of any kind; out comes the value, or a ValueError that says the rule and the value.
+In come a filter's name and a value of any kind; out comes the value, or a ValueError that says the
+rule and the value.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ REQUIRED = object()
 
 
 def settings(name: str, value: Any, scalar: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """A mapping with all the settings of `defaults`, from one that gives some; any other value is that of `scalar`."""
+    """The settings, from a mapping that gives some of them, or a lone value for `scalar`."""
     given = value if isinstance(value, Mapping) else {scalar: value}
     if unknown := [key for key in given if key not in defaults]:
         raise ValueError(
@@ -60,7 +61,8 @@ def window(name: str, value: Any) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(
-            f"{name} must be a whole number of at least 1, or null for the whole history, got {value!r}"
+            f"{name} must be a whole number of at least 1, or null for the whole history, "
+            f"got {value!r}"
         )
     return value
 

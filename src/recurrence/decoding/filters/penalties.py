@@ -1,7 +1,8 @@
-"""Penalties: filters that look at the history, which is the prompt and all that was generated since.
+"""Penalties: filters that look at the history, the prompt and all that was generated since.
 
-Some ask which tokens it holds, the others where its end has occurred before and what came next there. `window` keeps
-its last tokens; null, the default, all of them. A penalty whose window is shorter than a loop does not see the loop.
+Some ask which tokens it holds, the others where its end has occurred before and what came next
+there. `window` says how many of its last tokens count; null, the default, means all of them. A
+penalty whose window is shorter than a loop does not see the loop.
 """
 
 from collections.abc import Callable
@@ -11,24 +12,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recurrence.decoding.filters import Filter, Setting
-from recurrence.decoding.history import counts, last_places, matches, recent
-from recurrence.decoding.logits import keep, largest, log_probabilities, probabilities
-from recurrence.decoding.values import REQUIRED, number, settings, truth, whole, window
+from recurrence.decoding.filters.contract import Filter, Setting, Stateless
+from recurrence.decoding.filters.history import counts, last_places, matches, recent
+from recurrence.decoding.filters.logits import keep, largest, log_probabilities, probabilities
+from recurrence.decoding.filters.values import REQUIRED, number, settings, truth, whole, window
 
 #   B = rows, V = vocabulary, T = tokens so far, M = matches over all rows
 
 LARGEST_EXPONENT = 88.72284
-"""ln of the largest float32, rounded up: DRY's power is bounded by it, as in llama.cpp (128 for base 2)."""
+"""ln of the largest float32, rounded up; it bounds DRY's power as in llama.cpp (128 for base 2)."""
 BREAKERS = ("\n", ":", '"', "*")
 
 
 def repetition_penalty(value: Any, setting: Setting) -> Filter:
-    """For tokens that occurred: z / theta where z > 0, z theta elsewhere (CTRL, arXiv 1909.05858: theta 1.2; 1 is off).
+    """z / theta where z > 0, and z theta elsewhere, for tokens that occurred.
 
-    {penalty: theta, window: null, normalised: false}; a lone number is theta. The rule depends on where a model puts
-    its zero; `normalised` takes theta ln p in place of ln p, z + (theta - 1) ln p, which does not. llama.cpp's window is
-    64.
+    {penalty: theta, window: null, normalised: false}; a lone number is theta. CTRL, arXiv
+    1909.05858: 1.2; 1 is off. The rule depends on where a model puts its zero; `normalised` takes
+    theta ln p in the place of ln p, z + (theta - 1) ln p, which does not. llama.cpp's window is 64.
     """
     defaults = {"penalty": REQUIRED, "window": None, "normalised": False}
     given = settings("repetition_penalty", value, "penalty", defaults)
@@ -44,24 +45,28 @@ def repetition_penalty(value: Any, setting: Setting) -> Filter:
         occurred_BV = counts(recent(history_BT, last), logits_BV.shape[1]) > 0
         return torch.where(occurred_BV & (logits_BV > -inf), lowered_BV, logits_BV)
 
-    return penalise
+    return Stateless(penalise, reads_history=True)
 
 
 def frequency_penalty(value: Any, setting: Setting) -> Filter:
-    """z - f count (OpenAI's API: f from -2 to 2; 0 is off). {value: f, window: null}; a lone number is f.
+    """z - f count (OpenAI's API: f from -2 to 2; 0 is off).
 
-    The prompt counts as well; vLLM counts what was generated only.
+    {value: f, window: null}; a lone number is f. The prompt counts as well; vLLM counts only what
+    was generated.
     """
     return _subtracting("frequency_penalty", value, lambda counts_BV: counts_BV)
 
 
 def presence_penalty(value: Any, setting: Setting) -> Filter:
-    """z - r [count > 0] (OpenAI's API: r from -2 to 2; 0 is off). {value: r, window: null}; a lone number is r."""
+    """z - r [count > 0] (OpenAI's API: r from -2 to 2; 0 is off).
+
+    {value: r, window: null}; a lone number is r.
+    """
     return _subtracting("presence_penalty", value, lambda counts_BV: counts_BV.clamp(max=1))
 
 
 def no_repeat_ngram(value: Any, setting: Setting) -> Filter:
-    """Ban every token that would complete an n-gram that the history already holds (Paulus et al. 2017)."""
+    """Ban every token that would complete an n-gram that the history holds (Paulus et al. 2017)."""
     n = whole("no_repeat_ngram", value)
 
     def ban(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
@@ -70,16 +75,17 @@ def no_repeat_ngram(value: Any, setting: Setting) -> Filter:
         found = matches(history_BT, n - 1, logits_BV.shape[1])
         return logits_BV.masked_fill(found.most(found.length_M) == n - 1, -inf)
 
-    return ban
+    return Stateless(ban, reads_history=True)
 
 
 def dry(value: Any, setting: Setting) -> Filter:
-    """z - m b^(r - a) for a token that followed the last r >= a tokens before; r is its longest such match.
+    """z - m b^(r - a) for a token that followed the last r >= a tokens before, for the largest r.
 
-    {multiplier: m, base: b = 1.75, allowed: a = 2, window: null, breakers: [newline, ":", '"', "*"]}; a lone number is
-    m (0.8 is advised, 0 is off). A match does not reach over a breaker, and breakers are never penalised; those that
-    the vocabulary lacks do nothing. The exponent is at most 88.72284 / ln b, rounded down.
-    Text-generation-webui PR 5677; llama.cpp, whose window is now 64.
+    {multiplier: m, base: b = 1.75, allowed: a = 2, window: null, breakers: [newline, ":", '"',
+    "*"]}; a lone number is m (0.8 is advised, 0 is off). A match does not reach over a breaker, and
+    breakers are never penalised; those that the vocabulary lacks do nothing. The exponent is at
+    most 88.72284 / ln b, rounded down. Text-generation-webui PR 5677; llama.cpp, whose window is
+    now 64.
     """
     defaults = {
         "multiplier": REQUIRED,
@@ -106,58 +112,60 @@ def dry(value: Any, setting: Setting) -> Filter:
         penalty_BV[:, breakers] = 0
         return logits_BV - penalty_BV
 
-    return penalise
+    return Stateless(penalise, reads_history=True)
 
 
 def lz_penalty(value: Any, setting: Setting) -> Filter:
-    """z + alpha (C(v) - log2 V): C(v) is what token v would add to the history's code length under LZSS, in bits.
+    """z + alpha (C(v) - log2 V): C(v) bits are what token v adds to the code length under LZSS.
 
-    {strength: alpha = 0.15, window: 512, buffer: 32}; a lone number is alpha. After arXiv 2504.20131 (z + alpha times
-    the marginal code length of each token, under a sliding window). LZSS codes a phrase as log2(distance) +
-    log2(length) bits and a token by itself as log2 V, each with one bit that says which. Let l and d be the length and
-    the distance of the nearest of the longest matches of the text's end (at most `buffer` tokens) within the window.
-    With the one bit taken off everywhere, C(v) is the least of
-        log2 V                          for any v: by itself
-        log2 d1                         where v occurred, last at distance d1: a new phrase
-        log2((l + 1) d2 / (l d)) - 1    where v followed such a longest match, last at distance d2: the phrase grows
-    A token that the window lacks keeps its logit; one that prolongs a repetition loses at most alpha (log2 V + 1).
-    The published implementations differ from each other in sign and in the last case; this one is from the
-    definition. Matches may overlap the end of the text, as in LZ77.
+    {strength: alpha = 0.15, window: 512, buffer: 32}; a lone number is alpha. After arXiv
+    2504.20131 (z + alpha times the marginal code length of each token, under a sliding window).
+    LZSS codes a phrase as log2(distance) + log2(length) bits and a token by itself as log2 V, each
+    with one bit that says which. Let l and d be the length and the distance of the nearest of the
+    longest matches of the text's end (at most `buffer` tokens) within the window. With the one bit
+    taken off everywhere, C(v) is the least of
+        log2 V                        for any v: by itself log2 d1                       where v
+        occurred, last at distance d1: a new phrase log2((l + 1) d2 / (l d)) - 1  where v followed
+        such a longest match, last at distance d2: the
+                                      phrase grows
+    A token that the window lacks keeps its logit; one that prolongs a repetition loses at most
+    alpha (log2 V + 1). The published implementations differ from each other in sign and in the last
+    case; this one is from the definition. Matches may overlap the end of the text, as in LZ77.
     """
     given = settings(
         "lz_penalty", value, "strength", {"strength": 0.15, "window": 512, "buffer": 32}
     )
     strength = number("lz_penalty.strength", given["strength"], least=0)
-    last, buffer = (
-        window("lz_penalty.window", given["window"]),
-        whole("lz_penalty.buffer", given["buffer"]),
-    )
+    last = window("lz_penalty.window", given["window"])
+    buffer = whole("lz_penalty.buffer", given["buffer"])
 
     def penalise(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         vocab_size = logits_BV.shape[1]
-        return logits_BV + strength * (
-            _added_bits(recent(history_BT, last), buffer, vocab_size) - log2(vocab_size)
-        )
+        bits_BV = _added_bits(recent(history_BT, last), buffer, vocab_size)
+        return logits_BV + strength * (bits_BV - log2(vocab_size))
 
-    return penalise
+    return Stateless(penalise, reads_history=True)
 
 
 def fsd(value: Any, setting: Setting) -> Filter:
-    """(1 - alpha) p - alpha q of the k likeliest, in place of logits: q is an n-gram model of the history. For argmax.
+    """(1 - alpha) p - alpha q of the k likeliest, in place of logits, for argmax.
 
-    {k: 6, alpha: 0.6, n: 3, beta: 0.9}; a lone number is alpha. q goes from contexts of n - 1 tokens down to none. An
-    order in which v followed the context adds beta count / (total + 1), the last count / total, times the share that
-    the orders before left; each of those leaves 1 - beta. arXiv 2305.12675 and its authors' code (k 3 to 6, alpha 0.4
-    to 0.6).
+    {k: 6, alpha: 0.6, n: 3, beta: 0.9}; a lone number is alpha. q is an n-gram model of the
+    history, from contexts of n - 1 tokens down to none. An order in which v followed the context
+    adds beta count / (total + 1), the last one count / total, times the share that the orders
+    before left; each of those leaves 1 - beta. arXiv 2305.12675 and its authors' code (k 3 to 6,
+    alpha 0.4 to 0.6).
     """
     given = settings("fsd", value, "alpha", {"k": 6, "alpha": 0.6, "n": 3, "beta": 0.9})
-    k, n = whole("fsd.k", given["k"]), whole("fsd.n", given["n"])
+    k = whole("fsd.k", given["k"])
+    n = whole("fsd.n", given["n"])
     alpha = number("fsd.alpha", given["alpha"], least=0, most=1)
     beta = number("fsd.beta", given["beta"], least=0, most=1)
 
     def score(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         found = matches(history_BT, n - 1, logits_BV.shape[1])
-        q_BV, share_BV = torch.zeros_like(logits_BV), torch.ones_like(logits_BV)
+        q_BV = torch.zeros_like(logits_BV)
+        share_BV = torch.ones_like(logits_BV)
         for context in range(n - 1, 0, -1):
             counts_BV = found.count(found.length_M >= context)
             q_BV += share_BV * beta * counts_BV / (counts_BV.sum(-1, keepdim=True) + 1)
@@ -166,21 +174,7 @@ def fsd(value: Any, setting: Setting) -> Filter:
         scores_BV = (1 - alpha) * probabilities(logits_BV) - alpha * q_BV
         return keep(scores_BV, largest(logits_BV, k) & (logits_BV > -inf))
 
-    return score
-
-
-FILTERS: dict[str, Callable[[Any, Setting], Filter]] = {
-    "repetition_penalty": repetition_penalty,
-    "frequency_penalty": frequency_penalty,
-    "presence_penalty": presence_penalty,
-    "no_repeat_ngram": no_repeat_ngram,
-    "dry": dry,
-    "lz_penalty": lz_penalty,
-    "fsd": fsd,
-}
-
-HISTORY: frozenset[str] = frozenset(FILTERS)
-"""Filters whose effect depends on more than the model's state: all of these."""
+    return Stateless(score, reads_history=True)
 
 
 def _subtracting(name: str, value: Any, weigh: Callable[[Tensor], Tensor]) -> Filter:
@@ -191,7 +185,7 @@ def _subtracting(name: str, value: Any, weigh: Callable[[Tensor], Tensor]) -> Fi
     def penalise(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         return logits_BV - strength * weigh(counts(recent(history_BT, last), logits_BV.shape[1]))
 
-    return penalise
+    return Stateless(penalise, reads_history=True)
 
 
 def _ids(name: str, tokens: Any, setting: Setting) -> list[int]:
@@ -213,7 +207,8 @@ def _unbroken(text_BT: Tensor, breakers: list[int], vocab_size: int) -> Tensor:
 
 def _added_bits(text_BT: Tensor, buffer: int, vocab_size: int) -> Tensor:
     """C_BV of lz_penalty."""
-    size, literal = text_BT.shape[1], log2(vocab_size)
+    size = text_BT.shape[1]
+    literal = log2(vocab_size)
     last_BV = last_places(text_BT, vocab_size)
     phrase_BV = (size + 1 - last_BV).double().log2()
     found = matches(text_BT, buffer, vocab_size)
@@ -221,7 +216,6 @@ def _added_bits(text_BT: Tensor, buffer: int, vocab_size: int) -> Tensor:
     grown_BV = found.most(found.place_M.where(found.length_M == longest_B1[found.row_M, 0], 0))
     distance_BV = (size + 1 - grown_BV).double()
     ratio_BV = (longest_B1 + 1) * distance_BV / (longest_B1 * distance_BV.amin(-1, keepdim=True))
-    growth_BV = ratio_BV.log2() - 1
-    return torch.minimum(
-        phrase_BV.where(last_BV > 0, literal), growth_BV.where(grown_BV > 0, literal)
-    ).clamp(max=literal)
+    new_BV = phrase_BV.where(last_BV > 0, literal)
+    longer_BV = (ratio_BV.log2() - 1).where(grown_BV > 0, literal)
+    return torch.minimum(new_BV, longer_BV).clamp(max=literal)

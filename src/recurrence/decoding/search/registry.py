@@ -1,26 +1,19 @@
 """The searches that a strategy may name: the value of its block becomes the search.
 
-In: the block's value, and what else the block says and where it is used. Out: a search, ready to generate; ValueError
-where the value is wrong. The searches themselves are in searching.py.
+In: the block's value, and what else the block says and where it is used. Out: a search, ready to
+generate; ValueError where the value is wrong.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from recurrence.decoding.feedback import Feedback
-from recurrence.decoding.filters import Filter, Setting
-from recurrence.decoding.searching import (
-    Beam,
-    ContrastiveSearch,
-    DiverseBeam,
-    Search,
-    StochasticBeam,
-)
-from recurrence.decoding.values import choice, number, settings, whole
+from recurrence.decoding.filters.contract import Filter, Setting, Stateless
+from recurrence.decoding.filters.values import choice, number, settings, whole
+from recurrence.decoding.search.base import Search
+from recurrence.decoding.search.beam import Beam, DiverseBeam, StochasticBeam
+from recurrence.decoding.search.contrastive import ContrastiveSearch
 from recurrence.tokens import EOS
-
-__all__ = ["SEARCHES", "Search", "SearchSetting"]
 
 
 @dataclass(frozen=True)
@@ -29,30 +22,29 @@ class SearchSetting:
 
     name: str
     setting: Setting
-    filters: tuple[Filter | Feedback, ...] = ()
+    filters: tuple[Filter, ...] = ()
     banned: tuple[int, ...] = ()
     window: int | None = None
-    uses_history: bool = False
 
     def common(self) -> dict[str, Any]:
-        """The fields that all searches have; raises ValueError for a filter that none can follow."""
-        if any(hasattr(each, "start") for each in self.filters):
+        """The fields that all searches have; raises ValueError for a filter with a state."""
+        rules = tuple(each for each in self.filters if isinstance(each, Stateless))
+        if len(rules) < len(self.filters):
             raise ValueError(
                 "a filter with memory or chance of its own cannot follow the hypotheses of a search"
             )
         return {
             "name": self.name,
-            "filters": self.filters,
+            "filters": rules,
             "banned": self.banned,
             "window": self.window,
-            "uses_history": self.uses_history,
         }
 
 
 def beam(value: Any, given: SearchSetting) -> Search:
-    """{width, length_penalty: 1, eos: through|stop}; a lone number is the width. Hugging Face's defaults.
+    """{width: 4, length_penalty: 1, eos: through|stop}; a lone number is the width.
 
-    A vocabulary without <eos> has nothing to stop at.
+    The defaults are Hugging Face's. A vocabulary without <eos> has nothing to stop at.
     """
     got = settings("beam", value, "width", {"width": 4, "length_penalty": 1.0, "eos": "through"})
     stops = choice("beam.eos", got["eos"], ("through", "stop")) == "stop"
@@ -68,7 +60,10 @@ def beam(value: Any, given: SearchSetting) -> Search:
 
 
 def diverse_beam(value: Any, given: SearchSetting) -> Search:
-    """{width: 4, groups: as many as the width, penalty: 0.5}; a lone number is the width. The paper: 0.2 to 0.8."""
+    """{width: 4, groups: as many as the width, penalty: 0.5}; a lone number is the width.
+
+    The paper has penalties of 0.2 to 0.8.
+    """
     got = settings("diverse_beam", value, "width", {"width": 4, "groups": None, "penalty": 0.5})
     width = whole("diverse_beam.width", got["width"])
     groups = width if got["groups"] is None else whole("diverse_beam.groups", got["groups"])
@@ -85,14 +80,17 @@ def stochastic_beam(value: Any, given: SearchSetting) -> Search:
 
 
 def contrastive_search(value: Any, given: SearchSetting) -> Search:
-    """{k: 5, alpha: 0.6}; a lone number is k. The paper: k from 3 to 10 and alpha 0.6; alpha 0 is greedy."""
+    """{k: 5, alpha: 0.6}; a lone number is k. Alpha 0 is greedy.
+
+    The paper has k from 3 to 10 and alpha 0.6.
+    """
     got = settings("contrastive_search", value, "k", {"k": 5, "alpha": 0.6})
     if given.window is not None:
         raise ValueError(
             f"contrastive_search feeds each token once: window must be null, got {given.window}"
         )
     return ContrastiveSearch(
-        **{**given.common(), "uses_history": True},
+        **given.common(),
         k=whole("contrastive_search.k", got["k"]),
         alpha=number("contrastive_search.alpha", got["alpha"], least=0, most=1),
     )
@@ -104,4 +102,4 @@ SEARCHES: dict[str, Callable[[Any, SearchSetting], Search]] = {
     "stochastic_beam": stochastic_beam,
     "contrastive_search": contrastive_search,
 }
-"""The searches that a strategy's block may name; each takes the block's value and raises ValueError if it is wrong."""
+"""By name; each takes the block's value and raises ValueError if it is wrong."""

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from decoding.fakes import Fading
 from recurrence import graphs, params
-from recurrence.decoding.feeding import Samples, read, read_rows, slices
+from recurrence.decoding.loop.prefill import prefill, prefill_rows, slices
+from recurrence.decoding.loop.samples import Samples
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel, build_model, core_module
 from tape import Tape
@@ -22,28 +23,28 @@ def after(text: list[int], context: int | None = None) -> list[float]:
     return pytest.approx((logits if context else logits[:, -1])[0].tolist())
 
 
-def test_a_feed_goes_on_from_where_the_prompts_left() -> None:
-    logits_BV, feed = read(Fading(), [(1, 2), (3, 4)], None)
+def test_a_step_goes_on_from_where_the_prompts_left() -> None:
+    logits_BV, read = prefill(Fading(), [(1, 2), (3, 4)], None)
     assert logits_BV.tolist() == [after([1, 2]), after([3, 4])]
     text_BT = torch.tensor([[1, 2, 5], [3, 4, 6]])
-    assert feed.step(text_BT).tolist() == [after([1, 2, 5]), after([3, 4, 6])]
+    assert read.step(text_BT).tolist() == [after([1, 2, 5]), after([3, 4, 6])]
 
 
 @pytest.mark.parametrize("context", [None, 2])
 def test_selected_rows_go_on_as_if_they_had_read_it_themselves(context: int | None) -> None:
-    _, feed = read(Fading(context=context), [(1, 2), (3, 4), (5, 6)], None)
-    feed.select(torch.tensor([2, 0, 0, 2]))
+    _, read = prefill(Fading(context=context), [(1, 2), (3, 4), (5, 6)], None)
+    read.select(torch.tensor([2, 0, 0, 2]))
     text_BT = torch.tensor([[5, 6, 7], [1, 2, 8], [1, 2, 9], [5, 6, 10]])
-    assert feed.step(text_BT).tolist() == [after(text, context) for text in text_BT.tolist()]
+    assert read.step(text_BT).tolist() == [after(text, context) for text in text_BT.tolist()]
 
 
 def test_rows_of_any_length_and_window_read_each_prompt_once() -> None:
     model = Fading()
     rows = [((1, 2), None), ((3,), None), ((1, 2), 4), ((3,), 4)]
-    logits_BV, feeds = read_rows(model, rows)
+    logits_BV, parts = prefill_rows(model, rows)
     assert [tuple(ids_BT.shape) for ids_BT in model.fed] == [(1, 1), (1, 2)]
     assert logits_BV.tolist() == [after([1, 2]), after([3]), after([1, 2]), after([3])]
-    assert [(part, feed.reach, feed.known) for part, feed in feeds] == [
+    assert [(part, read.reach, read.known) for part, read in parts] == [
         (slice(0, 2), 1, 1),
         (slice(2, 3), 4, 2),
         (slice(3, 4), 4, 1),
@@ -63,7 +64,7 @@ def test_samples_are_cut_to_their_length() -> None:
 
 def test_an_empty_prompt_is_refused() -> None:
     with pytest.raises(RecurrenceError, match="prompt is empty"):
-        read(Fading(), [()], None)
+        prefill(Fading(), [()], None)
 
 
 SIZES: dict[str, Any] = {"corpus": "toy", "name": "toy", "embedding": 8, "hidden": 8}
@@ -91,14 +92,14 @@ class TestCaptured:
 
     def logits(self, model: LanguageModel, window: int | None) -> list[Tensor]:
         """Of ten steps, with rows reordered, doubled and dropped on the way."""
-        logits_BV, feed = read(model, [(1, 2), (3, 4), (5, 6)], window)
+        logits_BV, read = prefill(model, [(1, 2), (3, 4), (5, 6)], window)
         text_BT, made = torch.tensor([[1, 2], [3, 4], [5, 6]]), [logits_BV]
         for step in range(10):
             text_BT = torch.cat([text_BT, made[-1].argmax(1, keepdim=True)], 1)
-            made.append(feed.step(text_BT))
+            made.append(read.step(text_BT))
             if step in (3, 4, 7):
                 index_B = torch.tensor({3: [2, 0, 1], 4: [2, 0, 0, 1], 7: [3, 1]}[step])
-                feed.select(index_B)
+                read.select(index_B)
                 text_BT = text_BT[index_B]
                 made.append(made[-1][index_B])
         return made
@@ -126,15 +127,15 @@ class TestCaptured:
         )  # one rehearsal for each number of rows and tokens
 
     def test_logits_stay_as_they_are_when_the_next_step_is_made(self, on_a_gpu: None) -> None:
-        _, feed = read(net(), [(1, 2)], None)
-        given = [feed.step(torch.tensor([[token]])) for token in (1, 2, 3, 4)]
+        _, read = prefill(net(), [(1, 2)], None)
+        given = [read.step(torch.tensor([[token]])) for token in (1, 2, 3, 4)]
         kept = [logits_BV.clone() for logits_BV in given]
-        feed.step(torch.tensor([[5]]))
+        read.step(torch.tensor([[5]]))
         assert all(map(torch.equal, given, kept))
 
     def test_a_model_that_counts_is_left_alone(self, on_a_gpu: None) -> None:
         counted = core_module("kneser_ney").Counted.count(np.arange(200) % 11, 11, order=3)
-        _, feed = read(counted, [(1, 2)], None)
+        _, read = prefill(counted, [(1, 2)], None)
         for token in (3, 4, 5):
-            assert feed.step(torch.tensor([[token - 1, token]])).argmax() == token + 1
+            assert read.step(torch.tensor([[token - 1, token]])).argmax() == token + 1
         assert not Tape.made

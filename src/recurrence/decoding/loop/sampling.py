@@ -1,4 +1,4 @@
-"""The one autoregressive loop: rows of any strategies, prompts and seeds step together, a token each per step.
+"""The one autoregressive loop: rows of any strategies, prompts and seeds step together.
 
 In come a model and rows; out come ids and their log-probabilities. Knows no params, files or text.
 """
@@ -6,57 +6,56 @@ In come a model and rows; out come ids and their log-probabilities. Knows no par
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import NamedTuple, TypeGuard, cast
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
-from recurrence.decoding import feeding
-from recurrence.decoding.feedback import Feedback, Running
-from recurrence.decoding.feeding import Prompt, Samples, device_of, read_rows, slices
-from recurrence.decoding.filters import Filter
+from recurrence.decoding.filters.contract import NO_NUMBERS, Filter
+from recurrence.decoding.loop import prefill
+from recurrence.decoding.loop.choice import draw, likeliest, rescue
+from recurrence.decoding.loop.prefill import device_of, prefill_rows, slices
+from recurrence.decoding.loop.samples import Prompt, Samples
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel
 
-#   B = rows, V = vocabulary, T = tokens so far (of uniforms: tokens to be generated)
+#   B = rows, V = vocabulary, T = tokens so far (of uniforms: tokens to be generated), F = filters
 
 CHUNK_CELLS = 2**27
-"""Most logits that one call of the model may return (half a gigabyte); more rows than that are taken in turns."""
+"""Most logits that one call of the model may return (half a gigabyte); more rows take turns."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
-    """A strategy that goes one token at a time: filters in order, then one choice from what they leave.
+    """A strategy that goes token by token: filters in order, then a choice from what they leave.
 
     The choice is a draw, or, `deterministic`, the largest logit (of equals the lowest id).
     """
 
     name: str
-    filters: tuple[Filter | Feedback, ...] = ()
+    filters: tuple[Filter, ...] = ()
     banned: tuple[int, ...] = ()
     """Ids that are never chosen; filters see them with a logit of -inf."""
     deterministic: bool = False
     window: int | None = None
-    """See `feeding.read`."""
-    uses_history: bool = False
-    """Whether a filter looks at more than the model's logits. If none does, the history it is shown may be cut."""
+    """See `prefill.prefill`."""
 
     @property
-    def feedbacks(self) -> list[Feedback]:
-        """The filters that are started afresh for every batch of rows."""
-        return [each for each in self.filters if _is_feedback(each)]
+    def uses_history(self) -> bool:
+        """Whether a filter looks at more than the logits; if not, the history may be cut."""
+        return any(each.reads_history for each in self.filters)
 
     def generate(
         self, model: LanguageModel, prompts: Sequence[Prompt], length: int, rng: Sequence[Generator]
     ) -> Tensor:
-        """`length` new ids after each prompt (ids_BT, on the CPU), row i drawing from rng[i] alone."""
+        """`length` new ids after each prompt (ids_BT, on the CPU), row i's from rng[i] alone."""
         rows = [Row(prompt, self, own) for prompt, own in zip(prompts, rng, strict=True)]
         return sample(model, rows, length).ids_BT
 
 
 @dataclass(frozen=True)
 class Row:
-    """One sample to be made. Its random numbers come from `rng` alone, so it is the same in any company."""
+    """One sample to be made. Its random numbers come from `rng` alone: no other row changes it."""
 
     prompt: Prompt
     sampler: Sampler
@@ -70,11 +69,11 @@ class Step(NamedTuple):
     logprob_B: Tensor
     """ln p of the ids under the model's own distribution, before any filter."""
     rescued_B: Tensor
-    """Where there was nothing left to choose from; see `rescue`."""
+    """Where there was nothing left to choose from; see `choice.rescue`."""
 
 
 Stopping = Callable[[Tensor], Tensor]
-"""Told of every step's ids_B, in the order of the rows; says which rows end with them (done_B, on any device)."""
+"""Told each step's ids_B, in the order of the rows; says which rows end with them (done_B)."""
 
 
 def sample(
@@ -84,26 +83,20 @@ def sample(
     tell: Callable[[int], None] = lambda tokens: None,
     stop: Callable[[int], Stopping] | None = None,
 ) -> Samples:
-    """Continue every row by `length` tokens; `tell` hears of each step how many tokens it made.
+    """Continue every row by `length` tokens; `tell` is called at each step with how many it made.
 
-    `stop`, called with a number of rows, makes what ends rows early; the loop ends when all are done. Raises
-    RecurrenceError for an empty prompt, or where the model yields no numbers.
+    `stop`, called with a number of rows, makes what ends rows early; the loop ends when all are
+    done. Raises RecurrenceError for an empty prompt, or where the model yields no numbers.
     """
-    reach = max((feeding.feeding(model, 1, row.sampler.window)[0] for row in rows), default=1)
-    size = max(1, CHUNK_CELLS // (model.vocab_size * max(feeding.READ_TOKENS, reach)))
-    parts = [
-        _sample(model, rows[i : i + size], length, tell, stop) for i in range(0, len(rows), size)
-    ]
-    made = Samples(
-        *(
-            torch.cat([getattr(part, field) for part in parts])
-            for field in Samples.__dataclass_fields__
-        )
-    )
+    reach = max((prefill.fed(model, 1, row.sampler.window)[0] for row in rows), default=1)
+    size = max(1, CHUNK_CELLS // (model.vocab_size * max(prefill.READ_TOKENS, reach)))
+    batches = [rows[i : i + size] for i in range(0, len(rows), size)]
+    made = Samples.joined(_sample(model, batch, length, tell, stop) for batch in batches)
     if broken := int(made.logprob_B.isnan().sum()):
         raise RecurrenceError(
-            f"the model's probabilities stopped being numbers in {broken} of {len(rows)} samples: its state "
-            "overflowed; generate fewer tokens, or train it with clipped gradients or weight decay"
+            f"the model's probabilities stopped being numbers in {broken} of {len(rows)} samples: "
+            "its state overflowed; generate fewer tokens, or train it with clipped gradients or "
+            "weight decay"
         )
     return made
 
@@ -117,7 +110,8 @@ def _sample(
 ) -> Samples:
     stopping = stop(len(rows)) if stop else None
     alive_B = torch.ones(len(rows), dtype=torch.bool)
-    made, alive = [], []
+    made = []
+    alive = []
     for step in steps(model, rows, length):
         made.append(step)
         alive.append(alive_B)
@@ -141,29 +135,32 @@ def steps(model: LanguageModel, rows: Sequence[Row], length: int) -> Iterator[St
     order = _order(model, rows)
     placed = [rows[i] for i in order]
     device = device_of(model)
-    raw_BV, feeds = read_rows(model, [(row.prompt, row.sampler.window) for row in placed])
+    raw_BV, parts = prefill_rows(model, [(row.prompt, row.sampler.window) for row in placed])
     text_BT = _texts(placed, length).to(device)
     choose = _Choice(placed, length, model.vocab_size, device)
     home_B = torch.tensor(order, device=device).argsort()
     start = text_BT.shape[1] - length
     for end in range(start, start + length):
         if end > start:
-            raw_BV = torch.cat([feed.step(text_BT[part, :end]) for part, feed in feeds])
+            raw_BV = torch.cat([read.step(text_BT[part, :end]) for part, read in parts])
         step = choose(raw_BV, text_BT[:, :end], end - start)
         text_BT[:, end] = step.ids_B
         yield Step(*(each_B[home_B] for each_B in step))
 
 
 class _Choice:
-    """From the logits of all rows to their next ids. Rows of one sampler must stand together, shorter prompts first."""
+    """From the logits of all rows to their next ids.
+
+    Rows of one sampler must stand together, shorter prompts first.
+    """
 
     def __init__(
         self, rows: Sequence[Row], length: int, vocab_size: int, device: torch.device
     ) -> None:
         # Numbers of one step lie side by side, so that a shorter sample begins like a longer one.
         streams = [
-            torch.rand(length, 1 + len(r.sampler.feedbacks), dtype=torch.float64, generator=r.rng)
-            for r in rows
+            torch.rand(length, 1 + _own_numbers(row), dtype=torch.float64, generator=row.rng)
+            for row in rows
         ]
         self.uniform_BT = torch.stack([stream_TF[:, 0] for stream_TF in streams]).to(device)
         self.groups: list[_Group] = []
@@ -180,97 +177,64 @@ class _Choice:
         allowed_BV = raw_BV.masked_fill(self.banned_BV, -inf)
         left_BV = torch.cat([group.narrow(allowed_BV, text_BT, made) for group in self.groups])
         left_BV, rescued_B = rescue(left_BV, allowed_BV, self.banned_BV)
-        ids_B = torch.where(
-            self.greedy_B, likeliest(left_BV), draw(left_BV, self.uniform_BT[:, made])
-        )
+        drawn_B = draw(left_BV, self.uniform_BT[:, made])
+        ids_B = torch.where(self.greedy_B, likeliest(left_BV), drawn_B)
         for group in self.groups:
             group.chosen(ids_B)
-        return Step(ids_B, raw_BV.gather(1, ids_B[:, None])[:, 0] - raw_BV.logsumexp(1), rescued_B)
+        own_B = raw_BV.gather(1, ids_B[:, None])[:, 0]
+        return Step(ids_B, own_B - raw_BV.logsumexp(1), rescued_B)
 
 
 class _Group:
-    """Rows of one sampler that are narrowed together: its filters in order, started for these rows."""
+    """Rows of one sampler that are narrowed together, by its filters, started for these rows."""
 
     def __init__(
         self, sampler: Sampler, rows: slice, prompt_tokens: int, uniform_BTF: Tensor
     ) -> None:
-        self.rows, self.prompt_tokens = rows, prompt_tokens
-        self.running: list[Running] = [
-            each.start(uniform_BT)
-            for each, uniform_BT in zip(sampler.feedbacks, uniform_BTF.unbind(2), strict=True)
-        ]
-        started = iter(self.running)
+        self.rows = rows
+        self.prompt_tokens = prompt_tokens
+        numbers = iter(uniform_BTF.unbind(2))
         self.filters = [
-            next(started) if _is_feedback(each) else cast(Filter, each) for each in sampler.filters
+            each.start(next(numbers) if each.stateful else NO_NUMBERS) for each in sampler.filters
         ]
 
     def narrow(self, logits_BV: Tensor, text_BT: Tensor, made: int) -> Tensor:
         """Its rows' logits after all filters."""
-        logits_BV, history_BT = (
-            logits_BV[self.rows],
-            text_BT[self.rows, -(self.prompt_tokens + made) :],
-        )
+        logits_BV = logits_BV[self.rows]
+        history_BT = text_BT[self.rows, -(self.prompt_tokens + made) :]
         for each in self.filters:
             logits_BV = each(logits_BV, history_BT)
         return logits_BV
 
     def chosen(self, ids_B: Tensor) -> None:
-        for each in self.running:
+        for each in self.filters:
             each.chosen(ids_B[self.rows])
 
 
-def rescue(left_BV: Tensor, allowed_BV: Tensor, banned_BV: Tensor) -> tuple[Tensor, Tensor]:
-    """The one place that decides where a row has nothing left to choose from: (logits_BV, rescued_B).
-
-    Such a row falls back to the model's logits without the banned ids; where they too are all -inf, every id that is
-    not banned gets the same chance.
-    """
-    dead_B1 = left_BV.amax(-1, keepdim=True) == -inf
-    empty_B1 = allowed_BV.amax(-1, keepdim=True) == -inf
-    even_BV = torch.zeros_like(allowed_BV).masked_fill(banned_BV, -inf)
-    return torch.where(dead_B1, torch.where(empty_B1, even_BV, allowed_BV), left_BV), dead_B1[:, 0]
-
-
-def likeliest(logits_BV: Tensor) -> Tensor:
-    """The id with the largest logit, of equals the lowest."""
-    ids_V = torch.arange(logits_BV.shape[-1], device=logits_BV.device)
-    top_BV = logits_BV == logits_BV.amax(-1, keepdim=True)
-    return torch.where(top_BV, ids_V, len(ids_V) - 1).amin(-1)
-
-
-def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
-    """The first id at which the cumulative probability exceeds the row's uniform number in [0, 1); float64."""
-    cdf_BV = logits_BV.double().softmax(-1).cumsum(-1)
-    goal_B1 = (
-        uniform_B[:, None] * cdf_BV[:, -1:]
-    )  # below the last entry, as a float64 uniform is at most 1 - 2**-53
-    ids_B = torch.searchsorted(cdf_BV, goal_B1, right=True)[:, 0]
-    return ids_B.clamp(max=logits_BV.shape[-1] - 1)  # beyond it only where the logits are NaN
-
-
-def _is_feedback(each: Filter | Feedback) -> TypeGuard[Feedback]:
-    return hasattr(each, "start")
+def _own_numbers(row: Row) -> int:
+    """How many of its filters are given random numbers of their own."""
+    return sum(each.stateful for each in row.sampler.filters)
 
 
 def _group_key(row: Row) -> tuple[Sampler, int | None]:
     """Rows with prompts of other lengths are narrowed by themselves where it makes a difference."""
-    apart = row.sampler.uses_history or row.sampler.feedbacks
-    return row.sampler, len(row.prompt) if apart else None
+    return row.sampler, len(row.prompt) if row.sampler.uses_history else None
 
 
 def _order(model: LanguageModel, rows: Sequence[Row]) -> list[int]:
-    """Places of the rows such that those that are fed alike stand together, and within them those filtered alike."""
+    """Places of the rows: those fed alike stand together, and among them those filtered alike."""
     samplers = {sampler: i for i, sampler in enumerate(dict.fromkeys(row.sampler for row in rows))}
 
     def place(i: int) -> tuple[int, int, int, int]:
-        fed = feeding.feeding(model, len(rows[i].prompt), rows[i].sampler.window)
-        return *fed, samplers[rows[i].sampler], len(rows[i].prompt)
+        row = rows[i]
+        reach, known = prefill.fed(model, len(row.prompt), row.sampler.window)
+        return reach, known, samplers[row.sampler], len(row.prompt)
 
     return sorted(range(len(rows)), key=place)
 
 
 def _texts(rows: Sequence[Row], length: int) -> Tensor:
-    """Room for everything, as ids_BT: prompts flush right, then `length` places for what is generated."""
+    """Room for everything, as ids_BT: prompts flush right, then `length` places for what comes."""
     start = max(len(row.prompt) for row in rows)
     text_BT = torch.zeros(len(rows), start + length, dtype=torch.int64)
     for text_T, row in zip(text_BT, rows, strict=True):
