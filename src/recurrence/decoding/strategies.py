@@ -26,9 +26,9 @@ UNITS = {"char", "word"}
 def build_strategy(name: str, block: params.Strategy, setting: Setting) -> Sampler | Search:
     """The strategy of a block where it is used: bans, filters, and a choice or a search.
 
-    What is banned are the specials that `allow` does not name; it may name what this vocabulary does
-    not have, as one block serves many. Raises RecurrenceError for a filter or search that does not
-    exist, a value it cannot take, or a ban of the whole vocabulary.
+    What is banned are the specials that `allow` does not name; it may name what this vocabulary
+    does not have, as one block serves many. Raises RecurrenceError for a filter or search that does
+    not exist, a value it cannot take, or a ban of the whole vocabulary.
     """
     where = f"params.yaml: strategies.{name}"
     vocab = setting.vocab
@@ -40,14 +40,14 @@ def build_strategy(name: str, block: params.Strategy, setting: Setting) -> Sampl
     named = [(key, value) for entry in block.filters for key, value in entry.items()]
     with _at(f"{where}.filters"):
         chain = tuple(
-            _known("filter", key, FILTERS)(for_unit(value, vocab.unit), setting)
+            known("filter", key, FILTERS)(for_unit(value, vocab.unit), setting)
             for key, value in named
         )
     if block.search is not None:
         given = SearchSetting(name, setting, chain, banned, block.window)
         with _at(f"{where}.search"):
             [(key, value)] = block.search.items()
-            return _known("search", key, SEARCHES)(for_unit(value, vocab.unit), given)
+            return known("search", key, SEARCHES)(for_unit(value, vocab.unit), given)
     drawing = [key for (key, _), each in zip(named, chain, strict=True) if each.draws]
     if block.pick == "argmax" and drawing:
         raise RecurrenceError(
@@ -87,7 +87,8 @@ def for_unit(value: Any, unit: str) -> Any:
     return [for_unit(each, unit) for each in value] if isinstance(value, list) else value
 
 
-def _known(kind: str, name: str, registry: Mapping[str, Entry]) -> Entry:
+def known(kind: str, name: str, registry: Mapping[str, Entry]) -> Entry:
+    """What a name stands for; ValueError, with the nearest name, where it stands for nothing."""
     if name not in registry:
         raise ValueError(f"no {kind} {name!r}; {nearest(name, registry)}")
     return registry[name]

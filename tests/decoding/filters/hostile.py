@@ -14,6 +14,47 @@ from recurrence.vocab import Vocab
 #   B = rows, V = vocabulary, T = tokens so far
 
 
+VALUES: dict[str, list[Any]] = {
+    "temperature": [0.3, 1, 2.5, 1e-200],
+    "dynamic_temperature": [0, 0.5, {"temperature": 0.8, "range": 0.7, "exponent": 2}],
+    "top_k": [1, 2, 40],
+    "top_p": [0.01, 0.5, 0.97, 1],
+    "min_p": [0, 0.1, 1],
+    "typical": [0.2, 0.95, 1],
+    "epsilon": [3e-4, 0.3, 1],
+    "eta": [3e-4, 0.3, 1],
+    "top_n_sigma": [0, 0.5, 1, 3],
+    "top_h": [0.1, 0.4, 1],
+    "p_less": [True],
+    "consistent_top_k": [1, 3],
+    "consistent_top_p": [0.5, 1],
+    "repetition_penalty": [
+        1.2,
+        {"penalty": 1.2, "window": 4},
+        {"penalty": 0.9, "normalised": True},
+    ],
+    "frequency_penalty": [0.2, {"value": -0.5, "window": 3}],
+    "presence_penalty": [0.5, {"value": 1, "window": 3}],
+    "no_repeat_ngram": [1, 2, 4],
+    "dry": [
+        0.8,
+        {"multiplier": 1, "base": 1, "allowed": 1},
+        {"multiplier": 2, "window": 6, "breakers": ["b", "<eos>"]},
+    ],
+    "lz_penalty": [
+        0.15,
+        {"strength": 2, "window": None},
+        {"strength": 1, "window": 8, "buffer": 2},
+    ],
+    "fsd": [{"k": 2, "alpha": 0.6}, {"k": 60, "alpha": 0.3, "n": 1}],
+    "xtc": [0.5, {"probability": 1, "threshold": 0.2}],
+    "mirostat_v1": [2, {"tau": {"of_bits": 0.5}, "eta": 1, "surprise": "kept"}],
+    "mirostat_v2": [2, {"tau": {"of_bits": 0.5}, "eta": 1, "surprise": "kept"}],
+    "adaptive_p": [0.4, -1, {"target": 0.9, "decay": 0.5}],
+    "look_back": [0.5, {"tau": 2, "k": 2, "window": 1}],
+    "contrastive_decoding": [0.1, {"alpha": 1, "temperature": 0.5}],
+}
+"""Values of every filter."""
 NO_HISTORY = torch.zeros(1, 0, dtype=torch.int64)
 
 
@@ -42,11 +83,10 @@ def vocab(size: int) -> Vocab:
     )
 
 
-def setting(size: int = 5) -> Setting:
-    table_VV = torch.randn(
-        size, size, generator=torch.Generator().manual_seed(9), dtype=torch.float64
-    )
-    return Setting(vocab(size), bits=2.0, amateur=Table(table_VV))  # type: ignore[arg-type]
+def setting(size: int = 5, amateur: Any = None) -> Setting:
+    gen = torch.Generator().manual_seed(9)
+    table_VV = torch.randn(size, size, generator=gen, dtype=torch.float64)
+    return Setting(vocab(size), bits=2.0, amateur=amateur or Table(table_VV))
 
 
 def build(name: str, value: Any, size: int = 5) -> Stateless:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from decoding.filters.hostile import (
+    VALUES,
     build,
     histories,
     hostile_logits,
@@ -19,46 +20,6 @@ from recurrence.decoding.filters.registry import FILTERS
 #   B = rows, V = vocabulary, T = tokens so far
 
 
-VALUES: dict[str, list[Any]] = {
-    "temperature": [0.3, 1, 2.5, 1e-200],
-    "dynamic_temperature": [0, 0.5, {"temperature": 0.8, "range": 0.7, "exponent": 2}],
-    "top_k": [1, 2, 40],
-    "top_p": [0.01, 0.5, 0.97, 1],
-    "min_p": [0, 0.1, 1],
-    "typical": [0.2, 0.95, 1],
-    "epsilon": [3e-4, 0.3, 1],
-    "eta": [3e-4, 0.3, 1],
-    "top_n_sigma": [0, 0.5, 1, 3],
-    "top_h": [0.1, 0.4, 1],
-    "p_less": [True],
-    "consistent_top_k": [1, 3],
-    "consistent_top_p": [0.5, 1],
-    "repetition_penalty": [
-        1.2,
-        {"penalty": 1.2, "window": 4},
-        {"penalty": 0.9, "normalised": True},
-    ],
-    "frequency_penalty": [0.2, {"value": -0.5, "window": 3}],
-    "presence_penalty": [0.5, {"value": 1, "window": 3}],
-    "no_repeat_ngram": [1, 2, 4],
-    "dry": [
-        0.8,
-        {"multiplier": 1, "base": 1, "allowed": 1},
-        {"multiplier": 2, "window": 6, "breakers": ["b", "<eos>"]},
-    ],
-    "lz_penalty": [
-        0.15,
-        {"strength": 2, "window": None},
-        {"strength": 1, "window": 8, "buffer": 2},
-    ],
-    "fsd": [{"k": 2, "alpha": 0.6}, {"k": 60, "alpha": 0.3, "n": 1}],
-    "xtc": [0.5, {"probability": 1, "threshold": 0.2}],
-    "mirostat_v1": [2, {"tau": {"of_bits": 0.5}, "eta": 1, "surprise": "kept"}],
-    "mirostat_v2": [2, {"tau": {"of_bits": 0.5}, "eta": 1, "surprise": "kept"}],
-    "adaptive_p": [0.4, -1, {"target": 0.9, "decay": 0.5}],
-    "look_back": [0.5, {"tau": 2, "k": 2, "window": 1}],
-    "contrastive_decoding": [0.1, {"alpha": 1, "temperature": 0.5}],
-}
 CASES = [
     pytest.param(name, value, id=f"{name}-{value}") for name in FILTERS for value in VALUES[name]
 ]
@@ -205,7 +166,8 @@ def dynamic_divisor(z_BV: Tensor, value: Any) -> Tensor:
 def test_no_filter_moves_the_zero_of_the_logits(name: str, value: Any, shift: float) -> None:
     """What stays is unchanged, or changed as the formula says: a constant added to all never appears.
 
-    A penalty that comes later depends on the sign. A new filter must leave what it keeps as it is, or stand above.
+    A penalty that comes later depends on the sign. A new filter must leave what it keeps as it is,
+    or stand above.
     """
     size, history_BT = 7, torch.tensor([[1, 2, 1, 1, 2, 1, 2, 1]]).expand(12, -1)
     z_SBV = steps_of(size, 1) + shift

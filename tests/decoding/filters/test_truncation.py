@@ -168,8 +168,9 @@ HOSTILE = [hostile_logits(size, seed) for size in (2, 3, 5, 17, 60) for seed in 
 class TestAgainstTransformers:
     """The same numbers as another library's warpers.
 
-    Theirs keep every tie at the edge of top-k and of typical, and any one of them in top-p and top-h, where ours keep
-    the lowest ids; so those are compared by what the tokens are worth, or by what they keep beyond ours.
+    Theirs keep every tie at the edge of top-k and of typical, and any one of them in top-p and
+    top-h, where ours keep the lowest ids; so those are compared by what the tokens are worth, or by
+    what they keep beyond ours.
     """
 
     @pytest.mark.parametrize("value", [0.1, 0.7, 1.0, 3.0])

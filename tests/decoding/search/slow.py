@@ -21,7 +21,8 @@ LnP = Callable[[Text], list[float]]
 class Table(nn.Module):
     """Logits looked up by a hash of everything ever read, so that any mix-up of states shows.
 
-    With a context the hash is of the last tokens alone. Whole numbers for logits make many exact ties.
+    With a context the hash is of the last tokens alone. Whole numbers for logits make many exact
+    ties.
     """
 
     def __init__(

@@ -74,9 +74,9 @@ class TestContrastiveSearch:
     def test_by_hand(self) -> None:
         """Places (1,0), (0,1), (.6,.8), (-1,0); p .5 .3 .15 .05; k 3, alpha .5; the prompt is 0.
 
-        Step 1: 0: .25 - .5 = -.25.   1: .15 - 0 = .15.          2: .075 - .3 = -.225.  So 1.
-        Step 2: 0: -.25.              1: .15 - .5 = -.35.        2: .075 - .4 = -.325.  So 0, and so on for ever.
-        With k 4 the first choice is 3: .025 + .5.
+        Step 1: 0: .25 - .5 = -.25.   1: .15 - 0 = .15.          2: .075 - .3 = -.225.  So 1. Step
+        2: 0: -.25.              1: .15 - .5 = -.35.        2: .075 - .4 = -.325.  So 0, and so on
+        for ever. With k 4 the first choice is 3: .025 + .5.
         """
         model = Placed([(1, 0), (0, 1), (0.6, 0.8), (-1, 0)], [0.5, 0.3, 0.15, 0.05])
         assert text_of(ContrastiveSearch("c", k=3, alpha=0.5), model, (0,), 3) == (1, 0, 0)

@@ -8,6 +8,7 @@ from math import inf
 from typing import Any
 
 from torch import Tensor
+from torch.nn.functional import pad
 
 from recurrence.decoding.filters.contract import Filter, Setting, Stateful
 from recurrence.decoding.filters.logits import (
@@ -20,6 +21,9 @@ from recurrence.decoding.filters.logits import (
 from recurrence.decoding.filters.values import REQUIRED, number, settings, whole, window
 
 #   B = rows, V = vocabulary, T = tokens so far (of uniform_BT: tokens to be generated)
+
+FIRST_ROOM = 64
+"""Distributions for which look_back has room at first."""
 
 
 def xtc(value: Any, setting: Setting) -> Filter:
@@ -113,14 +117,23 @@ class _LookBack:
     def __call__(self, logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         # ln 0 as a number: p_j = 0 where p > 0 is far away, but 0 ln 0 must stay 0.
         ln_p_BV = log_probabilities(logits_BV).clamp(min=-1e6)
-        if self.past_BTV is None:
-            self.past_BTV = ln_p_BV.new_zeros(len(ln_p_BV), self.room, ln_p_BV.shape[1])
+        self.past_BTV = self._with_room_for(ln_p_BV)
         past_BTV = self.past_BTV[:, : min(self.steps, self.room)]
         p_BV = probabilities(logits_BV)
         kl_BT = (p_BV * ln_p_BV).sum(-1, keepdim=True) - (past_BTV @ p_BV[:, :, None])[:, :, 0]
         near_B1 = (~reaches(kl_BT, self.tau)).any(-1, keepdim=True)
         self.past_BTV[:, self.steps % self.room] = ln_p_BV
         return keep(logits_BV, largest(logits_BV, 1) | (near_B1 & largest(logits_BV, self.k)))
+
+    def _with_room_for(self, ln_p_BV: Tensor) -> Tensor:
+        """What is kept, with a place for one more: twice as many places whenever all are taken."""
+        if self.past_BTV is None:
+            rows, vocab_size = ln_p_BV.shape
+            return ln_p_BV.new_zeros(rows, min(self.room, FIRST_ROOM), vocab_size)
+        places = self.past_BTV.shape[1]
+        if self.steps < places or places == self.room:
+            return self.past_BTV
+        return pad(self.past_BTV, (0, 0, 0, min(places, self.room - places)))
 
     def chosen(self, ids_B: Tensor) -> None:
         self.steps += 1
