@@ -1,4 +1,4 @@
-"""Models whose next token is known, and one sample made as the definitions say: what the loop is held against."""
+"""Models whose next token is known, and one sample made as the definitions say."""
 
 from collections.abc import Sequence
 from math import inf
@@ -44,7 +44,7 @@ class Cyclic(Fixed):
 
 
 class Fading(nn.Module):
-    """Logits mix all tokens ever read, older ones fainter: whatever is fed twice, left out or reordered shows.
+    """Logits mix all tokens ever read, older ones fainter: any change of what is fed shows.
 
     `fed` keeps what each call was given.
     """
@@ -74,7 +74,7 @@ class Fading(nn.Module):
 def naive(
     model: nn.Module, prompt: Prompt, sampler: Sampler, length: int, rng: torch.Generator
 ) -> tuple[list[int], float, int]:
-    """One sample, a token at a time: ids, ln p, rescues. No state but where the window is fed again."""
+    """One sample, token by token: ids, ln p, rescues. A state only where a window is fed again."""
     own = sum(each.stateful for each in sampler.filters)
     uniform_TF = torch.rand(length, 1 + own, dtype=torch.float64, generator=rng)
     numbers = iter(uniform_TF[:, 1:].T)
@@ -111,7 +111,7 @@ def naive(
 def read_anew(
     model: nn.Module, sampler: Sampler, text: list[int], feed: list[int], state: State
 ) -> tuple[Tensor, State]:
-    """The logits after a text, the whole of it read again but where a window is fed into the state."""
+    """The logits after a text, all of it read again unless a window is fed into the state."""
     if model.context:
         return model(torch.tensor([text[-model.context :]]), model.initial_state(1))[0][0], state
     if sampler.window:

@@ -1,4 +1,4 @@
-"""Our filters in `generate` of a tiny GPT-2 with random weights, against our own loop and theirs."""
+"""Our filters in `generate` of a tiny GPT-2 with random weights, against our loop and theirs."""
 
 import re
 from math import inf

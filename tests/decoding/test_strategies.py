@@ -139,7 +139,7 @@ class TestNotebooks:
         assert (top_B2[:, 0] == 0).sum() > 20  # the case that matters did occur
 
     def test_multinomial_skip_unk_is_the_first_of_two_draws_that_is_not_unk(self) -> None:
-        """Two draws without replacement, the second where the first is <unk>: p_j + p_0 p_j / (1 - p_0)."""
+        """Of two draws the second, if the first is <unk>: p_j + p_0 p_j / (1 - p_0)."""
         strategy = build(pick="sample", allow=["<eos>", "<pad>"])
         p = [0.4, 0.1, 0.2, 0.15, 0.1, 0.05]
         notebook = [0.0] + [p_j + p[0] * p_j / (1 - p[0]) for p_j in p[1:]]
@@ -410,7 +410,7 @@ def test_all_strategies_in_one_batch_do_not_touch_each_other() -> None:
 
 def test_where_a_ban_by_history_leaves_nothing_it_is_counted() -> None:
     found = sample(Cyclic(4), [Row((1, 0), no_repeat(4), generator()) for _ in range(2)], 9)
-    # After 2 and 3 have come each token has: from then on nothing is left, and the model goes its own way.
+    # After 2 and 3 each token has come: nothing is left, and the model goes its own way.
     assert found.ids_BT.tolist() == [[2, 3, 0, 1, 2, 3, 0, 1, 2]] * 2
     assert found.rescued_B.tolist() == [7, 7]
 

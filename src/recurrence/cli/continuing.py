@@ -36,7 +36,7 @@ class Watch(NamedTuple):
 
 
 def strategy_of(name: str, found: Trained) -> Sampler | Search:
-    """A strategy of params.yaml for this model, whose scores and amateur are read only if needed."""
+    """A strategy of params.yaml for this model, whose scores and amateur are read if needed."""
     blocks = params.strategies()
     if name not in blocks:
         raise RecurrenceError(f"params.yaml: strategies has no {name!r}; {nearest(name, blocks)}")
@@ -76,7 +76,7 @@ def continue_prompt(
     seed: int,
     asked: list[Watch],
 ) -> None:
-    """Write the prompt and what follows it. A search decides on its text, and shows it, at the end."""
+    """Write the prompt and what follows it. A search shows its text at the end."""
     ids = encode_prompt(prompt, found.vocab)
     torch.set_num_threads(1)  # one row is too little to share
     model = load_model(found.folder, found.seed).double()  # as the stage does it
@@ -132,7 +132,7 @@ def _floor(found: Trained) -> int:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """End at once at Ctrl-C: there is nothing to save, and torch may turn its exception into another."""
+    """End at once at Ctrl-C: nothing is to be saved, and torch may change the exception."""
     before = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     try:
         yield

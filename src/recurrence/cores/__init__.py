@@ -18,7 +18,7 @@ Ids = NDArray[np.integer[Any]]
 
 
 class Core(Protocol):
-    """Vectors in, vectors out, and a state that it carries; the state is a tuple of tensors, each LBH."""
+    """Vectors in, vectors out, and a state that it carries: a tuple of tensors, each LBH."""
 
     @property
     def output_size(self) -> int:

@@ -1,4 +1,4 @@
-"""Our filters in Hugging Face `generate`: for `generate(..., logits_processor=logits_processors(...))`.
+"""Our filters in Hugging Face: `generate(..., logits_processor=logits_processors(...))`.
 
 In: the ids and scores that `generate` shows its logits processors. Out: new scores. Needs
 transformers (extra `huggingface`).
@@ -38,7 +38,7 @@ def logits_processors(
     max_new_tokens: int = 4096,
     generator: Generator | None = None,
 ) -> LogitsProcessorList:
-    """A processor per filter, in this order; `filters` as in params.yaml: [{"temperature": 0.8}, ...].
+    """A processor per filter, in order; `filters` as in params.yaml: [{"temperature": 0.8}, ...].
 
     `tokenizer` says which ids are the breakers of dry and the <eos> of consistent_top_k and
     consistent_top_p. `amateur`: the weaker model of contrastive_decoding, from transformers too.
@@ -96,7 +96,7 @@ class FilterLogitsProcessor(LogitsProcessor):
             self._running = self.filter.start(numbers_BT.to(scores.device))
             self._steps = 0
         else:
-            # Padding of rows that ended may be outside the vocabulary; what they choose means nothing.
+            # Padding of rows that ended may be outside the vocabulary, and means nothing here.
             last_B = ids_BT[:, -1]
             outside_B = (last_B < 0) | (last_B >= scores.shape[1])
             self._running.chosen(last_B.masked_fill(outside_B, 0))
@@ -159,7 +159,7 @@ def _vocab(tokenizer: Any, amateur: Rereading | None) -> Vocab:
 
 
 def _like(out_BV: Tensor, scores: Tensor) -> Tensor:
-    """In the dtype of the scores, finite where it was; a row with nothing left gets its scores back.
+    """In the dtype of the scores, finite where it was; a row with nothing left keeps its scores.
 
     Where the largest would become infinite, as at temperatures near zero, all go down with it.
     """

@@ -20,7 +20,7 @@ def corpus_prompts(
     valid_ids: NDArray[np.integer[Any]],
     vocab: Vocab,
 ) -> list[Prompt]:
-    """A corpus's prompts, by prompt_id: `held_out` windows of its validation ids, then its texts."""
+    """A corpus's prompts, by prompt_id: `held_out` windows of validation ids, then its texts."""
     try:
         prompts = windows(valid_ids, held_out, block.prompt_tokens)
         return prompts + [encode_prompt(text, vocab) for text in block.texts]
@@ -59,7 +59,7 @@ def encode_prompt(text: str, vocab: Vocab) -> Prompt:
 
 
 def prompts_digest(prompts: Sequence[Prompt]) -> str:
-    """SHA-256, in hex, over all ids and where each prompt ends: the same for the same prompts alone."""
+    """SHA-256, in hex, over all ids and where each prompt ends: equal for equal prompts alone."""
     return hashlib.sha256(
         "\n".join(" ".join(map(str, prompt)) for prompt in prompts).encode()
     ).hexdigest()

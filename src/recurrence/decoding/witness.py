@@ -24,7 +24,7 @@ CHUNK_CELLS = 2**25
 
 @dataclass(frozen=True)
 class Witness:
-    """The state recurs every `period` tokens; `gap` is its largest deviation in the last two periods."""
+    """The state recurs every `period` tokens; `gap` is the largest deviation in the last two."""
 
     period: int
     gap: float

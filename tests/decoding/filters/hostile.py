@@ -96,7 +96,7 @@ def build(name: str, value: Any, size: int = 5) -> Stateless:
 
 
 def hostile_logits(size: int, seed: int = 0) -> Tensor:
-    """Rows with ties, -inf, a lone finite logit, all equal, and huge ones; in each something is finite."""
+    """Rows with ties, -inf, a lone finite logit, all equal, and huge ones; none is all -inf."""
     gen = torch.Generator().manual_seed(seed)
     rows = torch.randn(12, size, generator=gen, dtype=torch.float64) * 3
     rows[1:4] = rows[1:4].round()

@@ -1,4 +1,4 @@
-"""Filters at their bar: distributions of exact fractions, where what stays is known without any rounding."""
+"""Filters at their bar: distributions of exact fractions, where it is known what stays."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -209,7 +209,7 @@ def test_a_logit_n_sigma_below_the_largest_is_kept(tenths: list[int], token: int
 
 
 def test_every_filter_with_a_bar_is_tried() -> None:
-    """The others divide, penalise, count whole tokens, or have a bar that no fraction can stand at."""
+    """The others divide, penalise, count tokens, or have a bar at which no fraction can stand."""
     tried = {*EDGES, "eta", "top_h", "typical", "top_n_sigma"}
     without = {"temperature", "dynamic_temperature", "top_k", "consistent_top_k"}
     penalties = {

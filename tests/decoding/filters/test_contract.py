@@ -30,7 +30,7 @@ BANS = {"no_repeat_ngram"}
 def run(
     name: str, value: Any, logits_SBV: Tensor, history_BT: Tensor, uniform_BS: Tensor
 ) -> Tensor:
-    """What a filter makes of the logits of some steps, in which every row chooses the likeliest token that is left."""
+    """What a filter makes of some steps, in which every row chooses the likeliest token left."""
     narrow = FILTERS[name](value, setting(logits_SBV.shape[2])).start(uniform_BS)
     outs = []
     for logits_BV in logits_SBV:
@@ -55,7 +55,7 @@ def test_every_filter_is_tested() -> None:
 
 @pytest.mark.parametrize(("name", "value"), CASES)
 def test_a_filter_says_what_it_depends_on(name: str, value: Any) -> None:
-    """Other texts, random numbers or steps before: where a filter says that it does not matter, it does not."""
+    """Where it says that texts, random numbers or earlier steps do not matter, they do not."""
     found = FILTERS[name](value, setting(7))
     logits_BV, text_BT, uniform_BS = hostile_logits(7), histories(12, 7, 9), uniform(12, 3)
     out_BV = found.start(uniform_BS)(logits_BV, text_BT)
@@ -164,7 +164,7 @@ def dynamic_divisor(z_BV: Tensor, value: Any) -> Tensor:
 @pytest.mark.parametrize(("name", "value"), CASES)
 @pytest.mark.parametrize("shift", [0.0, 1000.0])
 def test_no_filter_moves_the_zero_of_the_logits(name: str, value: Any, shift: float) -> None:
-    """What stays is unchanged, or changed as the formula says: a constant added to all never appears.
+    """What stays is unchanged, or changed as the formula says: no constant is added to all.
 
     A penalty that comes later depends on the sign. A new filter must leave what it keeps as it is,
     or stand above.
@@ -273,7 +273,8 @@ def test_says_the_rule_the_value_and_the_nearest_name() -> None:
         (
             "temperature",
             0,
-            r"temperature must be a number greater than 0 \(pick: argmax is the limit at 0\), got 0",
+            r"temperature must be a number greater than 0 \(pick: argmax is the limit at 0\), "
+            "got 0",
         ),
         ("min_p", 2, r"min_p must be a number in \[0, 1\], got 2"),
         ("adaptive_p", 2, r"adaptive_p\.target must be a number of at most 1, got 2"),

@@ -1,4 +1,4 @@
-"""Filters with memory or chance: against worked examples, published vectors, and what they steer to."""
+"""Filters with memory or chance: worked examples, published vectors, what they steer to."""
 
 from math import inf, log, log2
 from typing import Any
@@ -12,7 +12,7 @@ from recurrence.decoding.filters.contract import Running, Setting
 from recurrence.decoding.filters.registry import FILTERS
 from recurrence.vocab import Vocab
 
-#   B = rows, V = vocabulary, T = tokens so far, S = steps, K = what the model remembers, L (of state) = layers
+#   B = rows, V = vocabulary, T = tokens so far, S = steps
 
 NO_HISTORY = torch.zeros(1, 1, dtype=torch.int64)
 
@@ -147,7 +147,7 @@ def test_a_token_chosen_against_mirostat_teaches_it_nothing() -> None:
 @pytest.mark.parametrize("surprise", ["full", "kept"])
 @pytest.mark.parametrize("tau", [2.5, 3.5])
 def test_mirostat_steers_the_surprise_to_tau(name: str, surprise: str, tau: float) -> None:
-    """On a fixed distribution, between its least surprise and its entropy, what it measures comes to tau on average."""
+    """On a fixed distribution what it measures comes to tau on average."""
     rows, steps, size = 8, 400, 60
     gen = torch.Generator().manual_seed(0)
     running = start(
@@ -261,7 +261,7 @@ def test_look_back_forgets_what_is_outside_its_window() -> None:
 
 
 class Rememberer(nn.Module):
-    """Logits from a fading sum over all tokens so far, or, with a context, from the tokens of a window."""
+    """Logits from a fading sum over all tokens so far, or, with a context, over a window."""
 
     def __init__(self, size: int, context: int | None = None) -> None:
         super().__init__()
@@ -321,7 +321,8 @@ def test_contrastive_decoding_needs_an_amateur_of_the_same_vocabulary() -> None:
     with pytest.raises(
         ValueError, match=r"must have the model's vocabulary, got one of 5 tokens and not 4"
     ):
-        FILTERS["contrastive_decoding"](0.1, Setting(vocab(4), amateur=Rememberer(5)))  # type: ignore[arg-type]
+        other = Setting(vocab(4), amateur=Rememberer(5))  # type: ignore[arg-type]
+        FILTERS["contrastive_decoding"](0.1, other)
 
 
 def test_every_start_is_fresh() -> None:

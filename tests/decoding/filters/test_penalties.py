@@ -1,4 +1,4 @@
-"""Penalties against published vectors, another library, references written from the definitions, and planted loops."""
+"""Penalties: published vectors, another library, slow references, and planted loops."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ def test_a_normalised_repetition_penalty_does_not_care_where_zero_is() -> None:
 
 
 def test_all_seen_a_repetition_penalty_keeps_the_order() -> None:
-    """Why it stops no loop of characters: x / theta above zero and x theta below is a rising function."""
+    """Why it stops no loop of characters: x / theta above 0 and x theta below only rises."""
     logits = torch.randn(20, generator=torch.Generator().manual_seed(1)).tolist()
     for value in (1.2, {"penalty": 1.2, "normalised": True}):
         out = after("repetition_penalty", value, range(20), logits)
@@ -287,7 +287,7 @@ def lz_reference(text: list[int], buffer: int, vocab_size: int) -> list[float]:
 
 
 def test_lz_penalty_of_a_worked_example() -> None:
-    # c a b d a b: "ab" began 3 back and went on with d, which prolongs it: log2(3 * 3 / (2 * 3)) - 1 = -0.415
+    # c a b d a b: "ab" began 3 back, and d prolongs it: log2(3 * 3 / (2 * 3)) - 1 = -0.415
     bits = [1, 0, log2(6), log2(1.5) - 1, 3, 3, 3, 3]
     ours = after("lz_penalty", 1, [2, 0, 1, 3, 0, 1], [0.0] * 8)
     assert ours == pytest.approx([x - 3 for x in bits])
@@ -339,7 +339,7 @@ PERIOD, TOKENS = 13, 400
 
 
 def cyclic_table() -> Tensor:
-    """A model of 20 tokens in which 13 go round, each 3 nats ahead of all that else could follow."""
+    """A model of 20 tokens in which 13 go round, each 3 nats ahead of all others."""
     gen = torch.Generator().manual_seed(4)
     table_VV = torch.rand(20, 20, generator=gen, dtype=torch.float64)
     for token in range(PERIOD):
@@ -358,7 +358,7 @@ def greedily(narrow: Stateless | None) -> list[int]:
 
 
 def loops(text: list[int], evidence: int = 40) -> bool:
-    """Whether the text ends in so many tokens that repeat what stood a fixed distance before them."""
+    """Whether the text's last tokens, so many, repeat what stood a fixed distance before."""
     return any(text[-evidence:] == text[-evidence - p : -p] for p in range(1, len(text) - evidence))
 
 

@@ -1,4 +1,4 @@
-"""The filters that remove tokens by their logits alone, against hand-made cases and other libraries."""
+"""Filters that remove tokens by their logits alone: hand-made cases, other libraries."""
 
 from math import inf
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""The loop against fake models whose next token is known, and against naive loops written from the definitions."""
+"""The loop against fake models whose next token is known, and against naive loops."""
 
 from math import exp, inf, log, nan
 
@@ -261,7 +261,7 @@ def test_samples_of_old_strategies_stay_what_they_were(context: int | None) -> N
 @pytest.mark.parametrize("context", [None, 3])
 class TestAgainstNaiveLoops:
     def test_ids_and_log_probabilities(self, context: int | None) -> None:
-        """Covers feeding the whole text anew, the window fed again into its state, and window models, in one batch."""
+        """In one batch: token by token, a window fed again into its state, window models."""
         model = Fading(context=context)
         for row, ids, logprob in zip(mixed_rows(), *made(model, mixed_rows(), 30), strict=True):
             expected_ids, expected_logprob, _ = naive(model, row.prompt, row.sampler, 30, row.rng)
@@ -453,7 +453,7 @@ def test_a_state_that_overflows_on_the_way_is_named() -> None:
 
 
 class Coin:
-    """A filter that rules out all but the largest logit where its coin is below a half, and keeps what it saw."""
+    """A filter that leaves the largest logit alone where its coin is below a half."""
 
     reads_history = draws = stateful = True
 

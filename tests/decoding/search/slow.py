@@ -69,7 +69,7 @@ class Chain(nn.Module):
 
 
 def ln_p(model: nn.Module, prompt: Prompt) -> LnP:
-    """The model's next-token log-probabilities after prompt + text, each time read from the beginning."""
+    """The model's next-token log-probabilities after prompt + text, read from the beginning."""
 
     def after(text: Text) -> list[float]:
         ids_1T = torch.tensor([prompt + text])[:, -(model.context or 0) :]
@@ -96,7 +96,7 @@ def grains(value: float) -> int:
 def slow_beam(
     after: LnP, width: int, length: int, groups: int = 1, penalty: float = 0.0
 ) -> tuple[list[tuple[int, Text]], list[list[tuple[int, Text]]]]:
-    """(all hypotheses best first, those of each group), from the definitions; a hypothesis is (grains, text)."""
+    """(all hypotheses, best first; those of each group); a hypothesis is (grains, text)."""
     live: list[list[tuple[int, Text]]] = [[(0, ())] for _ in range(groups)]
     for _ in range(length):
         taken: list[int] = []

@@ -69,7 +69,7 @@ class TestBeam:
         assert Beam("beam", width=1).generate(model, prompts, 40, rngs(2)).equal(greedy)
 
     def test_tokens_in_another_order_tie(self) -> None:
-        """With a unigram model every order of the same tokens is as good; the lowest (beam, token) wins."""
+        """With a unigram model every order is as good; the lowest (beam, token) wins."""
         model = unigram.Counted(torch.tensor([40, 40, 5]))
         assert text_of(Beam("beam", width=4), model, (2,), 12) == (0,) * 12
 
@@ -101,7 +101,7 @@ class TestBeam:
         )
 
     def test_the_best_text_leaves_its_loop_at_the_end(self) -> None:
-        """0 again costs ln .6; 1 2 3 costs ln .4 and then nothing, until 3 goes anywhere: three tokens for one."""
+        """0 again costs ln .6; 1 2 3 costs ln .4 and then nothing, until 3 goes anywhere."""
         chain = Chain(
             [[0.6, 0.4, *[0] * 6], [0, 0, 1, *[0] * 5], [0, 0, 0, 1, *[0] * 4], *[[0.125] * 8] * 5]
         )
@@ -113,7 +113,7 @@ class TestBeam:
         assert text_of(Beam("beam", width=3), model, (0, 1), 7) == (2, 3, 0, 1, 2, 3, 0)
 
     def test_banned_ids_and_filters_narrow_every_hypothesis(self) -> None:
-        """Only two ids are left of five: the best text of those alone, while logprob is the model's own."""
+        """Two ids of five are left: the best text of those, while logprob is the model's own."""
         model = Table(3, size=5)
 
         def without_four(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
@@ -139,7 +139,7 @@ class TestBeam:
 
     @pytest.mark.parametrize("uses_history", [True, False])
     def test_filters_see_the_text_of_their_hypothesis(self, uses_history: bool) -> None:
-        """No token twice in a text of all five; without uses_history a filter is shown the end alone."""
+        """No token twice in a text of five; without uses_history a filter sees the end alone."""
         shown = []
 
         def unseen(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
@@ -222,7 +222,7 @@ class TestStop:
         assert made.length_B.tolist() == [len(expected)]
 
     def test_a_length_penalty_prefers_longer_texts(self) -> None:
-        """0 0 0 … at .9 each, or <eos> at .1: p alone ends at once where it can, per token it never does."""
+        """0 0 0 … at .9 each, or <eos> at .1: by p it ends as soon as it can, per token never."""
         chain = Chain([[0.9, 0.1], [0.5, 0.5]])
         lengths = [
             len(text_of(Beam("b", width=2, length_penalty=a, eos=1), chain, (0,), 40))
@@ -316,12 +316,12 @@ class TestDiverseBeam:
         assert diverse.ids_BT.equal(plain.ids_BT)
 
     def test_groups_shun_what_was_just_taken(self) -> None:
-        """ln p: -1, -1.2, -3. Two earlier groups of one took 0; 0 then costs -1 - .3, more than token 1."""
+        """ln p: -1, -1.2, -3. Two earlier groups took 0; it then costs -1 - .3, more than 1."""
         total_PWV = torch.tensor([[[-1.0, -1.2, -3.0]] * 4], dtype=torch.float64)
         assert (Diverse(4, 0.15)(total_PWV) % 3).tolist() == [[0, 0, 1, 0]]
 
     def test_a_free_seat_takes_nothing(self) -> None:
-        """The first group has one text, token 0; its second seat, which would hold token 1, costs no one anything."""
+        """The first group has one text, token 0; its second seat, for token 1, costs nothing."""
         total_PWV = torch.full((1, 4, 3), -inf, dtype=torch.float64)
         total_PWV[0, 0, 0] = -1
         total_PWV[0, 2] = torch.tensor([-9.0, -1.0, -1.1])
@@ -354,7 +354,7 @@ RANDOM_CHAIN = Chain([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.6, 0.4, 0.0]])
 
 class TestStochasticBeam:
     def test_texts_are_drawn_without_replacement(self) -> None:
-        """6,000 beams of 3: how often each ordered draw of texts occurs, against exact enumeration."""
+        """6,000 beams of 3: how often each ordered draw occurs, against exact enumeration."""
         count, length = 6000, 2
         uniform = noise(rngs(count, "draws"), (length, 3, 3), torch.device("cpu"))
         through = Through(Stochastic(uniform))

@@ -115,7 +115,7 @@ class TestContrastiveSearch:
         assert text_of(ContrastiveSearch("c", k=2, alpha=1.0), model, (0,), 2) == (1, 1)
 
     def test_what_filters_remove_is_no_candidate(self) -> None:
-        """Token 3 is so unlike the rest that it would win, were it not banned; of 1 and 2 only 1 is left."""
+        """Token 3, unlike all others, would win, were it not banned; of 1 and 2 only 1 is left."""
 
         def without_two(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
             return logits_BV.index_fill(1, torch.tensor([2]), -inf)
