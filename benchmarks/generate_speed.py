@@ -19,7 +19,7 @@ import torch
 
 from recurrence import params
 from recurrence.console import progress
-from recurrence.decoding.filters import Setting
+from recurrence.decoding.filters.contract import Setting
 from recurrence.decoding.grid import grid, make
 from recurrence.decoding.strategies import build_strategy
 from recurrence.model import LanguageModel, build_model

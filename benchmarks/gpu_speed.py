@@ -35,7 +35,7 @@ import torch
 from torch import Tensor, nn
 
 from recurrence import device, graphs, params
-from recurrence.decoding.filters import Setting
+from recurrence.decoding.filters.contract import Setting
 from recurrence.decoding.grid import grid, make
 from recurrence.decoding.strategies import build_strategy
 from recurrence.graphs import Repeated

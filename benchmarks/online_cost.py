@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from recurrence import params
-from recurrence.decoding.sampling import Row, Sampler, steps
+from recurrence.decoding.loop.sampling import Row, Sampler, steps
 from recurrence.loops.online import OnlineDetector
 from recurrence.model import LanguageModel, build_model
 

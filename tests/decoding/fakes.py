@@ -1,4 +1,4 @@
-"""Models whose next token is known, and one sample made as the definitions say: what the loop is held against."""
+"""Models whose next token is known, and one sample made as the definitions say."""
 
 from collections.abc import Sequence
 from math import inf
@@ -6,8 +6,9 @@ from math import inf
 import torch
 from torch import Tensor, nn
 
-from recurrence.decoding.feeding import Prompt
-from recurrence.decoding.sampling import Sampler
+from recurrence.decoding.filters.contract import NO_NUMBERS
+from recurrence.decoding.loop.samples import Prompt
+from recurrence.decoding.loop.sampling import Sampler
 
 #   B = rows, T = tokens, V = vocabulary
 
@@ -43,7 +44,7 @@ class Cyclic(Fixed):
 
 
 class Fading(nn.Module):
-    """Logits mix all tokens ever read, older ones fainter: whatever is fed twice, left out or reordered shows.
+    """Logits mix all tokens ever read, older ones fainter: any change of what is fed shows.
 
     `fed` keeps what each call was given.
     """
@@ -73,12 +74,12 @@ class Fading(nn.Module):
 def naive(
     model: nn.Module, prompt: Prompt, sampler: Sampler, length: int, rng: torch.Generator
 ) -> tuple[list[int], float, int]:
-    """One sample, a token at a time: ids, ln p, rescues. No state but where the window is fed again."""
-    uniform_TF = torch.rand(length, 1 + len(sampler.feedbacks), dtype=torch.float64, generator=rng)
-    feedbacks = iter(uniform_TF[:, 1:].T)
+    """One sample, token by token: ids, ln p, rescues. A state only where a window is fed again."""
+    own = sum(each.stateful for each in sampler.filters)
+    uniform_TF = torch.rand(length, 1 + own, dtype=torch.float64, generator=rng)
+    numbers = iter(uniform_TF[:, 1:].T)
     chain = [
-        each.start(next(feedbacks)[None]) if hasattr(each, "start") else each
-        for each in sampler.filters
+        each.start(next(numbers)[None] if each.stateful else NO_NUMBERS) for each in sampler.filters
     ]
     text, logprob, rescued = list(prompt), 0.0, 0
     state, feed = model.initial_state(1), list(prompt)
@@ -100,8 +101,7 @@ def naive(
         drawn = next(i for i, total in enumerate(cdf) if total > uniform)
         chosen = left_V.tolist().index(left_V.max()) if sampler.deterministic else drawn
         for each in chain:
-            if hasattr(each, "chosen"):
-                each.chosen(torch.tensor([chosen]))
+            each.chosen(torch.tensor([chosen]))
         text.append(chosen)
         feed = text[-(sampler.window or 1) :]
         logprob += float(logits_V.log_softmax(-1)[chosen])
@@ -111,7 +111,7 @@ def naive(
 def read_anew(
     model: nn.Module, sampler: Sampler, text: list[int], feed: list[int], state: State
 ) -> tuple[Tensor, State]:
-    """The logits after a text, the whole of it read again but where a window is fed into the state."""
+    """The logits after a text, all of it read again unless a window is fed into the state."""
     if model.context:
         return model(torch.tensor([text[-model.context :]]), model.initial_state(1))[0][0], state
     if sampler.window:

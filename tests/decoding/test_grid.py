@@ -6,10 +6,10 @@ import torch
 from decoding.fakes import Fading
 from pretended import GPU, GpuTape, PretendedGpu
 from recurrence import graphs, params
-from recurrence.decoding.filters import Setting
+from recurrence.decoding.filters.contract import Setting, Stateless
 from recurrence.decoding.grid import Cell, Made, grid, make
-from recurrence.decoding.sampling import Row, Sampler, sample
-from recurrence.decoding.search import Beam
+from recurrence.decoding.loop.sampling import Row, Sampler, sample
+from recurrence.decoding.search.beam import Beam
 from recurrence.decoding.strategies import build_strategy
 from recurrence.model import LanguageModel, build_model
 from recurrence.randomness import generator
@@ -37,7 +37,11 @@ def test_a_cell_per_strategy_prompt_and_seed_in_this_order() -> None:
 
 def test_only_what_the_state_decides_can_be_certified() -> None:
     rolling = Sampler("rolling", deterministic=True, window=4)
-    penalised = Sampler("penalised", deterministic=True, uses_history=True)
+    penalised = Sampler(
+        "penalised",
+        (Stateless(lambda logits_BV, history_BT: logits_BV, reads_history=True),),
+        deterministic=True,
+    )
     certifiable = [
         Cell(each, 0, 0, 9).certifiable for each in (GREEDY, BEAM, PURE, rolling, penalised)
     ]

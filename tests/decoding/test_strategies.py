@@ -8,13 +8,14 @@ import torch
 
 from decoding.fakes import Cyclic, Fixed, naive
 from recurrence import params
-from recurrence.decoding import strategies
-from recurrence.decoding.feeding import Samples
-from recurrence.decoding.filters import Setting
-from recurrence.decoding.sampling import Row, Sampler, sample
-from recurrence.decoding.search import SEARCHES, Search
-from recurrence.decoding.stopping import at_token
-from recurrence.decoding.strategies import FILTERS, build_strategy, for_unit
+from recurrence.decoding.filters.contract import Setting
+from recurrence.decoding.filters.registry import FILTERS
+from recurrence.decoding.loop.samples import Samples
+from recurrence.decoding.loop.sampling import Row, Sampler, sample
+from recurrence.decoding.loop.stopping import at_token
+from recurrence.decoding.search.base import Search
+from recurrence.decoding.search.registry import SEARCHES
+from recurrence.decoding.strategies import build_strategy, for_unit
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel, build_model
 from recurrence.randomness import generator
@@ -138,7 +139,7 @@ class TestNotebooks:
         assert (top_B2[:, 0] == 0).sum() > 20  # the case that matters did occur
 
     def test_multinomial_skip_unk_is_the_first_of_two_draws_that_is_not_unk(self) -> None:
-        """Two draws without replacement, the second where the first is <unk>: p_j + p_0 p_j / (1 - p_0)."""
+        """Of two draws the second, if the first is <unk>: p_j + p_0 p_j / (1 - p_0)."""
         strategy = build(pick="sample", allow=["<eos>", "<pad>"])
         p = [0.4, 0.1, 0.2, 0.15, 0.1, 0.05]
         notebook = [0.0] + [p_j + p[0] * p_j / (1 - p[0]) for p_j in p[1:]]
@@ -320,8 +321,6 @@ def test_every_filter_and_search_is_among_those_tried() -> None:
     assert {
         name for block in BLOCKS.values() for name in block.get("search") or ()
     } == SEARCHES.keys()
-    assert FILTERS.keys() > strategies.HISTORY
-    assert strategies.CHANCE < strategies.HISTORY
 
 
 @pytest.mark.parametrize("name", BLOCKS)
@@ -411,7 +410,7 @@ def test_all_strategies_in_one_batch_do_not_touch_each_other() -> None:
 
 def test_where_a_ban_by_history_leaves_nothing_it_is_counted() -> None:
     found = sample(Cyclic(4), [Row((1, 0), no_repeat(4), generator()) for _ in range(2)], 9)
-    # After 2 and 3 have come each token has: from then on nothing is left, and the model goes its own way.
+    # After 2 and 3 each token has come: nothing is left, and the model goes its own way.
     assert found.ids_BT.tolist() == [[2, 3, 0, 1, 2, 3, 0, 1, 2]] * 2
     assert found.rescued_B.tolist() == [7, 7]
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from decoding.fakes import Fading
 from recurrence import params
 from recurrence.decoding import witness as module
-from recurrence.decoding.sampling import Row, Sampler, sample
+from recurrence.decoding.loop.sampling import Row, Sampler, sample
 from recurrence.decoding.witness import Witness, certify, witness
 from recurrence.loops import find_run
 from recurrence.model import LanguageModel, build_model
@@ -83,7 +83,7 @@ def test_what_is_certified_is_a_loop_of_that_period(
 
 
 def test_the_text_plays_no_part() -> None:
-    """Of samples by chance alone none is certified, and a text that does not loop for the model's state neither."""
+    """No sample by chance alone is certified, nor a text that is no loop for the state."""
     model = net("nietzsche-lstm")
     ids = sample(
         model, [Row(prompt, Sampler("pure"), generator(prompt)) for prompt in PROMPTS], 300

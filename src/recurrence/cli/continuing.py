@@ -1,4 +1,4 @@
-"""A prompt is continued on stdout, token by token as it is made; stderr says where and why it was stopped."""
+"""A prompt is continued on stdout, token by token; stderr says where and why it was stopped."""
 
 import os
 import signal
@@ -12,13 +12,13 @@ import torch
 from recurrence import params, paths
 from recurrence.cli.places import Trained
 from recurrence.console import say
-from recurrence.decoding.feeding import Prompt
-from recurrence.decoding.filters import Setting
+from recurrence.decoding.filters.contract import Setting
+from recurrence.decoding.loop.samples import Prompt
+from recurrence.decoding.loop.sampling import Row, Sampler, Stopping, steps
+from recurrence.decoding.loop.stopping import at_loop, at_token
 from recurrence.decoding.prompts import encode_prompt
-from recurrence.decoding.sampling import Row, Sampler, Stopping, steps
-from recurrence.decoding.search import Search
-from recurrence.decoding.stopping import at_loop, at_token
-from recurrence.decoding.strategies import build_strategy
+from recurrence.decoding.search.base import Search
+from recurrence.decoding.strategies import build_strategy, setting_of
 from recurrence.errors import RecurrenceError, nearest
 from recurrence.files import read_json
 from recurrence.loops import OnlineDetector
@@ -36,7 +36,7 @@ class Watch(NamedTuple):
 
 
 def strategy_of(name: str, found: Trained) -> Sampler | Search:
-    """A strategy of params.yaml for this model. Its scores and its amateur are read only where they are needed."""
+    """A strategy of params.yaml for this model, whose scores and amateur are read if needed."""
     blocks = params.strategies()
     if name not in blocks:
         raise RecurrenceError(f"params.yaml: strategies has no {name!r}; {nearest(name, blocks)}")
@@ -47,20 +47,20 @@ def strategy_of(name: str, found: Trained) -> Sampler | Search:
         asked = params.load().sampling.get(f"{block.corpus}-{block.name}")
         if asked is None:
             raise
-        from recurrence.stages.generate import setting  # with pandas, which is slow to import
-
-        return build_strategy(name, blocks[name], setting(asked, found.vocab, torch.device("cpu")))
+        setting = setting_of(asked, found.vocab, torch.device("cpu"))
+        return build_strategy(name, blocks[name], setting)
 
 
 def watches(found: Trained, on_loop: bool, at_eos: bool) -> list[Watch]:
-    """Those that are asked for. Raises RecurrenceError where the vocabulary has no <eos> to stop at."""
+    """Those that are asked for; RecurrenceError where the vocabulary has no <eos> to stop at."""
     asked = []
     if on_loop:
         asked.append(_loop_watch(found))
     if at_eos:
         if EOS not in found.vocab.index:
             raise RecurrenceError(
-                f"--stop-at-eos: the vocabulary of {found.folder} has no {EOS}; leave the option out"
+                f"--stop-at-eos: the vocabulary of {found.folder} has no {EOS}; "
+                "leave the option out"
             )
         asked.append(
             Watch(at_token(found.vocab.index[EOS]), lambda: f"the text ended itself ({EOS})")
@@ -76,7 +76,7 @@ def continue_prompt(
     seed: int,
     asked: list[Watch],
 ) -> None:
-    """Write the prompt and what follows it. A search decides on its text at the end only, so that is when it comes."""
+    """Write the prompt and what follows it. A search shows its text at the end."""
     ids = encode_prompt(prompt, found.vocab)
     torch.set_num_threads(1)  # one row is too little to share
     model = load_model(found.folder, found.seed).double()  # as the stage does it
@@ -91,9 +91,8 @@ def continue_prompt(
             ended = [watch for watch in asked if bool(watch.stop(torch.tensor([token])))]
             if ended:
                 sys.stdout.write("\n")
-                say(
-                    f"stopped after {count} tokens: {' and '.join(watch.reason() for watch in ended)}"
-                )
+                reasons = " and ".join(watch.reason() for watch in ended)
+                say(f"stopped after {count} tokens: {reasons}")
                 return
     sys.stdout.write("\n")
 
@@ -133,7 +132,7 @@ def _floor(found: Trained) -> int:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C as an exception may come out of torch as another one; there is nothing to save, so end at once."""
+    """End at once at Ctrl-C: nothing is to be saved, and torch may change the exception."""
     before = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     try:
         yield

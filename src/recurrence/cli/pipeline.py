@@ -113,7 +113,7 @@ def validate(loaded: params.Params) -> None:
     import numpy as np
     import torch
 
-    from recurrence.decoding.filters import Setting
+    from recurrence.decoding.filters.contract import Setting
     from recurrence.decoding.strategies import build_strategy
     from recurrence.model import build_model, core_module, counts
     from recurrence.vocab import Vocab

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from recurrence.decoding.feeding import Prompt, Samples
-from recurrence.decoding.sampling import Row, Sampler, sample
-from recurrence.decoding.search import Search
+from recurrence.decoding.loop.samples import Prompt, Samples
+from recurrence.decoding.loop.sampling import Row, Sampler, sample
+from recurrence.decoding.search.base import Search
 from recurrence.decoding.witness import Witness, certify
 from recurrence.model import LanguageModel
 from recurrence.randomness import generator

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurrence import params
-from recurrence.decoding.feeding import Prompt
+from recurrence.decoding.loop.samples import Prompt
 from recurrence.errors import RecurrenceError
 from recurrence.vocab import Vocab
 
@@ -20,7 +20,7 @@ def corpus_prompts(
     valid_ids: NDArray[np.integer[Any]],
     vocab: Vocab,
 ) -> list[Prompt]:
-    """A corpus's prompts, each at its prompt_id: `held_out` windows of its validation ids, then the texts it names."""
+    """A corpus's prompts, by prompt_id: `held_out` windows of validation ids, then its texts."""
     try:
         prompts = windows(valid_ids, held_out, block.prompt_tokens)
         return prompts + [encode_prompt(text, vocab) for text in block.texts]
@@ -35,14 +35,15 @@ def windows(ids: NDArray[np.integer[Any]], count: int, length: int) -> list[Prom
     """
     if count and len(ids) <= length:
         raise RecurrenceError(
-            f"prompt_tokens must be less than the {len(ids)} tokens of validation text, got {length}"
+            f"prompt_tokens must be less than the {len(ids)} tokens of validation text, "
+            f"got {length}"
         )
     starts = [i * (len(ids) - length) // count for i in range(count)]
     return [tuple(ids[start : start + length].tolist()) for start in starts]
 
 
 def encode_prompt(text: str, vocab: Vocab) -> Prompt:
-    """The ids of a text; raises RecurrenceError where it is empty, or the vocabulary knows nothing of it."""
+    """The ids of a text; RecurrenceError where it is empty, or wholly unknown to the vocabulary."""
     ids = tuple(vocab.encode_text(text).tolist())
     if not ids:
         raise RecurrenceError(
@@ -51,13 +52,14 @@ def encode_prompt(text: str, vocab: Vocab) -> Prompt:
     if all(i == vocab.unk for i in ids):
         known = [token for token in vocab.tokens if token not in vocab.specials][:8]
         raise RecurrenceError(
-            f"prompt {text!r} is wholly unknown; use {vocab.unit}s of the corpus, such as {', '.join(map(repr, known))}"
+            f"prompt {text!r} is wholly unknown; use {vocab.unit}s of the corpus, such as "
+            f"{', '.join(map(repr, known))}"
         )
     return ids
 
 
 def prompts_digest(prompts: Sequence[Prompt]) -> str:
-    """SHA-256 over all ids and where each prompt ends, in hex: two runs with the same one continued the same texts."""
+    """SHA-256, in hex, over all ids and where each prompt ends: equal for equal prompts alone."""
     return hashlib.sha256(
         "\n".join(" ".join(map(str, prompt)) for prompt in prompts).encode()
     ).hexdigest()

@@ -1,39 +1,37 @@
 """A strategy's params block becomes the object that generates."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import log
 from typing import Any, TypeVar
 
-from recurrence import params
-from recurrence.decoding import feedback, filters, penalties
-from recurrence.decoding.feedback import Feedback
-from recurrence.decoding.filters import Filter, Setting
-from recurrence.decoding.sampling import Sampler
-from recurrence.decoding.search import SEARCHES, Search, SearchSetting
+import torch
+
+from recurrence import params, paths
+from recurrence.decoding.filters.contract import Setting
+from recurrence.decoding.filters.registry import FILTERS
+from recurrence.decoding.loop.sampling import Sampler
+from recurrence.decoding.search.base import Search
+from recurrence.decoding.search.registry import SEARCHES, SearchSetting
 from recurrence.errors import RecurrenceError, nearest
+from recurrence.files import read_json
+from recurrence.model.checkpoint import load_model, seeds_in
+from recurrence.vocab import Vocab
 
-Factory = TypeVar("Factory")
+Entry = TypeVar("Entry")
 
-FILTERS: dict[str, Callable[[Any, Setting], Filter | Feedback]] = {
-    **filters.FILTERS,
-    **penalties.FILTERS,
-    **feedback.FILTERS,
-}
-"""The filters that a block may name; each takes the block's value and raises ValueError if it is wrong."""
-HISTORY = filters.HISTORY | penalties.HISTORY | feedback.HISTORY
-"""Those whose effect depends on more than the model's state."""
-CHANCE = frozenset({"xtc"})
-"""Those that draw lots: what they leave is random even where the largest of it is taken."""
 UNITS = {"char", "word"}
 
 
 def build_strategy(name: str, block: params.Strategy, setting: Setting) -> Sampler | Search:
-    """The strategy of a block where it is used: a ban of the specials it does not allow, filters, a choice or search.
+    """The strategy of a block where it is used: bans, filters, and a choice or a search.
 
-    `allow` may name what this vocabulary does not have, as one block serves many. Raises RecurrenceError for a filter
-    or search that does not exist, a value it cannot take, or a ban of the whole vocabulary.
+    What is banned are the specials that `allow` does not name; it may name what this vocabulary
+    does not have, as one block serves many. Raises RecurrenceError for a filter or search that does
+    not exist, a value it cannot take, or a ban of the whole vocabulary.
     """
-    where, vocab = f"params.yaml: strategies.{name}", setting.vocab
+    where = f"params.yaml: strategies.{name}"
+    vocab = setting.vocab
     banned = tuple(vocab.index[token] for token in vocab.specials if token not in block.allow)
     if len(banned) == len(vocab):
         raise RecurrenceError(
@@ -42,20 +40,35 @@ def build_strategy(name: str, block: params.Strategy, setting: Setting) -> Sampl
     named = [(key, value) for entry in block.filters for key, value in entry.items()]
     with _at(f"{where}.filters"):
         chain = tuple(
-            _known("filter", key, FILTERS)(for_unit(value, vocab.unit), setting)
+            known("filter", key, FILTERS)(for_unit(value, vocab.unit), setting)
             for key, value in named
         )
-    uses_history = any(key in HISTORY for key, _ in named)
     if block.search is not None:
-        given = SearchSetting(name, setting, chain, banned, block.window, uses_history)
+        given = SearchSetting(name, setting, chain, banned, block.window)
         with _at(f"{where}.search"):
             [(key, value)] = block.search.items()
-            return _known("search", key, SEARCHES)(for_unit(value, vocab.unit), given)
-    if block.pick == "argmax" and (lots := [key for key, _ in named if key in CHANCE]):
+            return known("search", key, SEARCHES)(for_unit(value, vocab.unit), given)
+    drawing = [key for (key, _), each in zip(named, chain, strict=True) if each.draws]
+    if block.pick == "argmax" and drawing:
         raise RecurrenceError(
-            f"{where}.pick: must be sample beside {lots[0]}, which draws lots itself, got argmax"
+            f"{where}.pick: must be sample beside {drawing[0]}, which draws lots itself, got argmax"
         )
-    return Sampler(name, chain, banned, block.pick == "argmax", block.window, uses_history)
+    return Sampler(name, chain, banned, block.pick == "argmax", block.window)
+
+
+def setting_of(asked: params.Sampling, vocab: Vocab, where: torch.device) -> Setting:
+    """What a trained model's filters may need to know.
+
+    That is its validation bits per token, and its amateur (the first seed), loaded on the device.
+    Raises RecurrenceError where the amateur is not trained.
+    """
+    nats = read_json(paths.scores(asked.corpus, asked.name))["exact"]["nats"]
+    folder = paths.model(asked.corpus, asked.amateur)
+    if not (seeds := seeds_in(folder)):
+        raise RecurrenceError(
+            f"{folder}: holds no weights, and {asked.name} needs it as its amateur; train it first"
+        )
+    return Setting(vocab, nats / log(2), load_model(folder, seeds[0], where).double())
 
 
 def for_unit(value: Any, unit: str) -> Any:
@@ -74,7 +87,8 @@ def for_unit(value: Any, unit: str) -> Any:
     return [for_unit(each, unit) for each in value] if isinstance(value, list) else value
 
 
-def _known(kind: str, name: str, registry: Mapping[str, Factory]) -> Factory:
+def known(kind: str, name: str, registry: Mapping[str, Entry]) -> Entry:
+    """What a name stands for; ValueError, with the nearest name, where it stands for nothing."""
     if name not in registry:
         raise ValueError(f"no {kind} {name!r}; {nearest(name, registry)}")
     return registry[name]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recurrence import params
+from recurrence.cores import Core
 from recurrence.errors import RecurrenceError, nearest
 from recurrence.model.dropout import Dropout, LockedDropout, drop_rows
 
@@ -35,7 +36,7 @@ class LanguageModel(nn.Module):
         self.vocab_size = vocab_size
         self.context = block.context
         self.embedding = nn.Embedding(vocab_size, block.embedding)
-        self.core: Any = _core(block)
+        self.core: Core = _core(block)
         self.head = _head(block, self.core.output_size, vocab_size)
         self.drop_embedding = block.dropout.embedding
         self.drop_input = LockedDropout(block.dropout.input)
@@ -117,8 +118,8 @@ def build_model(block: params.Model, vocab_size: int) -> LanguageModel:
     return LanguageModel(block, vocab_size)
 
 
-def _core(block: params.Model) -> Any:
-    kind = core_module(block.core).Core
+def _core(block: params.Model) -> Core:
+    kind: Any = core_module(block.core).Core
     own = set(inspect.signature(kind).parameters) - {
         "input_size",
         "hidden_size",
@@ -131,6 +132,9 @@ def _core(block: params.Model) -> Any:
             f"{where}.options: core {block.core!r} has no {unknown[0]!r}; {nearest(unknown[0], own)}"
         )
     try:
-        return kind(block.embedding, block.hidden, block.layers, block.dropout, **block.options)
+        core: Core = kind(
+            block.embedding, block.hidden, block.layers, block.dropout, **block.options
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise RecurrenceError(f"{where}: {error}") from error
+    return core

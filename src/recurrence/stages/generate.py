@@ -1,22 +1,20 @@
 """Continue the corpus's prompts under every decoding strategy: models and validation ids in, samples out."""
 
 from collections.abc import Sequence
-from math import log
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from recurrence import device, params, paths
 from recurrence.console import progress, say
-from recurrence.decoding.feeding import Prompt
-from recurrence.decoding.filters import Setting
+from recurrence.decoding.filters.contract import Setting
 from recurrence.decoding.grid import Cell, Made, grid, make
+from recurrence.decoding.loop.samples import Prompt
 from recurrence.decoding.prompts import corpus_prompts, prompts_digest
-from recurrence.decoding.strategies import build_strategy
+from recurrence.decoding.strategies import build_strategy, setting_of
 from recurrence.errors import RecurrenceError
-from recurrence.files import atomic_path, read_json
+from recurrence.files import atomic_path
 from recurrence.model.checkpoint import load_config, load_model, seeds_in
 from recurrence.vocab import Vocab
 
@@ -27,7 +25,7 @@ def main(key: str) -> None:
     where = device.choose(params.load().compute, load_config(folder).hidden)
     vocab = Vocab.load(folder / "vocab.json")
     prompts = _prompts(asked.corpus, sizes.held_out, vocab)
-    cells = _cells(asked, sizes.seeds, len(prompts), setting(asked, vocab, where))
+    cells = _cells(asked, sizes.seeds, len(prompts), setting_of(asked, vocab, where))
     train_seeds = seeds_in(folder)[: sizes.checkpoints]
     if not cells or not train_seeds:
         raise RecurrenceError(_nothing(asked, folder))
@@ -49,17 +47,6 @@ def main(key: str) -> None:
         table.groupby("strategy", sort=False)[["prompt", "text"]].first().iterrows()
     ):
         say(f"{strategy}: {first.prompt[-20:]!r} -> {first.text[:80]!r}")
-
-
-def setting(asked: params.Sampling, vocab: Vocab, where: torch.device) -> Setting:
-    """What a model's strategies may need to know: its validation bits per token, and its amateur (first seed)."""
-    nats = read_json(paths.scores(asked.corpus, asked.name))["exact"]["nats"]
-    folder = paths.model(asked.corpus, asked.amateur)
-    if not (seeds := seeds_in(folder)):
-        raise RecurrenceError(
-            f"{folder}: holds no weights, and {asked.name} needs it as its amateur; train it first"
-        )
-    return Setting(vocab, nats / log(2), load_model(folder, seeds[0], where).double())
 
 
 def _prompts(corpus: str, held_out: int, vocab: Vocab) -> list[Prompt]:

@@ -1,0 +1,1 @@
+"""The autoregressive loop: prompts are read (prefill.py), then tokens made (sampling.py)."""
