@@ -1,5 +1,6 @@
 """A project small enough to train in a test: one corpus of 60 lines, one net, one baseline, two strategies."""
 
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -35,16 +36,24 @@ models:
     recipe: short
   mine-unigram: {corpus: mine, name: unigram, core: unigram, recipe: counted}
 sampling:
-  mine-rnn: {corpus: mine, name: rnn, judge: unigram, amateur: unigram}
-  mine-unigram: {corpus: mine, name: unigram, judge: rnn, amateur: rnn, strategies: [multinomial]}
+  mine-rnn: {corpus: mine, name: rnn, reference: unigram, amateur: unigram}
+  mine-unigram: {corpus: mine, name: unigram, reference: rnn, amateur: rnn, strategies: [multinomial]}
 protocol:
   size: tiny
-  tiny: {held_out: 1, seeds: [0], checkpoints: 1, card_trials: 1}
+  reference: multinomial
+  bound: {char: 0.01, word: 0.03}
+  tiny: {pairs: 1, seeds: [0], candidates: 1, card_trials: 1}
 strategies:
   greedy: {pick: argmax}
   multinomial: {pick: sample}
 compute: {device: cpu, threads: 1}
 """
+CARD = {
+    "unit": "char", "length": 40,
+    "detector": {"floor": 10, "near_floor": 10, "near_delta": 0.4, "rep_n": 8, "rep_limit": 0.9, "zlib_limit": None},
+    "bands": {name: {"high": 9.0} for name in ("rep_2", "rep_4", "rep_8", "zlib_ratio")},
+}  # fmt: skip
+"""What calibrate would say, by hand: it takes longer than all other stages."""
 TEXT = "".join(f"the cat sat on mat {i}, and the dog ate it.\n" for i in range(60))
 
 
@@ -71,13 +80,15 @@ def empty_project(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its data/ after the stages up to `evaluate`; for `trained_project` to copy."""
+    """Its data/ after the stages up to `evaluate`, and a card; for `trained_project` to copy."""
     with project_in(tmp_path_factory.mktemp("small")) as root:
         for stage in ("download", "split", "build_vocab", "numericalize"):
             import_module(f"recurrence.stages.{stage}").main("mine")
         for model in ("mine-rnn", "mine-unigram"):
             for stage in ("train", "evaluate"):
                 import_module(f"recurrence.stages.{stage}").main(model)
+        (root / "data/loops/mine").mkdir(parents=True)
+        (root / "data/loops/mine/detector-card.json").write_text(json.dumps(CARD), encoding="utf-8")
     return root / "data"
 
 

@@ -30,7 +30,7 @@ models:
     recipe: short
   mine-unigram: {corpus: mine, name: unigram, core: unigram, recipe: counted}
 sampling:
-  mine-rnn: {corpus: mine, name: rnn, judge: unigram, amateur: unigram}
+  mine-rnn: {corpus: mine, name: rnn, reference: unigram, amateur: unigram}
 protocol:
   size: tiny
   tiny: {held_out: 2}
@@ -69,9 +69,7 @@ def test_a_key_that_is_absent_by_default_is_absent_where_a_model_is_written_down
         and recipe.on_divergence is None
         and "on_divergence" not in recipe.model_dump(mode="json")
     )
-    given = SMALL.replace(
-        "short:\n", "short:\n    on_divergence: {reduce_lr: 0.5, at_most: 3}\n"
-    )
+    given = SMALL.replace("short:\n", "short:\n    on_divergence: {reduce_lr: 0.5, at_most: 3}\n")
     recipe = params.parse(given).models["mine-rnn"].recipe
     assert recipe and recipe.model_dump(mode="json")["on_divergence"] == {
         "reduce_lr": 0.5,
@@ -102,7 +100,7 @@ def test_sampling_and_the_chosen_sizes_are_handed_out(
     (tmp_path / "params.yaml").write_text(SMALL, encoding="utf-8")
     monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
     assert (params.protocol().held_out, params.protocol().seeds) == (2, (0, 1))
-    assert params.sampling("mine/rnn").judge == "unigram"
+    assert params.sampling("mine/rnn").reference == "unigram"
     assert list(params.sampled_of("mine")) == ["mine-rnn"]
     assert not params.sampled_of("other")
     with pytest.raises(RecurrenceError, match="sampling has no 'mine-unigram'"):
@@ -269,14 +267,14 @@ def test_blocks_do_not_change_after_loading() -> None:
             "sampling.mine-run: no model 'mine-run'; did you mean 'mine-rnn'? available: ",
         ),
         (
-            "judge: unigram",
-            "judge: bigram",
-            "sampling.mine-rnn.judge: no model of mine 'bigram'; did you mean 'unigram'",
+            "reference: unigram",
+            "reference: bigram",
+            "sampling.mine-rnn.reference: no model of mine 'bigram'; did you mean 'unigram'",
         ),
         (
-            "judge: unigram",
-            "judge: rnn",
-            "sampling.mine-rnn.judge: must be another model than 'rnn' itself; available: unig",
+            "reference: unigram",
+            "reference: rnn",
+            "sampling.mine-rnn.reference: must be another model than 'rnn' itself; available: unig",
         ),
         (
             "amateur: unigram",
@@ -372,7 +370,8 @@ def test_broken_yaml_is_named_with_its_line() -> None:
 @pytest.mark.parametrize("text", ["", "- a list\n", "just words"])
 def test_a_file_that_is_no_mapping_is_refused(text: str) -> None:
     with pytest.raises(
-        RecurrenceError, match="must be a mapping with the keys corpora, recipes, models, sampling, "
+        RecurrenceError,
+        match="must be a mapping with the keys corpora, recipes, models, sampling, ",
     ):
         params.parse(text)
 

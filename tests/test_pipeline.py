@@ -59,12 +59,14 @@ def shrunk(tree: dict[str, Any]) -> dict[str, Any]:
     tree["models"] = {name: tree["models"][name] for name in MODELS}
     tree["corpora"]["nietzsche"]["sample"] = {"train_lines": 400, "valid_lines": 120}
     tree["sampling"] = {
-        key: tree["sampling"][key] | {"judge": judge, "amateur": amateur}
+        key: tree["sampling"][key] | {"reference": judge, "amateur": amateur}
         for key, (judge, amateur) in PEERS.items()
     }
     tree["protocol"] = {
         "size": "tiny",
-        "tiny": {"held_out": 2, "seeds": [0], "checkpoints": 1, "card_trials": 1},
+        "reference": tree["protocol"]["reference"],
+        "bound": tree["protocol"]["bound"],
+        "tiny": {"pairs": 2, "seeds": [0], "candidates": 1, "card_trials": 1},
     }
     for corpus in tree["corpora"].values():
         corpus["prompts"] |= {"length": 200, "long_length": 300}

@@ -15,7 +15,7 @@ from typing import Any
 
 import recurrence
 from recurrence import params
-from recurrence.code import DIGITS, Code, Read
+from recurrence.code import DIGITS, Code
 from recurrence.corpora.own import own_files
 
 PACKAGE = Path(recurrence.__file__).parent
@@ -53,7 +53,7 @@ def strategy_digest(
     `cores` are those of the models that have a part in its samples.
     """
     read = _code(package).read(
-        ["stages.generate", *(f"cores.{core}" for core in cores)], _registries([strategy])
+        ["decoding.making", *(f"cores.{core}" for core in cores)], _registries([strategy])
     )
     return _digest([read.digest, strategy.model_dump(mode="json")])
 
@@ -97,9 +97,7 @@ class _Edge:
 
     def cores(self) -> set[str]:
         """Those of the models whose weights the stage reads or writes."""
-        named = {
-            field for path in self._paths("deps", "outs") for field in MODEL.findall(path)
-        }
+        named = {field for path in self._paths("deps", "outs") for field in MODEL.findall(path)}
         corpus = self.key.partition("-")[0]
         block = self.sampled or self.params.models.get(self.key)
         names = {getattr(block, field) for field in named}

@@ -75,8 +75,13 @@ def samples(corpus: str, name: str) -> Path:
     return root() / "data/samples" / corpus / f"{name}.parquet"
 
 
+def kept_samples(corpus: str, name: str) -> Path:
+    """Folder of samples that need not be made again; no output, and nothing to keep."""
+    return root() / ".checkpoints/samples" / f"{corpus}-{name}"
+
+
 def prices(corpus: str, name: str) -> Path:
-    """What each sample, and each window of human text, costs under another model."""
+    """What each sample, and each window of human text, costs under the reference model."""
     return root() / "data/prices" / corpus / f"{name}.parquet"
 
 

@@ -1,6 +1,6 @@
 """The price of a text: mean nats per token under a model that did not write it, which reads its prompt first.
 
-In: a judge and rows of (prompt, text) ids. Out: a figure per row. Rows are read side by side and do not touch one
+In: a reference model and rows of (prompt, text) ids. Out: a figure per row. Rows are read side by side and do not touch one
 another; what a row costs depends on its company only by single-precision rounding (some 1e-7), so figures are rounded.
 """
 
@@ -57,7 +57,7 @@ def prices(
     largest = max((int(text.whole.max()) for text in texts if len(text.whole)), default=0)
     if largest >= model.vocab_size:
         raise RecurrenceError(
-            f"token ids must be below the judge's vocabulary of {model.vocab_size}, got {largest}"
+            f"token ids must be below the reference model's vocabulary of {model.vocab_size}, got {largest}"
         )
     found = np.full(len(texts), np.nan)
     if model.context is not None:

@@ -73,7 +73,7 @@ def change(project: Path, **compute: object) -> None:
     tree["models"]["mine-small"] = tree["models"]["mine-rnn"] | {"name": "small", "hidden": 16}
     tree["sampling"]["mine-small"] = tree["sampling"]["mine-rnn"] | {
         "name": "small",
-        "judge": "rnn",
+        "reference": "rnn",
     }
     tree["compute"] = compute
     (project / "params.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")

@@ -16,29 +16,24 @@ CHARS = Vocab(
 WORDS = Vocab(("one", "two"), (), params.Tokens(unit="word"))
 
 
-def test_windows_are_evenly_spaced() -> None:
-    assert windows(np.arange(103, dtype=np.uint8), 4, 3) == [
-        (0, 1, 2),
-        (25, 26, 27),
-        (50, 51, 52),
-        (75, 76, 77),
-    ]
+def test_windows_do_not_overlap_and_the_first_ones_are_spread() -> None:
+    """103 tokens hold 34 windows of 3; of 64 places in van der Corput's order those below 34."""
+    found = windows(np.arange(103, dtype=np.uint8), 3)
+    assert len(found) == 34
+    assert [prompt[0] for prompt in found[:5]] == [0, 96, 48, 24, 72]
+    assert sorted(i for prompt in found for i in prompt) == list(range(102))
 
 
-def test_windows_of_nothing_is_nothing() -> None:
-    assert windows(np.arange(2), 0, 64) == []
-
-
-def test_text_follows_every_window() -> None:
-    assert windows(np.arange(4), 3, 3) == [(0, 1, 2)] * 3
+def test_one_window_is_enough_and_text_follows_it() -> None:
+    assert windows(np.arange(4), 3) == [(0, 1, 2)]
     with pytest.raises(RecurrenceError, match="less than the 3 tokens of validation text, got 3"):
-        windows(np.arange(3), 1, 3)
+        windows(np.arange(3), 3)
 
 
-def test_windows_come_before_texts_and_are_plain_numbers() -> None:
+def test_texts_come_before_windows_and_are_plain_numbers() -> None:
     block = params.Prompts(prompt_tokens=2, texts=("A b",))
-    prompts = corpus_prompts("mine", block, 2, np.array([2, 3, 4, 2, 3, 4], np.uint8), CHARS)
-    assert prompts == [(2, 3), (4, 2), (2, 5, 3)]
+    prompts = corpus_prompts("mine", block, np.array([2, 3, 4, 2, 3, 4], np.uint8), CHARS)
+    assert prompts == [(2, 5, 3), (2, 3), (3, 4), (4, 2)]
     assert all(type(i) is int for prompt in prompts for i in prompt)
 
 
@@ -65,7 +60,7 @@ def test_a_wholly_unknown_prompt_is_refused() -> None:
 
 def test_bad_prompts_of_a_corpus_are_named() -> None:
     with pytest.raises(RecurrenceError, match="params.yaml: corpora.mine.prompts: prompt 'xyz'"):
-        corpus_prompts("mine", params.Prompts(texts=("xyz",)), 0, np.arange(3), CHARS)
+        corpus_prompts("mine", params.Prompts(texts=("xyz",)), np.arange(3), CHARS)
 
 
 def test_the_digest_is_of_the_ids_and_of_where_each_prompt_ends() -> None:

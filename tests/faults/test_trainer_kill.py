@@ -57,7 +57,9 @@ def project(root: Path) -> Iterator[None]:
         tail = rest.split("protocol:\n")[1].replace(
             ", threads: 1", ""
         )  # threads by size: seeds go side by side
-        sampling = ": {mine-net: {corpus: mine, name: net, judge: awd, amateur: awd}}\nprotocol:\n"
+        sampling = (
+            ": {mine-net: {corpus: mine, name: net, reference: awd, amateur: awd}}\nprotocol:\n"
+        )
         (root / "params.yaml").write_text(head + MODELS + sampling + tail, encoding="utf-8")
         for stage in ("download", "split", "build_vocab", "numericalize"):
             import_module(f"recurrence.stages.{stage}").main("mine")

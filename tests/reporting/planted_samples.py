@@ -94,7 +94,7 @@ WHOLE = (
     *("nested_matched", "long_start", "long_period", "witness_period", "eos_at"),
 )
 
-TRUTHS = ("terminal", "agrees")
+TRUTHS = ("terminal", "agrees", "fresh")
 
 
 def vocab() -> Vocab:
@@ -143,6 +143,7 @@ def _sample(strategy: str, prompt: int, seed: int, kind: str) -> dict[str, Any]:
         "prompt": PROMPTS[prompt],
         "train_seed": 0,
         "sample_seed": seed,
+        "fresh": False,
         "ids": ids,
         "text": "".join(vocab().tokens[i] for i in ids),
         "logprob_nats": -9.5,
@@ -162,11 +163,12 @@ def _row(sample: dict[str, Any], kind: str) -> dict[str, Any]:
     strategy, certified = sample["strategy"], sample["witness_period"] is not None
     long = len(sample["ids"]) > LENGTH
     where = {
-        k: sample[k] for k in ("sample_id", "strategy", "prompt_id", "train_seed", "sample_seed")
+        k: sample[k]
+        for k in ("sample_id", "strategy", "prompt_id", "train_seed", "sample_seed", "fresh")
     }
     price = PRICES[strategy] + 0.02 * sample["prompt_id"]
     return where | _verdict(kind) | {
-        "judge_nats": price,
+        "reference_nats": price,
         "long_kind": kind if long else None,
         "long_start": 5 if long and kind == "exact" else None,
         "long_period": 4 if long and kind == "exact" else None,
@@ -191,10 +193,11 @@ def _human(part: str, i: int) -> dict[str, Any]:
     where = {
         "sample_id": f"human/{part}/{i}",
         "strategy": "human",
+        "fresh": False,
         **dict.fromkeys((*names, "agrees", "eos_at")),
     }
     price = PRICES["human"] + 0.1 * (i - 2) if part == "valid" else None
-    return where | _verdict("none") | {"judge_nats": price, "stopped_kind": "none"}
+    return where | _verdict("none") | {"reference_nats": price, "stopped_kind": "none"}
 
 
 def _verdict(kind: str) -> dict[str, Any]:
@@ -231,7 +234,7 @@ def rates(verdicts: pd.DataFrame) -> dict[str, Any]:
         "unit": "char",
         "length": LENGTH,
         "prompts_digest": DIGEST,
-        "judge": "poor",
+        "reference": "poor",
     }
     return head | {"strategies": strategies}
 
@@ -239,11 +242,12 @@ def rates(verdicts: pd.DataFrame) -> dict[str, Any]:
 def _rates(name: str, rows: pd.DataFrame) -> dict[str, Any]:
     kinds, n = rows["kind"].tolist(), len(rows)
     loops = rows[rows["kind"].isin(["exact", "near"])]
-    figures: dict[str, Any] = {"samples": n, "length": LENGTH, "loops": len(loops)}
+    figures: dict[str, Any] = {"samples": n, "nets": 1, "prompts": 3, "length": LENGTH}
+    figures["loops"] = len(loops)
     for kind in ("exact", "near", "recycling"):
         figures |= {kind: kinds.count(kind)} | _interval(kind, kinds.count(kind) / n)
     figures |= _interval("loop", len(loops) / n) | _shape(loops, n) | _about(name, rows)
-    price = float(rows["judge_nats"].mean())
+    price = float(rows["reference_nats"].mean())
     figures |= {"price": price, "price_lo": price - 0.1, "price_hi": price + 0.1, "rescued": 0}
     figures |= {metric: float(rows[metric].mean()) for metric in METRICS}
     return figures | {"diversity": 0.6, "self_bleu": 0.3, "zipf": 1.0}
@@ -290,6 +294,7 @@ def _about(name: str, rows: pd.DataFrame) -> dict[str, Any]:
     stopped["onset_rmean"] = 40.0
     difference = float(rows["kind"].isin(["exact", "near"]).mean())
     compared = {"reference": "multinomial", "difference": difference, "p": 0.02, "p_holm": 0.06}
+    compared |= {"difference_lo": difference - 0.1, "difference_hi": difference + 0.1}
     return {
         "published": {rule: float(rows[rule].mean()) for rule in PUBLISHED},
         "deterministic": deterministic if block else None,
@@ -303,6 +308,48 @@ def _about(name: str, rows: pd.DataFrame) -> dict[str, Any]:
         "long": {"length": LONG, "exact_rate": exact} if block.get("pick") == "argmax" else None,
         "versus_pure": compared if block and name != "multinomial" else None,
     }
+
+
+def choice(name: str) -> dict[str, Any] | None:
+    """Of `good` top_p_0_9 is recommended; of `poor` nothing, as its two candidates loop."""
+    if name not in KINDS:
+        return None
+    human = {"low": 1.31, "median": 1.5, "high": 1.69, "windows": 5, "recycling_hi": 0.43}
+    qualifies = name == "good"
+    trials = [trial("top_p_0_9", 0 if qualifies else 3)]
+    if not qualifies:
+        trials.append(trial("multinomial", 9))
+    return {
+        "human": human | {"repetition": {"rep_4": 0.4}},
+        "bound": 0.01,
+        "needed": 381,
+        "available": 400,
+        "candidates": 3,
+        "tried": trials,
+        "recommended": "top_p_0_9" if qualifies else None,
+        "nearest": trials[0],
+    }
+
+
+def trial(strategy: str, loops: int) -> dict[str, Any]:
+    """A setting that was tried; loops among its confirming samples are what it lacks."""
+    samples = 40 if loops else 381
+    confirming = evidence(samples, loops) | {"nets": 2, "prompts": samples}
+    lacks = ["loops"] if loops else []
+    return {
+        "strategy": strategy,
+        "choosing": evidence(6, 0),
+        "confirming": confirming,
+        "lacks": lacks,
+    }
+
+
+def evidence(samples: int, loops: int) -> dict[str, Any]:
+    """What one half says of a setting."""
+    found = {"nets": 1, "prompts": 3, "samples": samples, "loops": loops, "recycling": 0}
+    found |= {"loop_rate": loops / samples, "loop_lo": 0.0, "loop_hi": 0.2 if loops else 0.00998}
+    found |= {"recycling_hi": 0.01, "price": 1.42, "price_lo": 1.32, "price_hi": 1.52}
+    return found | {"repetition": {"rep_4": 0.25}}
 
 
 def bands() -> dict[str, dict[str, float]]:

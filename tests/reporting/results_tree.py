@@ -56,9 +56,13 @@ MODELS: dict[str, dict[str, Any]] = {
     "kneser_ney": {"core": "kneser_ney", "recipe": "counted"},
 }
 SAMPLED: dict[str, dict[str, Any]] = {
-    "good": {"judge": "poor", "amateur": "poor"},
-    "poor": {"judge": "good", "amateur": "good"},
-    "kneser_ney": {"judge": "good", "amateur": "poor", "strategies": list(planted_samples.COUNTED)},
+    "good": {"reference": "poor", "amateur": "poor"},
+    "poor": {"reference": "good", "amateur": "good"},
+    "kneser_ney": {
+        "reference": "good",
+        "amateur": "poor",
+        "strategies": list(planted_samples.COUNTED),
+    },
 }
 NATS = {"good": [1.30, 1.34], "poor": [1.60], "uniform": [2.564949], "kneser_ney": [1.40]}
 NOTEBOOK = {"id": "good-toy", "nats": 1.31, "accuracy": 0.60, "source": "a notebook"}
@@ -80,6 +84,7 @@ def build(root: Path, corpus: str = "toy") -> Path:
         "models": models,
         "sampling": sampling,
         "strategies": STRATEGIES,
+        "protocol": {"size": "small", "small": {}, "reference": "multinomial"},
     }
     (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     counts = {"tokens": 8000, "characters": 8000, "unk": 2, "unk_rate": 0.00025, "lines": 90}
@@ -113,12 +118,13 @@ def _model(root: Path, corpus: str, name: str) -> None:
     if name not in SAMPLED:
         return
     samples, verdicts = texts(name)
-    prices = verdicts.loc[verdicts["judge_nats"].notna(), ["sample_id", "judge_nats"]]
+    prices = verdicts.loc[verdicts["reference_nats"].notna(), ["sample_id", "reference_nats"]]
     for kind, table in (("samples", samples), ("prices", prices), ("loops", verdicts)):
         path = root / f"data/{kind}/{corpus}/{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         table.to_parquet(path)
-    rates = planted_samples.rates(verdicts) | {"judge": SAMPLED[name]["judge"]}
+    rates = planted_samples.rates(verdicts) | {"reference": SAMPLED[name]["reference"]}
+    rates["choice"] = planted_samples.choice(name)
     _json(root / f"data/loops/{corpus}/{name}.json", rates)
 
 
@@ -135,7 +141,7 @@ def history(name: str) -> pd.DataFrame:
         "valid_accuracy",
         "valid_tokens",
     ]
-    if "recipe" not in MODELS[name]:
+    if MODELS[name]["recipe"] == "counted":
         return pd.DataFrame(columns=columns)
     rows = [
         (
@@ -158,7 +164,7 @@ def history(name: str) -> pd.DataFrame:
 def scores(corpus: str, name: str) -> dict[str, Any]:
     """What evaluate writes: exact for all, as_notebook for trained models, a notebook's figure for `good`."""
     nats = NATS[name]
-    mean, trained = float(np.mean(nats)), "recipe" in MODELS[name]
+    mean, trained = float(np.mean(nats)), MODELS[name]["recipe"] != "counted"
     spread = float(np.std(nats, ddof=1)) if len(nats) > 1 else None
     exact = {
         "bits_per_char": mean / np.log(2),

@@ -17,9 +17,10 @@ def test_a_block_for_every_family_a_column_for_every_model(toy: Results) -> None
     good, poor = found[0].rows[0][1]
     assert good is not None and poor is not None
     assert (good.text, poor.text, good.dark, poor.dark) == ("100", "33", True, False)
+    assert (good.span, poor.span) == ("50–100", "17–67")
     assert (
         good.words
-        == "3 of 3 loop; 95 % interval 50 % to 100 %; 0.420 nats, cheaper than human text"
+        == "3 of 3 samples of 1 net loop; 95 % interval 50 to 100 %; 0.420 nats, cheaper than human text"
     )
 
 

@@ -166,7 +166,7 @@ def test_every_trained_model_has_its_charts_and_lines(html: str) -> None:
         "<b>greedy</b>: 100\N{NO-BREAK SPACE}% loop, from character 6 on, period 4 (3 of 3, the same one)"
         in html
     )
-    assert "<b>good</b>, judged by poor" in html
+    assert "<b>good</b>, priced under poor" in html
 
 
 def test_the_recommended_setting_is_outlined_and_others_are_marked(html: str) -> None:

@@ -1,5 +1,6 @@
 from recurrence.reporting.price_answers import cost, setting
 from recurrence.reporting.results import Results
+from reporting.planted_samples import choice
 from reporting.results_tree import changed, model
 
 
@@ -12,10 +13,7 @@ def both(results: Results) -> tuple[str, str, str, str]:
 
 def test_a_model_with_a_setting_and_one_without(toy: Results) -> None:
     answer, details, chosen, settings = both(toy)
-    assert (
-        answer
-        == "Nothing for 1 of 2 models: they have settings without loops, priced as human text"
-    )
+    assert answer == "Nothing for 1 of 2 models, the best among them, good"
     assert (
         "good: human text 1.500; from there greedy −1.080, multinomial +0.620, top_p_0_9 −0.080."
         in details
@@ -26,27 +24,42 @@ def test_a_model_with_a_setting_and_one_without(toy: Results) -> None:
     )
     assert chosen == "top_p_0_9 for good"
     assert (
-        "good: top_p_0_9, 0 of 6 loop, at most 50 %; 1.420 nats (1.320 to 1.520), human text 1.310 to 1.690."
+        "good: top_p_0_9; chosen: 0 of 6 loop (1 net), 1.420 nats (1.320 to 1.520); confirmed: 0 of 381 loop "
+        "(2 nets), 1.420 nats (1.320 to 1.520), at most 1.0 %; human text 1.310 to 1.690."
         in settings
     )
-    assert "poor: none qualifies; nearest is greedy_rep_1_2, 0 of 3 loop" in settings
+    assert (
+        "poor: none qualifies; nearest is top_p_0_9: 3 of 40 loop, at most 20 %. Of 3 candidates 2 tried."
+        in settings
+    )
+
+
+def told(results: Results, name: str, of: str) -> Results:
+    """The results with the choice of a model as `of` has it."""
+    return changed(results, name, loops=model(results, name).loops | {"choice": choice(of)})
 
 
 def test_one_setting_for_every_model(toy: Results) -> None:
-    rates = model(toy, "good").rates
-    answer, _, chosen, _ = both(changed(toy, "poor", rates=rates))
-    assert answer == "Nothing: every model has settings without loops that are priced as human text"
+    answer, _, chosen, _ = both(told(toy, "poor", "good"))
+    assert answer == "Nothing: every model has a confirmed setting, priced as human text"
     assert chosen == "top_p_0_9 for good and poor"
 
 
-def test_no_setting_at_all(toy: Results) -> None:
-    for name in ("good", "poor"):
-        toy = changed(toy, name, human_nats=(9.0, 9.1))
-    answer, _, chosen, settings = both(toy)
-    assert (answer, chosen) == (
-        "No setting without loops is priced as human text",
-        "None that qualifies",
+def test_the_best_model_leads_even_where_it_has_no_setting(toy: Results) -> None:
+    answer, details, chosen, settings = both(told(told(toy, "good", "poor"), "poor", "good"))
+    assert answer == (
+        "good, the best model, has no setting that qualifies; top_p_0_9 comes nearest. "
+        "1 of 2 models have one"
     )
+    assert chosen == "None for good, the best model; top_p_0_9 for poor"
+    assert details.index("good: human text") < details.index("poor: human text")
+    assert settings.index("good: none qualifies") < settings.index("poor: top_p_0_9; chosen")
+
+
+def test_no_setting_at_all(toy: Results) -> None:
+    answer, _, chosen, settings = both(told(toy, "good", "poor"))
+    assert answer == "good, the best model, has no setting that qualifies; top_p_0_9 comes nearest"
+    assert chosen == "None that qualifies"
     assert settings.count("none qualifies") == 2
 
 
@@ -56,19 +69,10 @@ def test_without_prices_nothing_is_asked(toy: Results) -> None:
     assert cost(toy) is None and setting(toy) is None
 
 
-def test_a_judge_that_knows_the_text_less_well_is_named(toy: Results) -> None:
-    assert "With caution" not in both(toy)[1]  # poor, 1.600, judges good, 1.320
+def test_a_reference_model_that_knows_the_text_less_well_is_named(toy: Results) -> None:
+    assert "With caution" not in both(toy)[1]  # poor, 1.600, prices good, 1.320
     scores = model(toy, "poor").scores
     weak = changed(toy, "poor", scores=scores | {"exact": scores["exact"] | {"nats": 1.7}})
     assert both(weak)[1].endswith(
-        "With caution: good's judge, poor, predicts held-out text worse (1.700) than it does."
-    )
-
-
-def test_recycling_of_the_chosen_setting_is_said(toy: Results) -> None:
-    rates = model(toy, "good").rates
-    some = rates | {"top_p_0_9": rates["top_p_0_9"] | {"recycling": 2}}
-    assert (
-        "0 of 6 loop, at most 50 %, 2 recycle; 1.420 nats"
-        in both(changed(toy, "good", rates=some))[3]
+        "With caution: good's reference model, poor, predicts held-out text worse (1.700) than it does."
     )

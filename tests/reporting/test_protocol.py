@@ -8,17 +8,21 @@ from reporting.results_tree import changed, model
 
 
 def test_the_protocol_says_what_was_done(toy: Results) -> None:
-    sampling, judges, human, intervals = protocol(toy)
+    sampling, confirming, references, human, intervals, alone = protocol(toy)
     assert (
-        "same 3 prompts of 8 characters from evenly spaced places of the held-out text (sha256 0123456789ab…)"
+        "Every net of good goes on from 3 prompts of 8 characters from evenly spaced places of the held-out text, "
+        "those of other models from as many as give as many samples (all prompts: sha256 0123456789ab…), "
         in sampling
     )
     assert (
-        "once, to 120 characters where the likeliest token is taken, random ones with 2 seeds"
+        "once, to 120 characters where the likeliest token is taken and nothing else is asked, random ones with 2 seeds"
         in sampling
     )
-    assert sampling.endswith("1 trained net of a model.")
-    assert "good by poor; poor and kneser_ney by good" in judges
+    assert sampling.endswith("Nets: good 1, poor 1 and kneser_ney 1.")
+    assert "until at most 1.0 % can loop" in confirming
+    assert "good under poor; poor and kneser_ney under good" in references
+    assert "Differences from multinomial" in intervals
+    assert alone.startswith("Of good, poor and kneser_ney there is one net")
     assert "5 windows of the validation text" in human
     assert "Wilson" in intervals and "Holm" in intervals
 

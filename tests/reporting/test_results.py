@@ -77,7 +77,7 @@ def test_a_model_that_is_not_sampled_lacks_nothing(toy: Results) -> None:
 
 def test_samples_without_prices_are_named(project: object) -> None:
     path = paths.loops("toy", "good")
-    pd.read_parquet(path).assign(judge_nats=float("nan")).to_parquet(path)
+    pd.read_parquet(path).assign(reference_nats=float("nan")).to_parquet(path)
     assert model(load("toy"), "good").absent == ("prices",)
 
 

@@ -77,11 +77,11 @@ def test_the_card_has_the_figures_of_calibrate(monkeypatch: pytest.MonkeyPatch) 
 
 def test_prices_are_those_of_the_loops_table(tree: Path) -> None:
     prices = pd.read_parquet(tree / "data/prices/toy/good.parquet").set_index("sample_id")[
-        "judge_nats"
+        "reference_nats"
     ]
     loops = (
         pd.read_parquet(tree / "data/loops/toy/good.parquet")
-        .set_index("sample_id")["judge_nats"]
+        .set_index("sample_id")["reference_nats"]
         .dropna()
     )
     assert prices.to_dict() == loops.to_dict()

@@ -8,17 +8,22 @@ from reporting.results_tree import STRATEGIES
 MODELS = (
     "model seeds parameters exact_nats exact_nats_sd exact_accuracy bits_per_char perplexity as_notebook_nats "
     "as_notebook_nats_sd as_notebook_accuracy notebook_nats notebook_accuracy delta_nats train_seconds device "
-    "recommended recommended_loop_hi recommended_price human_price"
+    "greedy_loop_rate greedy_loop_lo greedy_loop_hi greedy_nets greedy_samples sampling_loop_rate sampling_loop_lo "
+    "sampling_loop_hi sampling_nets sampling_samples recommended recommended_loop_rate recommended_loop_lo "
+    "recommended_loop_hi recommended_nets recommended_samples recommended_loops recommended_price "
+    "recommended_price_lo recommended_price_hi human_price"
 )
 DECODING = (
-    "model strategy family samples length deterministic uses_history exact near recycling loop_rate loop_lo loop_hi "
+    "model strategy family samples nets prompts "
+    "length deterministic uses_history exact near recycling loop_rate loop_lo loop_hi "
     "exact_rate exact_lo exact_hi near_rate near_lo near_hi recycling_rate recycling_lo recycling_hi terminal_rate "
     "onset_median onset_rmean period_median copies_median coverage_mean identity_mean n_attractors price price_lo "
     "price_hi rep_1 rep_2 rep_3 rep_4 rep_8 distinct_1 distinct_2 distinct_3 distinct_4 zlib_ratio longest_repeat "
     "lz_factors rep_w rep_r welleck_rep_4 holtzman_paper_200 holtzman_code_200 longest_verbatim non_word diversity "
     "self_bleu zipf holtzman_paper holtzman_code vllm_repetition whisper_zlib rescued certified certified_agree "
     "ended_rate stopped_exact_rate "
-    "long_length long_exact_rate pure_reference pure_difference pure_p pure_p_holm"
+    "long_length long_exact_rate pure_reference pure_difference pure_difference_lo pure_difference_hi "
+    "pure_p pure_p_holm"
 )
 
 
@@ -60,14 +65,17 @@ def test_decoding_has_a_row_per_model_and_strategy_and_human_rows(toy: Results) 
 
 def test_the_recommended_setting_stands_beside_the_model(toy: Results) -> None:
     rows = tables.models(toy).set_index("model")
-    assert rows.loc["good", ["recommended", "recommended_loop_hi"]].tolist() == ["top_p_0_9", 0.5]
+    confirmed = ["recommended", "recommended_loop_hi", "recommended_nets", "recommended_samples"]
+    assert rows.loc["good", confirmed].tolist() == ["top_p_0_9", 0.00998, 2, 381]
+    plain = [f"{name}_{what}" for name in tables.PLAIN for what in ("loop_rate", "nets", "samples")]
+    assert rows.loc["good", plain].tolist() == [1, 1, 3, 0, 1, 6]
     assert (
         rows.loc["good", "recommended_price"],
         rows.loc["good", "human_price"],
     ) == pytest.approx((1.42, 1.5))
     assert (
         rows.loc["poor", ["recommended", "recommended_price"]].isna().all()
-    )  # its top-p samples loop once
+    )  # what was tried of it loops
 
 
 def test_curve_means_are_over_seeds(toy: Results) -> None:
@@ -87,8 +95,11 @@ def test_pooled_is_over_the_samples_of_trained_models_and_falls(toy: Results) ->
         "top_p_0_9",
         "multinomial",
     ]
+    low, high = rows[0].pop("low"), rows[0].pop("high")
+    assert 0 < low < 4 / 6 < high < 1, "one net loops always, the other in a third"
     assert rows[0] == {
-        "strategy": "greedy", "family": "greedy", "samples": 6, "loops": 4, "rate": 4 / 6, "onset": 5.0, "period": 4.0,
+        "nets": 2, "strategy": "greedy",
+        "family": "greedy", "samples": 6, "loops": 4, "rate": 4 / 6, "onset": 5.0, "period": 4.0,
         "models": 2, "looping_models": 2,
     }  # fmt: skip
     assert (rows[1]["loops"], rows[1]["looping_models"]) == (3, 1)  # two exact, one near
@@ -136,11 +147,16 @@ def test_metrics_are_small_and_by_model(toy: Results) -> None:
     assert metrics["poor"] == {
         "exact_nats": 1.6,
         "exact_accuracy": 0.55,
-        "loop_rate": {"greedy": 0.333333, "multinomial": 0.0},
-        "price": {"greedy": 0.42, "multinomial": 2.12},
+        "loop_rate": {
+            "greedy": {"value": 0.333333, "lo": 0.166667, "hi": 0.666667, "nets": 1, "samples": 3},
+            "sampling": {"value": 0.0, "lo": 0.0, "hi": 0.5, "nets": 1, "samples": 6},
+        },
+        "price": {
+            "greedy": {"value": 0.42, "lo": 0.32, "hi": 0.52, "nets": 1, "samples": 3},
+            "sampling": {"value": 2.12, "lo": 2.02, "hi": 2.22, "nets": 1, "samples": 6},
+        },
     }
-    assert (
-        metrics["good"]["loop_rate"]["recommended"] == 0
-        and metrics["good"]["price"]["recommended"] == 1.42
-    )
+    recommended = {"value": 0.0, "lo": 0.0, "hi": 0.00998, "nets": 2, "samples": 381}
+    assert metrics["good"]["loop_rate"]["recommended"] == recommended
+    assert metrics["good"]["price"]["recommended"]["value"] == 1.42
     assert metrics["uniform"]["price"] == {}

@@ -18,7 +18,7 @@ from recurrence.vocab import Vocab
 
 LENGTH, LONG = 60, 120
 LETTERS = "abcdefghij. "
-ABOUT = ["sample_id", "strategy", "prompt_id", "train_seed", "sample_seed"]
+ABOUT = ["sample_id", "strategy", "prompt_id", "train_seed", "sample_seed", "fresh"]
 FIELDS = [
     "kind",
     "length",
@@ -58,17 +58,22 @@ PARAMS = {
         "toy-unigram": {
             "corpus": "toy",
             "name": "unigram",
-            "judge": "kneser_ney",
+            "reference": "kneser_ney",
             "amateur": "uniform",
         }
     },
-    "protocol": {"size": "small", "small": {}},
+    "protocol": {
+        "size": "small",
+        "small": {"pairs": 2, "candidates": 0},
+        "reference": "multinomial",
+    },
     "strategies": {"greedy": {"pick": "argmax"}, "multinomial": {"pick": "sample"}},
     "loops": {"human_windows": 3},
 }
 CARD = {
     "unit": "char", "length": LENGTH,
     "detector": {"floor": 30, "near_floor": 30, "near_delta": 0.4, "rep_n": 8, "rep_limit": 0.3, "zlib_limit": None},
+    "bands": {name: {"high": 9.0} for name in ("rep_2", "rep_4", "rep_8", "zlib_ratio")},
 }  # fmt: skip
 MIXED = np.random.default_rng(0).integers(2, 14, 700)
 
@@ -92,7 +97,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     put(tmp_path / "data/loops/toy/detector-card.json", json.dumps(CARD))
     prices = {
         "sample_id": [*texts, *(f"human/valid/{i}" for i in range(3))],
-        "judge_nats": [1, 2, 3, 4, None, 6, 7, 8],
+        "reference_nats": [1, 2, 3, 4, None, 6, 7, 8],
     }
     put_table(tmp_path / "data/prices/toy/unigram.parquet", pd.DataFrame(prices))
     return tmp_path
@@ -124,6 +129,7 @@ def put_samples(root: Path, texts: dict[str, np.ndarray]) -> None:
             "uses_history": False,
             "rescued": 0,
             "prompts_digest": "abc",
+            "fresh": False,
         }
         known |= {"prompt_id": int(prompt), "train_seed": int(train_seed), "sample_seed": int(seed)}
         witness = {"greedy/0/0/0": 5, "greedy/1/0/0": 7}.get(name)
@@ -152,7 +158,7 @@ def detected(root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 def test_a_row_for_every_sample_and_human_window(project: Path) -> None:
     table, _ = detected(project)
-    assert list(table) == [*ABOUT, *FIELDS, *METRICS, "judge_nats", *PUBLISHED, *ELSEWHERE]
+    assert list(table) == [*ABOUT, *FIELDS, *METRICS, "reference_nats", *PUBLISHED, *ELSEWHERE]
     human = [f"human/{part}/{i}" for part in ("train", "valid") for i in range(3)]
     assert list(table["sample_id"])[5:] == human
     assert set(table["strategy"][5:]) == {"human"}
@@ -190,12 +196,14 @@ def test_verdicts_are_of_the_first_tokens_and_of_the_whole(project: Path) -> Non
 
 def test_prices_witnesses_and_where_samples_would_stop(project: Path) -> None:
     table, _ = detected(project)
-    assert list(table["judge_nats"][:4]) == [1, 2, 3, 4] and list(table["judge_nats"][8:]) == [
+    assert list(table["reference_nats"][:4]) == [1, 2, 3, 4] and list(
+        table["reference_nats"][8:]
+    ) == [
         6,
         7,
         8,
     ]
-    assert table["judge_nats"][4:8].isna().all(), "without a price, and training text"
+    assert table["reference_nats"][4:8].isna().all(), "without a price, and training text"
     assert table["witness_period"].dropna().tolist() == [5, 7]
     assert table["agrees"].dropna().tolist() == [True, False]
     assert table["eos_at"].dropna().to_dict() == {4: 30}
@@ -209,9 +217,9 @@ def test_rates_of_each_strategy_and_of_held_out_human_text(project: Path) -> Non
         "unit": "char",
         "length": LENGTH,
         "prompts_digest": "abc",
-        "judge": "kneser_ney",
+        "reference": "kneser_ney",
     }
-    assert {k: v for k, v in found.items() if k != "strategies"} == head
+    assert {k: v for k, v in found.items() if k not in ("strategies", "choice")} == head
     assert list(found["strategies"]) == ["greedy", "multinomial", "human"]
     greedy, human = found["strategies"]["greedy"], found["strategies"]["human"]
     expected = {
@@ -266,7 +274,7 @@ def test_text_shorter_than_a_sample_gives_no_windows(project: Path) -> None:
     ("path", "message"),
     [
         ("samples/toy/unigram.parquet", r"unigram.parquet: no samples; run generate@toy-unigram"),
-        ("prices/toy/unigram.parquet", r"unigram.parquet: no prices; run price@toy-unigram"),
+        ("prices/toy/unigram.parquet", r"unigram.parquet: no prices; run generate@toy-unigram"),
         ("cards/toy.json", r"cards/toy.json: no such file"),
     ],
 )

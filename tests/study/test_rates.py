@@ -9,14 +9,14 @@ import pytest
 from recurrence.repetition.metrics import METRICS
 from recurrence.repetition.published import PUBLISHED
 from recurrence.study.rates import rates
-from recurrence.study.statistics import wilson
+from recurrence.study.statistics import mean_interval, rate_interval, wilson
 
 LENGTH = 100
 IDS = np.arange(LENGTH)
 NOTHING = dict.fromkeys(
     (*("start", "period", "copies", "matched", "coverage", "terminal", "identity", "unit", "attractor"),
      *("long_kind", "long_start", "long_period", "eos_at", "stopped_kind", "stopped_start"),
-     *("witness_period", "agrees", "judge_nats", "prompt_id", "deterministic", "uses_history"))
+     *("witness_period", "agrees", "reference_nats", "prompt_id", "deterministic", "uses_history", "train_seed"))
 )  # fmt: skip
 
 
@@ -26,6 +26,7 @@ def row(strategy: str, prompt: int | None = 0, seed: int = 0, **fields: Any) -> 
         "sample_id": f"{strategy}/{prompt}/{seed}",
         "strategy": strategy,
         "prompt_id": prompt,
+        "train_seed": 0,
         "rescued": 0,
     }
     own |= {"kind": "none", "length": LENGTH, "deterministic": True, "uses_history": False}
@@ -46,7 +47,7 @@ def loop(strategy: str, prompt: int, start: int, unit: str = "ab", **fields: Any
 
 def of(*rows: dict[str, Any], ids: Any = IDS) -> dict[str, Any]:
     """The figures of the first strategy."""
-    found = rates(list(rows), [ids] * len(rows), LENGTH)
+    found = rates(list(rows), [ids] * len(rows), LENGTH, "pure")
     json.dumps(found, allow_nan=False)
     return found[rows[0]["strategy"]]
 
@@ -110,27 +111,32 @@ def test_attractors_by_the_size_of_their_basins() -> None:
     assert (len(many["attractors"]), many["n_attractors"]) == (20, 26)
 
 
-def test_rates_of_sampled_strategies_take_prompts_as_clusters() -> None:
-    """Two prompts of eight samples, all of one loop: resamples give 0, 1/2 or 1."""
-    sampled = [loop("top_p", 0, 5) | {"sample_id": f"a{s}"} for s in range(8)]
-    sampled += [row("top_p", 1, s) for s in range(8)]
-    found = of(*sampled)
-    assert (found["exact_rate"], found["exact_lo"], found["exact_hi"]) == (0.5, 0, 1)
-    assert (found["near_lo"], found["near_hi"]) == wilson(0, 16), "all equal"
-    same = [loop("top_p", p, 5) if s else row("top_p", p) for p in range(3) for s in range(2)]
-    assert (of(*same)["exact_lo"], of(*same)["exact_hi"]) == wilson(3, 6), (
-        "no prompt differs from another"
-    )
+def test_rates_are_over_nets_and_prompts() -> None:
+    """Three nets of four prompts; one loops always, two never."""
+    rows = [
+        (loop if net == 0 else row)("top_p", p, 5 if net == 0 else 0) | {"train_seed": net}
+        for net in range(3)
+        for p in range(4)
+    ]
+    found = of(*rows)
+    assert (found["samples"], found["nets"], found["prompts"]) == (12, 3, 4)
+    nets, prompts = [0] * 4 + [1] * 4 + [2] * 4, [0, 1, 2, 3] * 3
+    hits = [1] * 4 + [0] * 8
+    assert (found["exact_lo"], found["exact_hi"]) == rate_interval(hits, nets, prompts)
+    assert found["exact_hi"] > wilson(4, 12)[1] + 0.2, "three nets are not twelve"
+    assert (found["near_lo"], found["near_hi"]) == wilson(0, 12), "all equal: of the pairs"
 
 
 def test_price_is_a_mean_with_an_interval_over_prompts() -> None:
     found = of(
-        *(row("greedy", p, judge_nats=nats) for p, nats in enumerate([1.0, 2.0, 3.0])),
+        *(row("greedy", p, reference_nats=nats) for p, nats in enumerate([1.0, 2.0, 3.0])),
         row("greedy", 3),
     )
     assert found["price"] == 2
-    assert 1 <= found["price_lo"] < 2 < found["price_hi"] <= 3
-    bad = of(row("greedy", 0, judge_nats=float("inf")), row("greedy", 1, judge_nats=float("nan")))
+    assert (found["price_lo"], found["price_hi"]) == mean_interval([1, 2, 3], [0] * 3, range(3))
+    bad = of(
+        row("greedy", 0, reference_nats=float("inf")), row("greedy", 1, reference_nats=float("nan"))
+    )
     assert bad["price"] is bad["price_lo"] is bad["price_hi"] is None
 
 
@@ -199,28 +205,44 @@ def test_the_same_samples_gone_on_with() -> None:
 def test_strategies_are_compared_with_pure_sampling_on_the_same_prompts() -> None:
     """Greedy loops on all 6 prompts: p = 2 / 2**6; top-p on 1 of 6, of two samples one: sums +-1/2, p = 1. Holm: twice
     the smaller."""
-    pure = [row("multinomial_skip_unk", p, s) for p in range(6) for s in range(2)]
+    pure = [row("pure", p, s) for p in range(6) for s in range(2)]
     greedy = [loop("greedy", p, 5) for p in range(6)]
     top_p = [loop("top_p", 0, 5)] + [row("top_p", p, s) for p in range(6) for s in range(2)][1:]
     rows = [*greedy, *pure, *top_p, row("human", None)]
     found = {
         name: figures["versus_pure"]
-        for name, figures in rates(rows, [IDS] * len(rows), LENGTH).items()
+        for name, figures in rates(rows, [IDS] * len(rows), LENGTH, "pure").items()
     }
-    one = {"reference": "multinomial_skip_unk", "difference": 1, "p": 2 / 64, "p_holm": 4 / 64}
-    other = {
-        "reference": "multinomial_skip_unk",
-        "difference": pytest.approx(1 / 12),
-        "p": 1,
-        "p_holm": 1,
-    }
-    assert found == {"greedy": one, "multinomial_skip_unk": None, "top_p": other, "human": None}
+    one = {"reference": "pure", "difference": 1, "difference_lo": 1, "difference_hi": 1}
+    one |= {"p": 2 / 64, "p_holm": 4 / 64}
+    low, high = mean_interval([0.5, 0, 0, 0, 0, 0], [0] * 6, range(6))
+    other = {"reference": "pure", "difference": pytest.approx(1 / 12), "p": 1, "p_holm": 1}
+    other |= {"difference_lo": low, "difference_hi": high}
+    assert found == {"greedy": one, "pure": None, "top_p": other, "human": None}
     assert of(*greedy)["versus_pure"] is None, "nothing to compare with"
+    plain = rates(rows, [IDS] * len(rows), LENGTH)
+    assert all(figures["versus_pure"] is None for figures in plain.values()), "no reference"
+
+
+def test_the_reference_may_have_any_name() -> None:
+    rows = [*(loop("greedy", p, 5) for p in range(3)), *(row("drawn", p) for p in range(3))]
+    found = rates(rows, [IDS] * 6, LENGTH, "drawn")
+    assert (found["drawn"]["versus_pure"], found["greedy"]["versus_pure"]["reference"]) == (
+        None,
+        "drawn",
+    )
 
 
 def test_human_windows_stand_alone_and_are_always_there() -> None:
     windows = [
-        row("human", None, deterministic=None, uses_history=None, sample_id=f"human/valid/{i}")
+        row(
+            "human",
+            None,
+            deterministic=None,
+            uses_history=None,
+            train_seed=None,
+            sample_id=f"human/valid/{i}",
+        )
         for i in range(4)
     ]
     windows[0] |= {"kind": "near", "start": 5, "period": 9, "stopped_kind": "near"}

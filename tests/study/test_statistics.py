@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special
 
 from recurrence.study import statistics
 from recurrence.study.statistics import (
-    cluster_bootstrap,
     holm,
     kaplan_meier,
+    mean_interval,
+    rate_interval,
     restricted_mean,
     sign_flip,
     wilson,
@@ -43,33 +45,83 @@ def test_wilson_as_scipy_has_it(hits: int, total: int) -> None:
     assert wilson(hits, total) == pytest.approx((interval.low, interval.high), abs=1e-12)
 
 
-def test_the_bootstrap_takes_whole_clusters() -> None:
-    """Ten clusters of 20 alike: ten values, however many samples; a mean of 0.5 +- 1.96 * 0.5 / sqrt(10) = 0.31."""
-    values, clusters = np.repeat([0, 1] * 5, 20), np.repeat(np.arange(10), 20)
-    low, high = cluster_bootstrap(values, clusters.tolist())
-    assert (low, high) == pytest.approx((0.2, 0.8), abs=1e-12), (
-        "tenths: the percentiles of a binomial of ten"
-    )
-    alone = cluster_bootstrap(values, range(200))
-    assert alone == pytest.approx(
-        (0.5 - 1.96 * 0.5 / sqrt(200), 0.5 + 1.96 * 0.5 / sqrt(200)), abs=0.011
-    )
+def test_zero_loops_need_381_pairs_for_one_percent_and_125_for_three() -> None:
+    """z^2 / (n + z^2) at most b where n is at least z^2 (1 - b) / b: 380.3 and 124.2."""
+    for pairs, bound in ((381, 0.01), (125, 0.03)):
+        assert rate_interval([0] * pairs, [0] * pairs, range(pairs))[1] <= bound
+        assert rate_interval([0] * (pairs - 1), [0] * (pairs - 1), range(pairs - 1))[1] > bound
 
 
-def test_the_bootstrap_of_one_cluster_of_equals_and_of_nothing() -> None:
-    assert cluster_bootstrap([1, 2, 3], ["a"] * 3) == (2, 2)
-    assert cluster_bootstrap([4, 4, 4], ["a", "b", "c"]) == (4, 4)
-    assert all(isnan(end) for end in cluster_bootstrap([], []))
-    assert cluster_bootstrap([0, 1, 1, 5], "abca") == cluster_bootstrap([0, 1, 1, 5], "abca"), (
-        "the same every time"
-    )
+def test_where_all_agree_it_is_wilsons_of_the_pairs() -> None:
+    """Two nets, three prompts, two samples of each: twelve samples, six pairs."""
+    nets, prompts = [0] * 6 + [1] * 6, [0, 0, 1, 1, 2, 2] * 2
+    assert rate_interval([False] * 12, nets, prompts) == wilson(0, 6)
+    assert rate_interval([True] * 12, nets, prompts) == wilson(6, 6)
+    assert rate_interval([], [], []) == (0, 1)
 
 
-def test_large_clusters_weigh_more() -> None:
-    """One cluster of three zeros, one of a single one: means of the four equally likely resamples 0, 1/4, 1/4, 1."""
-    low, high = cluster_bootstrap([0, 0, 0, 1], "aaab", resamples=4000)
-    assert (low, high) == (0, 1)
-    assert cluster_bootstrap([0, 0, 0, 1], "aaab", resamples=1)[0] in (0, 0.25, 1)
+def test_of_one_net_with_a_sample_per_prompt_it_is_wilsons() -> None:
+    assert rate_interval([1, 0, 0, 1], [0] * 4, range(4)) == wilson(2, 4)
+
+
+def test_a_rate_over_two_nets_by_hand() -> None:
+    """Nets of 4 prompts with 3 and 1 hits: rate 1/2. Between: 2 * (1^2 + 1^2) / 8^2 = 1/16. Within a net
+    4/3 * (3 * (1/4)^2 + (3/4)^2) = 1, so 2 / 64 = 1/32. Together 3/32; an effective number of (1/4) / (3/32) = 8/3.
+    Degrees of freedom: (3/32)^2 / ((1/16)^2 / 1 + (1/32)^2 / 6) = 9 / (4 + 1/6) = 2.16."""
+    found = rate_interval([1, 1, 1, 0, 1, 0, 0, 0], [0] * 4 + [1] * 4, [0, 1, 2, 3] * 2)
+    t = float(special.stdtrit(2.16, 0.975))
+    assert found == pytest.approx(wilson(4 / 3, 8 / 3, t), abs=1e-12)
+    mean = mean_interval([1, 1, 1, 0, 1, 0, 0, 0], [0] * 4 + [1] * 4, [0, 1, 2, 3] * 2)
+    half = t * sqrt(3 / 32)
+    assert mean == pytest.approx((0.5 - half, 0.5 + half), abs=1e-12)
+
+
+def test_samples_of_a_prompt_count_together() -> None:
+    """Ten prompts of 20 samples that agree are no more than ten samples."""
+    hits, prompts = np.repeat([0, 1] * 5, 20), np.repeat(np.arange(10), 20).tolist()
+    low, high = rate_interval(hits, [0] * 200, prompts)
+    assert high - low > wilson(5, 10)[1] - wilson(5, 10)[0] - 0.02
+    apart = rate_interval(hits, [0] * 200, range(200))
+    assert apart == wilson(100, 200)
+
+
+def test_a_mean_of_one_net_is_students_and_of_one_sample_unknown() -> None:
+    """1, 2, 3: 2 +- t(2) * 1 / sqrt(3) = 2 +- 4.3027 * 0.57735."""
+    assert mean_interval([1, 2, 3], [0] * 3, range(3)) == pytest.approx((-0.4841, 4.4841), abs=1e-4)
+    assert all(isnan(end) for end in mean_interval([5.0], [0], [0]))
+    assert all(isnan(end) for end in mean_interval([], [], []))
+    assert mean_interval([2, 2], [0, 0], [0, 1]) == (2, 2)
+
+
+def coverage(nets: int, prompts: int, mean: float, icc: float, trials: int = 400) -> float:
+    """How often the interval holds the rate, over nets whose rates have a beta distribution."""
+    rng = np.random.default_rng([nets, prompts, round(100 * mean), round(100 * icc)])
+    net_of, prompt_of = np.divmod(np.arange(nets * prompts), prompts)
+    held = 0
+    for _ in range(trials):
+        size = 1 / icc - 1
+        own = rng.beta(mean * size, (1 - mean) * size, nets)
+        hits = rng.random(nets * prompts) < own[net_of]
+        low, high = rate_interval(hits, net_of.tolist(), prompt_of.tolist())
+        held += low <= mean <= high
+    return held / trials
+
+
+@pytest.mark.parametrize("nets", [3, 5])
+@pytest.mark.parametrize(("mean", "icc"), [(0.02, 0.05), (0.1, 0.05), (0.3, 0.2), (0.5, 0.1)])
+def test_intervals_hold_the_rate_of_the_nets_there_might_be(
+    nets: int, mean: float, icc: float
+) -> None:
+    """0.3 with 0.2: nets as far apart as 8 and 50 %. At least 93 %; 400 trials may fall short by 2 points."""
+    assert coverage(nets, 8, mean, icc) >= 0.91
+
+
+def test_nets_that_are_far_apart_widen_the_interval() -> None:
+    prompts = list(range(12)) * 3
+    nets = [net for net in range(3) for _ in range(12)]
+    alike = rate_interval(([1] * 4 + [0] * 8) * 3, nets, prompts)
+    apart = rate_interval([1] * 11 + [0] * 25 + [], nets, prompts)
+    assert apart[1] - apart[0] > 1.5 * (alike[1] - alike[0])
 
 
 # ---------------------------------------------------------------- tests

@@ -33,7 +33,7 @@ HUMAN = RATES | {
     "certified": {"samples": 0, "certified": 0, "agree": 0},
 }  # fmt: skip
 GREEDY = {"pick": "argmax", "search": None, "filters": [], "family": "greedy"}
-HEAD = {"floor": 20, "unit": "word", "length": 300, "judge": "other", "prompts_digest": "dd"}
+HEAD = {"floor": 20, "unit": "word", "length": 300, "reference": "other", "prompts_digest": "dd"}
 COLUMNS = ["seed", "protocol", "epoch", "lr", "train_nats", "valid_nats", "valid_accuracy"]
 
 
@@ -154,7 +154,7 @@ def test_a_decoding_has_its_settings_for_the_unit_and_the_order_of_its_filters(
     assert run.params == {
         "strategy": "greedy", "unit": "word", "pick": "sample", "family": "truncated sampling",
         "filter_order": '["no_repeat_ngram", "dry"]', "filters.0.no_repeat_ngram": "4",
-        "filters.1.dry.multiplier": "0.8", "samples": "8", "length": "300", "floor": "20", "judge": "other",
+        "filters.1.dry.multiplier": "0.8", "samples": "8", "length": "300", "floor": "20", "reference": "other",
         "prompts_digest": "dd", "deterministic": "true", "uses_history": "false",
     }  # fmt: skip
 

@@ -26,8 +26,10 @@ STAGES = {
         "corpus",
         "Measure floors on a corpus's own text, and try the detector on loops planted in it.",
     ),
-    "generate": ("model", "Continue the corpus's prompts under every strategy."),
-    "price": ("model", "Say what a model's samples cost under another model."),
+    "generate": (
+        "model",
+        "Continue the corpus's prompts under every strategy, and price the samples.",
+    ),
     "detect_loops": ("model", "Say which of a model's samples loop."),
     "report": ("corpus", "Write reports/CORPUS/."),
     "track": ("corpus", "Bring a corpus's results into MLflow."),

@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from recurrence.repro.board import Log
 
 NAMES_SHOWN = 8
-WITH_NETS = ("train", "evaluate", "generate", "price")
+WITH_NETS = ("train", "evaluate", "generate")
 PER_GPU = 4
 """Stages that share a GPU: each alone leaves it idle for much of the time, and each takes memory for itself."""
 COST = {
     "train": 60.0,
-    "generate": 10.0,
-    "price": 10.0,
+    "generate": 30.0,
     "calibrate": 10.0,
     "report": 10.0,
     "track": 10.0,
@@ -110,8 +109,6 @@ def cores(name: str, jobs: int) -> int:
 
     loaded = params.load()
     block = loaded.models[key]
-    if stage == "price":
-        block = loaded.models[f"{block.corpus}-{loaded.sampling[key].judge}"]
     return loaded.compute.threads or jobs if (block.hidden or 0) > SMALL else 1
 
 

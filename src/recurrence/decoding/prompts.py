@@ -14,31 +14,33 @@ from recurrence.vocab import Vocab
 
 
 def corpus_prompts(
-    corpus: str,
-    block: params.Prompts,
-    held_out: int,
-    valid_ids: NDArray[np.integer[Any]],
-    vocab: Vocab,
+    corpus: str, block: params.Prompts, valid_ids: NDArray[np.integer[Any]], vocab: Vocab
 ) -> list[Prompt]:
-    """A corpus's prompts, by prompt_id: `held_out` windows of validation ids, then its texts."""
+    """All prompts there are of a corpus, each at its prompt_id: the texts its block names, then
+    windows of its validation ids. A first few of them are spread over the text, as all are."""
     try:
-        prompts = windows(valid_ids, held_out, block.prompt_tokens)
-        return prompts + [encode_prompt(text, vocab) for text in block.texts]
+        texts = [encode_prompt(text, vocab) for text in block.texts]
+        return texts + windows(valid_ids, block.prompt_tokens)
     except RecurrenceError as error:
         raise RecurrenceError(f"params.yaml: corpora.{corpus}.prompts: {error}") from error
 
 
-def windows(ids: NDArray[np.integer[Any]], count: int, length: int) -> list[Prompt]:
-    """`count` windows of `length` tokens, evenly spaced over the ids, the first at their beginning.
+def windows(ids: NDArray[np.integer[Any]], length: int) -> list[Prompt]:
+    """Every window of `length` tokens, end to end, so that none shares a token with another.
 
-    Raises RecurrenceError where the ids are too few for a window and what follows it.
+    In the order of van der Corput (Nieuw Arch. Wisk. 19, 1935): the first, the middle one, those
+    at the quarters, and so on. Raises RecurrenceError where the ids are too few for a window and
+    what follows it.
     """
-    if count and len(ids) <= length:
+    if len(ids) <= length:
         raise RecurrenceError(
             f"prompt_tokens must be less than the {len(ids)} tokens of validation text, "
             f"got {length}"
         )
-    starts = [i * (len(ids) - length) // count for i in range(count)]
+    count = len(ids) // length
+    bits = (count - 1).bit_length()
+    order = (int(f"{i:0{bits}b}"[::-1], 2) if bits else 0 for i in range(1 << bits))
+    starts = [place * length for place in order if place < count]
     return [tuple(ids[start : start + length].tolist()) for start in starts]
 
 

@@ -61,8 +61,8 @@ class Sampling(Block):
     corpus: Name
     name: Name
     """Both as in the model's own block, for dvc.yaml to read."""
-    judge: Name
-    """The model under which the samples are priced."""
+    reference: Name
+    """The reference model: under its first net the samples are priced, in nats per token."""
     amateur: Name
     """The weaker model that contrastive decoding subtracts."""
     strategies: tuple[Name, ...] | None = None
@@ -74,15 +74,29 @@ class Sampling(Block):
         return looked_up(value, info, "strategy_sets")
 
 
-class Sizes(Block):
-    """How much is sampled, and on how much the detector is tried."""
+ByUnit = dict[Literal["char", "word"], Count]
+"""A number for corpora of characters, and one for corpora of words."""
 
-    held_out: Annotated[int, Field(ge=0)] = 8
-    """Prompts: evenly spaced held-out windows."""
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1)
+
+class Sizes(Block):
+    """How much is sampled, and on how much the detector is tried.
+
+    Every net of a model is sampled. In a first pass each strategy continues a few prompts with each
+    of them. Then `candidates` of the settings are tried for recommendation, the nearest to human
+    text first: half of the nets continues fresh prompts until the loop rate is known to be at most
+    `protocol.bound`, or it is clear that it will not be.
+    """
+
+    pairs: Annotated[int, Field(ge=0)] = 24
+    """The first pass: pairs of a net and a held-out prompt, for each strategy. They are dealt out
+    evenly: 24 are 5 prompts for each of 5 nets, 24 for a single one."""
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
     """Sampling seeds; a deterministic strategy uses the first alone."""
-    checkpoints: Count = 1
-    """How many of a model's training seeds generate."""
+    candidates: Annotated[int, Field(ge=0)] = 6
+    """Most settings of a model that are tried for recommendation."""
+    most: ByUnit = {"char": 400, "word": 130}
+    """Most pairs of a net and a fresh prompt for one candidate. Without a loop 381 show that at most
+    1 % loop, 125 that at most 3 % do."""
     card_trials: Count = 4
     """Planted loops per cell of the detector card's grid."""
 
@@ -90,16 +104,25 @@ class Sizes(Block):
     def _check(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds must differ from one another, got {list(self.seeds)}")
+        if missing := {"char", "word"} - set(self.most):
+            raise ValueError(f"most: must be {{char: ..., word: ...}}, {min(missing)} is missing")
         return self
 
 
 class Protocol(Block):
-    """Sizes by name, and which of them is meant."""
+    """Sizes by name, which of them is meant, and by what settings are compared and chosen."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Sizes] = Field(init=False)
 
     size: Name
+    reference: Name | None = None
+    """The strategy with which the others are compared: pure sampling. Without it, none are."""
+    bound: dict[Literal["char", "word"], Annotated[float, Field(gt=0, lt=1)]] = {
+        "char": 0.01,
+        "word": 0.03,
+    }
+    """A setting is recommended if at most this share of its samples loops (95 % confidence)."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -107,6 +130,8 @@ class Protocol(Block):
             raise ValueError(
                 f"size: no size {self.size!r}; {nearest(self.size, self.__pydantic_extra__)}"
             )
+        if missing := {"char", "word"} - set(self.bound):
+            raise ValueError(f"bound: must be {{char: ..., word: ...}}, {min(missing)} is missing")
         return self
 
     @property

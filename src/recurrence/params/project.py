@@ -74,6 +74,8 @@ class Params(Block):
         for name, chosen in self.strategy_sets.items():
             for each in chosen:
                 _known(f"strategy_sets.{name}", "strategies", each, self.strategies, "strategy")
+        if self.protocol.reference is not None:
+            _known("protocol", "reference", self.protocol.reference, self.strategies, "strategy")
         for key, sampled in self.sampling.items():
             self._check_sampling(f"sampling.{key}", key, sampled)
         return self
@@ -92,7 +94,7 @@ class Params(Block):
             for each in self.models.values()
             if each.corpus == model.corpus and each is not model
         ]
-        for field in ("judge", "amateur"):
+        for field in ("reference", "amateur"):
             if (name := getattr(sampled, field)) == model.name:
                 raise ValueError(
                     f"{where}.{field}: must be another model than {name!r} itself; {nearest('', others)}"

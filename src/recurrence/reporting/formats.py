@@ -49,6 +49,21 @@ seconds = _or_dash(_seconds)
 """A duration: 7.3 s, 42 s, 3 min 05 s, 2 h 10 min."""
 
 
+def span(low: float | None, high: float | None) -> str:
+    """An interval of shares: 31 to 58 %."""
+    return f"{percent(low).removesuffix(' %')} to {percent(high)}"
+
+
+def rated(rate: float | None, low: float | None, high: float | None) -> str:
+    """A share with its interval: 44 % (31 to 58 %)."""
+    return DASH if absent(rate) else f"{percent(rate)} ({span(low, high)})"
+
+
+def behind(samples: int, nets: int) -> str:
+    """What a rate is of: 24 samples of 3 nets."""
+    return f"{count(samples)} samples of {nets} net{'' if nets == 1 else 's'}"
+
+
 def spread(mean: float | None, sd: float | None) -> str:
     """0.612 ± 0.050; the mean alone where there is no spread."""
     return nats(mean) if absent(mean) or absent(sd) else f"{nats(mean)} ± {nats(sd)}"

@@ -4,10 +4,10 @@ import altair as alt
 import pandas as pd
 
 from recurrence.reporting import labels
-from recurrence.reporting.choice import Band, Choice, band, choose
 from recurrence.reporting.drawing import Chart
 from recurrence.reporting.figures import GREEN
 from recurrence.reporting.loop_figures import HUES, SHAPES
+from recurrence.reporting.recommended import Band, Choice, band, choose
 from recurrence.reporting.results import HUMAN, ModelResults, Results
 
 WIDTH, HEIGHT = 320, 210
@@ -55,7 +55,7 @@ def _priced(model: ModelResults, results: Results, choice: Choice | None) -> pd.
 
 
 def _price(column: str, domain: list[float]) -> alt.X:
-    title = "price, nats per token under the judge"
+    title = "price, nats per token under the reference model"
     return alt.X(f"{column}:Q", title=title, scale=alt.Scale(domain=domain, nice=False))
 
 
@@ -88,9 +88,8 @@ def _recommended(model: ModelResults, x: alt.X, y: alt.Y) -> list[Chart]:
     choice = choose(model)
     if choice is None or not choice.qualifies:
         return []
-    place = alt.Chart(
-        pd.DataFrame([{"price": choice.rates["price"], "rate": choice.rates["loop_rate"]}])
-    )
+    rates = model.rates[choice.strategy]
+    place = alt.Chart(pd.DataFrame([{"price": rates["price"], "rate": rates["loop_rate"]}]))
     return [place.mark_point(size=190, color=GREEN, strokeWidth=2, opacity=1).encode(x=x, y=y)]
 
 

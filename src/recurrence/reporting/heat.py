@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from recurrence.reporting import formats
-from recurrence.reporting.choice import Band, band, choose
+from recurrence.reporting.recommended import Band, band, choose
 from recurrence.reporting.results import FAMILIES, HUMAN, ModelResults, Results
 from recurrence.reporting.sentences import PLACES
 
@@ -24,6 +24,8 @@ class Cell:
     dark: bool
     place: str = ""
     """Of the price in the human band: below, within, above; empty where unknown."""
+    span: str = ""
+    """Its 95 % interval, in percent."""
     chosen: bool = False
     """The setting recommended for the model."""
 
@@ -68,11 +70,13 @@ def _column(model: ModelResults) -> dict[str, Cell]:
 
 def _cell(rates: dict[str, Any], human: Band | None, chosen: bool) -> Cell:
     rate = float(rates["loop_rate"])
-    interval = f"{formats.percent(rates['loop_lo'])} to {formats.percent(rates['loop_hi'])}"
-    words = f"{rates['loops']} of {rates['samples']} loop; 95 % interval {interval}"
+    interval = formats.span(rates["loop_lo"], rates["loop_hi"])
+    seen = formats.behind(rates["samples"], rates["nets"])
+    words = f"{rates['loops']} of {seen} loop; 95 % interval {interval}"
     place = human.place(rates["price"]) if human and rates["price"] is not None else ""
     priced = f"; {formats.nats(rates['price'])} nats, {PLACES[place]}" if place else ""
-    return replace(rate_cell(rate, words + priced), place=place, chosen=chosen)
+    span = f"{whole_percent(rates['loop_lo'])}–{whole_percent(rates['loop_hi'])}"
+    return replace(rate_cell(rate, words + priced), place=place, chosen=chosen, span=span)
 
 
 def rate_cell(rate: float, words: str) -> Cell:

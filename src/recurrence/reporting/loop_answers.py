@@ -1,16 +1,16 @@
 """The report's answers in words on loops: which decoding loops and which does not, and the notebooks' guess."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pandas as pd
 
 from recurrence.params import Strategy
 from recurrence.reporting import tables
 from recurrence.reporting.answers import Answer
-from recurrence.reporting.formats import count, few, joined, number, percent, units
+from recurrence.reporting.formats import behind, count, few, joined, number, percent, rated, units
 from recurrence.reporting.price_answers import cost, setting
 from recurrence.reporting.results import FAMILIES, HUMAN, Results
-from recurrence.study.statistics import wilson
 
 MOSTLY, SELDOM = 0.5, 0.05
 """A strategy loops if it does in half of the samples; it does so hardly ever below one in twenty."""
@@ -84,15 +84,13 @@ def _no_loops(results: Results, table: pd.DataFrame) -> Answer:
     question, human = "Which does not?", tuple(_human(results))
     free, least = table[table["rate"] == 0], table.iloc[-1]
     if not len(free):
-        return Answer(
-            question, f"All do; {least['strategy']} least, {percent(least['rate'])}", human
-        )
+        return Answer(question, f"All do; {least['strategy']} least, {_rated(least)}", human)
     fewest = int(free["samples"].min())
     more, each = (
         (" or more" if free["samples"].max() > fewest else ""),
         (" of each" if len(free) > 1 else ""),
     )
-    bound = f"No loop in {count(fewest)}{more} samples{each}, so at most {percent(wilson(0, fewest)[1])} loop "
+    bound = f"No loop in {count(fewest)}{more} samples{each}, so at most {percent(free['high'].max())} loop "
     bound += "(95 % confidence)."
     names = [
         f"{FAMILIES[f].capitalize()}: {few(list(rows['strategy']))}."
@@ -131,13 +129,15 @@ def _guess(results: Results, table: pd.DataFrame) -> Answer | None:
     groups = {name: _group(results, table, test) for name, test in GROUPS.items()}
     if not len(groups["top"]) or not len(groups["top_k"]):
         return None
-    top, drawn = _rate(groups["top"]), _rate(groups["top_k"])
-    taken, sampled = (
-        f"taking the top one, {percent(top)}",
-        f"sampling among the top ones, {percent(drawn)}",
+    of_top, of_drawn = (
+        tables.rate_of(results, list(groups[name]["strategy"])) for name in ("top", "top_k")
     )
+    top, drawn = of_top.rate, of_drawn.rate
+    taken = f"taking the top one, {rated(top, of_top.low, of_top.high)}"
+    share = rated(drawn, of_drawn.low, of_drawn.high)
+    sampled = f"sampling among the top ones, {share}"
     if top >= MOSTLY and drawn < SELDOM:
-        answer = f"Not sampling, but {taken} against {percent(drawn)}"
+        answer = f"Not sampling, but {taken} against {share}"
     elif top >= MOSTLY:
         answer = f"Yes: {taken}; {'' if drawn >= MOSTLY else 'at times '}{sampled}"
     else:
@@ -148,7 +148,12 @@ def _guess(results: Results, table: pd.DataFrame) -> Answer | None:
     return Answer(
         "Does sampling the top valued outputs lead to loops?",
         answer,
-        (*details, *_controls(groups)),
+        (
+            *details,
+            *_controls(groups),
+            f"Behind these: {behind(of_top.samples, of_top.nets)} and "
+            f"{behind(of_drawn.samples, of_drawn.nets)}.",
+        ),
     )
 
 
@@ -165,15 +170,14 @@ def _group(results: Results, table: pd.DataFrame, test: Callable[[Strategy], boo
     return table[inside]
 
 
-def _rate(table: pd.DataFrame) -> float:
-    return float(table["loops"].sum() / table["samples"].sum())
+def _rated(row: "pd.Series[Any]") -> str:
+    return rated(row["rate"], row["low"], row["high"])
 
 
 def _rates(table: pd.DataFrame) -> str:
-    """a and b 100 %, c 44 %: names by their rate, the highest first."""
-    shown = table.sort_values("rate", ascending=False, kind="stable").assign(
-        share=lambda t: t["rate"].map(percent)
-    )
+    """a and b 100 % (86 to 100 %), c 44 % (20 to 71 %): names by their rate, the highest first."""
+    shown = table.sort_values("rate", ascending=False, kind="stable")
+    shown = shown.assign(share=[_rated(row) for _, row in shown.iterrows()])
     return few(
         [
             f"{few(list(rows['strategy']))} {share}"

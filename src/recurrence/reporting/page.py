@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from recurrence.reporting import charts, detector, formats, heat, sentences, tables
 from recurrence.reporting.answers import NATS_TOLERANCE, answers, within_seeds
-from recurrence.reporting.choice import choose
 from recurrence.reporting.loop_answers import loop_answers
 from recurrence.reporting.passages import passages, visible
 from recurrence.reporting.protocol import modes, protocol
+from recurrence.reporting.recommended import choose
 from recurrence.reporting.results import FAMILIES, HUMAN, ModelResults, Results, exact_nats
 
 _HERE = Path(__file__).parent
@@ -29,7 +29,7 @@ FORMATS = [
     "perplexity",
     "points",
 ]
-FORMATS += ["probability"]
+FORMATS += ["probability", "span", "rated"]
 """What templates show figures with."""
 
 
@@ -107,19 +107,28 @@ def _sampled(results: Results) -> dict[str, Any]:
         "heat": heat.blocks(results, results.trained),
         "counted_heat": heat.blocks(results, results.baselines),
         "human": results.human,
-        "judges": {m.name: m.loops["judge"] for m in sampled},
+        "sampled": {m.name: _behind(m) for m in sampled},
+        "references": {m.name: m.loops["reference"] for m in sampled},
         "figures": {m.name: _human_first(decoding[decoding["model"] == m.name]) for m in sampled},
         "attractors": [
             row | {"unit": _unit(row["attractor"])} for row in _records(tables.attractors(results))
         ],
         "basins": _records(tables.basins(results)),
         "lines": {m.name: sentences.lines(m, results) for m in results.trained if m.rates},
-        "passages": {m.name: passages(m, results.unit) for m in results.trained},
+        "passages": {m.name: passages(m, results.unit, results.plain(m)) for m in results.trained},
         "summaries": {m.name: _headline(m) for m in results.trained},
         "detector": detector.values(results),
         "protocol": protocol(results),
         "modes": modes(results),
     }
+
+
+def _behind(m: ModelResults) -> str:
+    """How many samples of a strategy there are, and of how many nets."""
+    rates = [r for name, r in m.rates.items() if name != HUMAN]
+    fewest, most = min(r["samples"] for r in rates), max(r["samples"] for r in rates)
+    text = formats.behind(fewest, max(r["nets"] for r in rates))
+    return text if fewest == most else f"{text} (drawn ones {most})"
 
 
 def _unit(attractor: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.reporting.choice import choose
+from recurrence.reporting.recommended import choose
 from recurrence.reporting.results import LOOPING, ModelResults
 from recurrence.tokens import detokenize
 
@@ -14,8 +14,6 @@ SHOWN_CHARACTERS = 700
 """A sample is cut there, or after three copies of its loop, or after SHOWN_LOOP tokens of it, where that is later."""
 SHOWN_LOOP = 40
 SHOWN_PROMPT = 200
-PREFERRED = ("greedy", "multinomial")
-"""The strategies to show beside the recommended one; others stand in where a project has not got them."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ class Passage:
     """Under the recommended strategy."""
 
 
-def passages(model: ModelResults, unit: str) -> list[Passage]:
-    """The first prompt under a greedy, a random and the recommended strategy, and the strongest loop of other random
+def passages(model: ModelResults, unit: str, plain: Sequence[str] = ()) -> list[Passage]:
+    """The first prompt under the plain strategies and the recommended one, and the strongest loop of other random
     ones."""
     if not model.tokens or not len(model.samples):
         return []
@@ -55,7 +53,7 @@ def passages(model: ModelResults, unit: str) -> list[Passage]:
     best = choice.strategy if choice and choice.qualifies else None
     sampled = set(model.samples["strategy"])
     strategies = [
-        name for name in dict.fromkeys([*_strategies(model), best or ""]) if name in sampled
+        name for name in dict.fromkeys([*_strategies(model, plain), best or ""]) if name in sampled
     ]
     rows = [_first(model, strategy) for strategy in strategies]
     loops = model.samples[
@@ -67,11 +65,10 @@ def passages(model: ModelResults, unit: str) -> list[Passage]:
     return [_passage(row, model.tokens, unit, row["strategy"] == best) for row in rows]
 
 
-def _strategies(model: ModelResults) -> list[str]:
-    """The preferred strategies, else the first deterministic and the first random one."""
+def _strategies(model: ModelResults, plain: Sequence[str]) -> list[str]:
+    """The plain strategies, else the first deterministic and the first random one."""
     found = model.samples.drop_duplicates("strategy").set_index("strategy")["deterministic"]
-    preferred = [name for name in PREFERRED if name in found.index]
-    return preferred or [
+    return [name for name in plain if name in found.index] or [
         str(found[found == kind].index[0]) for kind in (True, False) if (found == kind).any()
     ]
 

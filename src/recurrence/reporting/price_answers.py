@@ -1,20 +1,20 @@
 """The report's answers in words on price: what avoiding loops costs, and which setting to use."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from recurrence.reporting.answers import Answer
-from recurrence.reporting.choice import Choice, choose
 from recurrence.reporting.formats import count, joined, nats, percent, signed
+from recurrence.reporting.recommended import Choice, Evidence, choose
 from recurrence.reporting.results import ModelResults, Results, exact_nats
 
 Choices = dict[str, tuple[ModelResults, Choice]]
 WORSE = 1.25
-"""A judge whose exact loss is so many times a model's is named."""
+"""A reference model whose exact loss is so many times a model's is named."""
 
 
 def _choices(results: Results) -> Choices:
-    found = {m.name: (m, choose(m)) for m in results.trained}
+    """By model, the best model first."""
+    found = {m.name: (m, choose(m)) for m in sorted(results.trained, key=exact_nats)}
     return {name: (m, choice) for name, (m, choice) in found.items() if choice is not None}
 
 
@@ -23,23 +23,37 @@ def cost(results: Results) -> Answer | None:
     choices = _choices(results)
     if not choices:
         return None
-    good = sum(choice.qualifies for _, choice in choices.values())
     noun = {"char": "character", "word": "word"}[results.unit]
-    if good == len(choices):
-        answer = "Nothing: every model has settings without loops that are priced as human text"
-    elif good:
-        answer = f"Nothing for {good} of {len(choices)} models: they have settings without loops, priced as human text"
-    else:
-        answer = "No setting without loops is priced as human text"
-    price = f"Price: nats per {noun} under another model, the judge. Loops tend to be cheap, gibberish is dear."
-    details = (price, *_prices(choices), *_non_words(results), *_cautions(results, choices))
-    return Answer("What does avoiding loops cost?", answer, details)
+    price = f"Price: nats per {noun} under another model, the reference model. Loops tend to be "
+    price += "cheap, gibberish is dear."
+    details = (
+        price,
+        *_prices(results, choices),
+        *_non_words(results),
+        *_cautions(results, choices),
+    )
+    return Answer("What does avoiding loops cost?", _cost(choices), details)
 
 
-def _prices(choices: Choices) -> Iterator[str]:
+def _cost(choices: Choices) -> str:
+    """In a line, of the best model first."""
+    good = [name for name, (_, choice) in choices.items() if choice.qualifies]
+    best = next(iter(choices))
+    if len(good) == len(choices):
+        return "Nothing: every model has a confirmed setting, priced as human text"
+    if best in good:
+        return f"Nothing for {len(good)} of {len(choices)} models, the best among them, {best}"
+    nearest = choices[best][1]
+    text = (
+        f"{best}, the best model, has no setting that qualifies; {nearest.strategy} comes nearest"
+    )
+    return f"{text}. {len(good)} of {len(choices)} models have one" if good else text
+
+
+def _prices(results: Results, choices: Choices) -> Iterator[str]:
     """How far from human text the usual settings and the chosen one are, per model."""
     for name, (model, choice) in choices.items():
-        shown = dict.fromkeys(["greedy", _reference(model), choice.strategy])
+        shown = dict.fromkeys([*results.plain(model), choice.strategy])
         parts = [
             f"{strategy} {signed(model.rates[strategy]['price'] - choice.band.median)}"
             for strategy in shown
@@ -49,29 +63,22 @@ def _prices(choices: Choices) -> Iterator[str]:
 
 
 def _cautions(results: Results, choices: Choices) -> Iterator[str]:
-    """Models whose judge knows the text less well than they do, so that its prices say little."""
+    """Models whose reference model knows the text less well than they do, so that its prices say little."""
     own = {m.name: exact_nats(m) for m in results.models}
     for name, (model, _) in choices.items():
-        judge = str(model.loops["judge"])
-        if judge in own and own[judge] > WORSE * own[name]:
-            worse = f"predicts held-out text worse ({nats(own[judge])}) than it does"
-            yield f"With caution: {name}'s judge, {judge}, {worse}."
-
-
-def _reference(model: ModelResults) -> str:
-    """The pure sampling that strategies are compared with."""
-    compared = (r["versus_pure"] for r in model.rates.values() if r["versus_pure"])
-    return next((str(found["reference"]) for found in compared), "multinomial")
+        reference = str(model.loops["reference"])
+        if reference in own and own[reference] > WORSE * own[name]:
+            worse = f"predicts held-out text worse ({nats(own[reference])}) than it does"
+            yield f"With caution: {name}'s reference model, {reference}, {worse}."
 
 
 def _non_words(results: Results) -> Iterator[str]:
     """How much of the text is no word of the training text, for characters."""
-    human = results.human.get("non_word")
-    if human is None or results.best is None or not results.best.rates:
+    human, best = results.human.get("non_word"), results.best
+    if human is None or best is None or not best.rates:
         return
-    best, reference = results.best, _reference(results.best)
     choice = choose(best)
-    names = dict.fromkeys([reference, *([choice.strategy] if choice else [])])
+    names = dict.fromkeys([*results.plain(best)[1:], *([choice.strategy] if choice else [])])
     parts = [
         f"{name} {percent(best.rates[name]['non_word'])}" for name in names if name in best.rates
     ]
@@ -79,45 +86,56 @@ def _non_words(results: Results) -> Iterator[str]:
 
 
 def setting(results: Results) -> Answer | None:
-    """The recommended setting of each model, with its intervals."""
+    """The recommended setting of each model, with its intervals, the best model first."""
     choices = _choices(results)
     if not choices:
         return None
+    bound = percent(next(iter(choices.values()))[1].bound)
+    rule = (
+        f"Recommended: chosen on some nets and prompts, confirmed on others: at most {bound} loop "
+    )
+    rule += "(95 % confidence), no more recycling or repetition than human text, price inside the "
+    rule += "human 95 % band; of those the nearest to the human median."
+    return Answer(
+        "Which setting to use?",
+        _setting(choices),
+        (rule, *(_chosen(name, choice) for name, (_, choice) in choices.items())),
+    )
+
+
+def _setting(choices: Choices) -> str:
+    """In a line: the best model's, then the others'."""
     good: dict[str, list[str]] = {}
     for name, (_, choice) in choices.items():
         if choice.qualifies:
             good.setdefault(choice.strategy, []).append(name)
+    best, choice = next((name, choice) for name, (_, choice) in choices.items())
+    first = "" if choice.qualifies else f"None for {best}, the best model"
     if not good:
-        answer = "None that qualifies"
-    elif len(good) > 3:
-        answer = f"{len(good)} different ones, by model"
-    else:
-        answer = "; ".join(f"{strategy} for {joined(names)}" for strategy, names in good.items())
-    rule = "Recommended: no loop at all, price inside the human 95 % band, nearest to the human median."
-    return Answer(
-        "Which setting to use?",
-        answer,
-        (rule, *(_chosen(name, c) for name, (_, c) in choices.items())),
-    )
+        return first if len(choices) == 1 else "None that qualifies"
+    several = [f"{strategy} for {joined(names)}" for strategy, names in good.items()]
+    if len(good) > 3:
+        several = [several[0], f"{len(good) - 1} more for other models"]
+    return "; ".join([*([first] if first else []), *several])
 
 
 def _chosen(name: str, choice: Choice) -> str:
-    """The recommended setting of a model with its intervals, or what comes nearest."""
-    rates, human = choice.rates, choice.band
-    price = f"{nats(rates['price'])} nats ({nats(rates['price_lo'])} to {nats(rates['price_hi'])})"
-    band = f"human text {nats(human.low)} to {nats(human.high)}"
-    loops = _bounded(rates)
-    if choice.qualifies:
-        others = len(choice.qualified) - 1
-        more = f" {others} other{'s' if others > 1 else ''} would do." if others else ""
-        return f"{name}: {choice.strategy}, {loops}; {price}, {band}.{more}"
-    return f"{name}: none qualifies; nearest is {choice.strategy}, {loops}; {price}, {band}."
-
-
-def _bounded(rates: dict[str, Any]) -> str:
-    """0 of 18 loop, at most 18 %, 1 recycles."""
-    text = (
-        f"{rates['loops']} of {count(rates['samples'])} loop, at most {percent(rates['loop_hi'])}"
+    """The recommended setting of a model with both halves, or what comes nearest and what it lacks."""
+    band = f"human text {nats(choice.band.low)} to {nats(choice.band.high)}"
+    if choice.qualifies and choice.confirming:
+        chosen = f"chosen: {half(choice.choosing)}"
+        confirmed = (
+            f"confirmed: {half(choice.confirming)}, at most {percent(choice.confirming['loop_hi'])}"
+        )
+        return f"{name}: {choice.strategy}; {chosen}; {confirmed}; {band}."
+    tried = f" Of {choice.candidates} candidates {choice.tried} tried." if choice.tried else ""
+    return (
+        f"{name}: none qualifies; nearest is {choice.strategy}: {'; '.join(choice.lacks)}.{tried}"
     )
-    recycling = rates["recycling"]
-    return f"{text}, {recycling} recycle{'s' if recycling == 1 else ''}" if recycling else text
+
+
+def half(seen: Evidence) -> str:
+    """0 of 381 loop (2 nets), 1.394 nats (1.380 to 1.408)."""
+    nets = f"{seen['nets']} net{'' if seen['nets'] == 1 else 's'}"
+    price = f"{nats(seen['price'])} nats ({nats(seen['price_lo'])} to {nats(seen['price_hi'])})"
+    return f"{seen['loops']} of {count(seen['samples'])} loop ({nets}), {price}"

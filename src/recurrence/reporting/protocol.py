@@ -5,14 +5,17 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.reporting.formats import count, few
+from recurrence.reporting.formats import count, few, percent
 from recurrence.reporting.results import FAMILIES, HUMAN, LOOPING, ModelResults, Results
 
 INTERVALS = (
-    "Intervals hold 95 %: Wilson's for deterministic strategies and wherever all samples agree, else a bootstrap over "
-    "prompts. Differences from pure sampling: a sign-flip permutation test paired by prompt, p after Holm over the "
-    "strategies. Onset: Kaplan and Meier's curve, where samples that end without a loop are censored."
+    "Intervals hold 95 %, as statements over nets and prompts: the variance of a bootstrap over "
+    "nets, then prompts, corrected for few nets, in Wilson's interval with Student's t; where all "
+    "samples agree, Wilson's of the pairs of net and prompt. Differences from {reference}: a "
+    "sign-flip permutation test paired by net and prompt, p after Holm over the strategies. Onset: "
+    "Kaplan and Meier's curve, where samples that end without a loop are censored."
 )
+ONE_NET = "Of {names} there is one net, so their intervals are over prompts alone."
 
 
 def protocol(results: Results) -> list[str]:
@@ -22,10 +25,27 @@ def protocol(results: Results) -> list[str]:
         return []
     return [
         _sampling(sampled[0], results),
-        *_judges(sampled, results),
+        *_confirming(sampled),
+        *_references(sampled, results),
         *_human(sampled[0]),
-        INTERVALS,
+        INTERVALS.format(reference=results.reference or "pure sampling"),
+        *_one_net(sampled),
     ]
+
+
+def _one_net(sampled: list[ModelResults]) -> Iterator[str]:
+    names = [m.name for m in sampled if m.samples["train_seed"].nunique() == 1]
+    if names:
+        yield ONE_NET.format(names=few(names))
+
+
+def _confirming(sampled: list[ModelResults]) -> Iterator[str]:
+    """How settings are recommended."""
+    choice = next((m.loops["choice"] for m in sampled if m.loops.get("choice")), None)
+    if choice:
+        text = "A setting is chosen on every second net, and confirmed on the others, on prompts "
+        text += "that no setting was chosen by, which go on until at most "
+        yield text + f"{percent(choice['bound'])} can loop or it is clear that more do."
 
 
 def _sampling(model: ModelResults, results: Results) -> str:
@@ -34,30 +54,35 @@ def _sampling(model: ModelResults, results: Results) -> str:
     samples, length = model.samples, int(model.loops["length"])
     digest = str(model.loops["prompts_digest"])[:12]
     asked, prompts = results.prompts, samples["prompt_id"].nunique()
+    seeds = samples["sample_seed"].nunique()
+    nets = {m.name: m.samples["train_seed"].nunique() for m in results.models if len(m.samples)}
     given = f" and {len(asked.texts)} given" if asked.texts else ""
     held_out = f"{prompts - len(asked.texts)} prompts of {asked.prompt_tokens} {noun} from evenly spaced places of the"
-    text = f"Every model goes on from the same {held_out} held-out text{given} (sha256 {digest}…) "
+    text = (
+        f"Every net of {model.name} goes on from {held_out} held-out text{given}, those of other "
+    )
+    text += f"models from as many as give as many samples (all prompts: sha256 {digest}…), "
     text += f"for {count(length)} {noun}; "
     longest = int(samples["ids"].map(len).max())
     long = (
-        f", to {count(longest)} {noun} where the likeliest token is taken"
+        f", to {count(longest)} {noun} where the likeliest token is taken and nothing else is asked"
         if longest > length
         else ""
     )
-    seeds, trained = samples["sample_seed"].nunique(), samples["train_seed"].nunique()
-    text += f"deterministic strategies once{long}, random ones with {seeds} seed{'s' if seeds > 1 else ''}"
-    return f"{text}, {'each of ' if trained > 1 else ''}{trained} trained net{'s' if trained > 1 else ''} of a model."
+    text += f"deterministic strategies once{long}, random ones with {seeds} seed{'s' if seeds > 1 else ''}. "
+    return text + f"Nets: {few([f'{name} {count}' for name, count in nets.items()], most=12)}."
 
 
-def _judges(sampled: list[ModelResults], results: Results) -> Iterator[str]:
+def _references(sampled: list[ModelResults], results: Results) -> Iterator[str]:
     judged: dict[str, list[str]] = {}
     for m in sampled:
         if m.human_nats:
-            judged.setdefault(str(m.loops["judge"]), []).append(m.name)
+            judged.setdefault(str(m.loops["reference"]), []).append(m.name)
     if judged:
-        pairs = "; ".join(f"{few(names)} by {judge}" for judge, names in judged.items())
+        pairs = "; ".join(f"{few(names)} under {reference}" for reference, names in judged.items())
         noun = {"char": "character", "word": "word"}[results.unit]
-        yield f"The price of a sample is what a judge, another model of this corpus, needs per {noun} of it: {pairs}."
+        text = "The price of a sample is what its reference model, another of this corpus, needs "
+        yield text + f"per {noun} of it, in nats: {pairs}."
 
 
 def _human(model: ModelResults) -> Iterator[str]:

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from recurrence import files, params, paths
 from recurrence.errors import RecurrenceError
-from recurrence.reporting.formats import DASH, absent, nats, percent, signed, spread
+from recurrence.reporting import tables
+from recurrence.reporting.formats import DASH, absent, nats, percent, rated, signed, spread
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 COLUMNS = [
@@ -21,21 +23,19 @@ COLUMNS = [
     "n-gram floor",
     "greedy loops",
 ]
-COLUMNS += ["sampling loops", "use (loops at most)"]
-HEAD = f"| {' | '.join(COLUMNS)} |\n|---|---|{'---:|' * 7}---|\n"
+COLUMNS += ["sampling loops", "nets, samples", "use (loops of samples, at most)"]
+HEAD = f"| {' | '.join(COLUMNS)} |\n|---|---|{'---:|' * 8}---|\n"
 
 
 def results_table(reports: list[Path]) -> str:
-    """A Markdown row per trained model of these report folders; losses in nats per token, loops in percent; last the
-    recommended decoding with the upper bound of its loop rate."""
+    """A Markdown row per trained model of these report folders; losses in nats per token, loops in percent with their
+    95 % intervals and how many nets and samples of each are behind them; last the recommended decoding, with what the
+    half that confirmed it says."""
     return HEAD + "".join(row for folder in reports for row in _rows(folder))
 
 
 def _rows(folder: Path) -> Iterator[str]:
     models = pd.read_csv(folder / "models.csv")
-    loops = (
-        pd.read_csv(folder / "decoding.csv").set_index(["model", "strategy"])["loop_rate"].to_dict()
-    )
     counted = models["as_notebook_nats"].isna()  # a baseline that counts has no training to repeat
     floor = models.loc[counted, "exact_nats"].min()
     for m in models[~counted].to_dict("records"):
@@ -47,13 +47,25 @@ def _rows(folder: Path) -> Iterator[str]:
             signed(m["delta_nats"]),
             spread(m["exact_nats"], m["exact_nats_sd"]),
             nats(floor),
-            percent(loops.get((m["model"], "greedy"))),
-            percent(loops.get((m["model"], "multinomial"))),
-            DASH
-            if absent(m["recommended"])
-            else f"{m['recommended']} ({percent(m['recommended_loop_hi'])})",
+            *(rated(*(m[f"{n}_loop_{e}"] for e in ("rate", "lo", "hi"))) for n in tables.PLAIN),
+            _behind(m),
+            _recommended(m),
         ]
         yield f"| {' | '.join(cells)} |\n"
+
+
+def _behind(m: dict[Any, Any]) -> str:
+    """How many nets and samples there are of each plain strategy: 5, 25."""
+    found = next((n for n in tables.PLAIN if not absent(m[f"{n}_samples"])), None)
+    return DASH if found is None else f"{m[f'{found}_nets']:.0f}, {m[f'{found}_samples']:.0f}"
+
+
+def _recommended(m: dict[Any, Any]) -> str:
+    """top_p_0_9 (0 of 381, at most 1.0 %)."""
+    if absent(m["recommended"]):
+        return DASH
+    seen = f"{m['recommended_loops']:.0f} of {m['recommended_samples']:.0f}"
+    return f"{m['recommended']} ({seen}, at most {percent(m['recommended_loop_hi'])})"
 
 
 def replaced(text: str, table: str) -> str:

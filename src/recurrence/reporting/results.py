@@ -40,11 +40,12 @@ class ModelResults:
     wall: dict[str, Any]
     history: pd.DataFrame
     samples: pd.DataFrame
-    """A row per sample, with its verdict; no human text."""
+    """A row per sample of the first pass, with its verdict; no human text."""
     human_nats: tuple[float, ...]
-    """What each window of the validation text costs under the judge, in nats per token."""
+    """What each window of the validation text costs under the reference model, in nats per token."""
     loops: dict[str, Any]
-    """What detect_loops says beside the rates: length, prompts_digest, judge; empty where it has not run."""
+    """What detect_loops says beside the rates: length, prompts_digest, reference (model), choice; empty where it has not
+    run."""
     rates: dict[str, dict[str, Any]]
     """Per strategy, and HUMAN."""
     tokens: tuple[str, ...]
@@ -79,6 +80,8 @@ class Results:
     blocks: dict[str, params.Strategy]
     """The strategies of params.yaml."""
     prompts: params.Prompts
+    reference: str | None = None
+    """The strategy with which the others are compared."""
     sample: params.Sample | None = None
     """How much of the corpus was used, if not all."""
 
@@ -118,6 +121,16 @@ class Results:
         """Every strategy that some model was sampled with, by family; without HUMAN."""
         found = dict.fromkeys(name for m in self.models for name in m.rates if name != HUMAN)
         return sorted(found, key=lambda name: list(FAMILIES).index(self.family(name)))
+
+    def plain(self, model: ModelResults) -> list[str]:
+        """The strategies that a reader knows: the likeliest token, and pure sampling; those that there are."""
+        pure = self.reference
+        if pure not in model.rates:
+            pure = self._first(model, "pure sampling")
+        return [name for name in (self._first(model, "greedy"), pure) if name is not None]
+
+    def _first(self, model: ModelResults, family: str) -> str | None:
+        return next((name for name in model.rates if self.family(name) == family), None)
 
     def family(self, strategy: str) -> str:
         """One of FAMILIES."""
@@ -159,6 +172,7 @@ def load(corpus: str) -> Results:
         card=files.read_json(card) if card.is_file() else None,
         blocks=params.strategies(),
         prompts=params.corpus(corpus).prompts,
+        reference=params.load().protocol.reference,
         sample=params.corpus(corpus).sample,
     )
 
@@ -176,7 +190,7 @@ def _model(block: params.Model, sampled: bool) -> ModelResults:
     loops = files.read_json(found["loops"]) if "loops" in found else {}
     both = {"samples", "loops"} <= set(found)
     samples, human_nats = _samples(found["samples"], paths.loops(*where)) if both else (_none(), ())
-    unpriced = both and samples["judge_nats"].isna().all()
+    unpriced = both and samples["reference_nats"].isna().all()
     return ModelResults(
         name=block.name,
         counts=block.recipe is None,
@@ -213,7 +227,10 @@ def _net(block: params.Model) -> str:
 def _samples(texts: Path, verdicts: Path) -> tuple[pd.DataFrame, tuple[float, ...]]:
     """Texts beside their verdicts, and the prices of the validation text's windows."""
     samples, loops = pd.read_parquet(texts), pd.read_parquet(verdicts)
-    human = loops.loc[loops["sample_id"].str.startswith(f"{HUMAN}/valid/"), "judge_nats"].dropna()
+    samples = samples[~samples["fresh"].astype(bool)]
+    human = loops.loc[
+        loops["sample_id"].str.startswith(f"{HUMAN}/valid/"), "reference_nats"
+    ].dropna()
     own = ["sample_id", *(column for column in loops if column not in samples)]
     return samples.merge(loops[own], on="sample_id", how="inner", validate="one_to_one"), tuple(
         map(float, human)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from recurrence.reporting.choice import Band, band
-from recurrence.reporting.formats import count, nats, number, percent
+from recurrence.reporting.formats import behind, count, nats, number, percent, rated
+from recurrence.reporting.recommended import Band, band
 from recurrence.reporting.results import FAMILIES, ModelResults, Results
 
 PLACES = {
@@ -48,16 +48,17 @@ def _line(strategy: str, rates: dict[str, Any], unit: str, human: Band | None) -
 
 
 def looping(rates: dict[str, Any], unit: str) -> str:
-    """100 % loop, from character 14 on, period 13."""
+    """100 % (61 to 100 %) loop, from character 14 on, period 13."""
     noun = {"char": "character", "word": "word"}[unit]
     onset = round(rates["onset_median"]) + 1
-    text = f"{percent(rates['loop_rate'])} loop, from {noun} {count(onset)} on, period {number(rates['period_median'])}"
+    rate = rated(rates["loop_rate"], rates["loop_lo"], rates["loop_hi"])
+    text = f"{rate} loop, from {noun} {count(onset)} on, period {number(rates['period_median'])}"
     details = list(_details(rates))
     return f"{text} ({', '.join(details)})" if details else text
 
 
 def _details(rates: dict[str, Any]) -> Iterator[str]:
-    yield f"{rates['loops']} of {rates['samples']}"
+    yield f"{rates['loops']} of {behind(rates['samples'], rates['nets'])}"
     if rates["near"]:
         yield f"{rates['near']} with small edits" if rates["exact"] else "all with small edits"
     if rates["loops"] > 1:
@@ -69,15 +70,15 @@ def _details(rates: dict[str, Any]) -> Iterator[str]:
 
 
 def free(rates: dict[str, Any]) -> str:
-    """No loop in 18 samples, so at most 18 % loop."""
-    return (
-        f"no loop in {count(rates['samples'])} samples, so at most {percent(rates['loop_hi'])} loop"
-    )
+    """No loop in 18 samples of 3 nets, so at most 18 % loop."""
+    seen = behind(rates["samples"], rates["nets"])
+    return f"no loop in {seen}, so at most {percent(rates['loop_hi'])} loop"
 
 
 def _recycling(rates: dict[str, Any]) -> Iterator[str]:
     if rates["recycling"]:
-        yield f"{percent(rates['recycling_rate'])} repeat themselves without a period"
+        rate = rated(rates["recycling_rate"], rates["recycling_lo"], rates["recycling_hi"])
+        yield f"{rate} repeat themselves without a period"
 
 
 def _price(rates: dict[str, Any], human: Band | None) -> Iterator[str]:

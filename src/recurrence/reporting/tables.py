@@ -1,12 +1,15 @@
 """Results as tables: the CSV files, the DVC metrics, and what the figures draw. One definition of each column."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from recurrence.reporting.choice import choose
 from recurrence.reporting.formats import few
-from recurrence.reporting.results import HUMAN, ModelResults, Results, exact_nats
+from recurrence.reporting.recommended import choose
+from recurrence.reporting.results import HUMAN, LOOPING, ModelResults, Results, exact_nats
+from recurrence.study.statistics import rate_interval
 
 CURVE = ["seed", "protocol", "phase", "epoch", "lr", "train_nats", "valid_nats", "valid_accuracy"]
 METRICS = [
@@ -18,7 +21,17 @@ METRICS += ["longest_repeat", "lz_factors", "rep_w", "rep_r", "welleck_rep_4", "
 METRICS += ["holtzman_code_200", "longest_verbatim", "non_word"]
 RULES = ("holtzman_paper", "holtzman_code", "vllm_repetition", "whisper_zlib")
 """Published rules that every sample is put to as well."""
-DECODING = ["samples", "length", "deterministic", "uses_history", "exact", "near", "recycling"]
+DECODING = [
+    "samples",
+    "nets",
+    "prompts",
+    "length",
+    "deterministic",
+    "uses_history",
+    "exact",
+    "near",
+    "recycling",
+]
 DECODING += [
     f"{kind}_{figure}"
     for kind in ("loop", "exact", "near", "recycling")
@@ -43,6 +56,8 @@ NESTED = {
     "long_exact_rate": ("long", "exact_rate"),
     "pure_reference": ("versus_pure", "reference"),
     "pure_difference": ("versus_pure", "difference"),
+    "pure_difference_lo": ("versus_pure", "difference_lo"),
+    "pure_difference_hi": ("versus_pure", "difference_hi"),
     "pure_p": ("versus_pure", "p"),
     "pure_p_holm": ("versus_pure", "p_holm"),
 }
@@ -51,10 +66,10 @@ NESTED = {
 
 def models(results: Results) -> pd.DataFrame:
     """A row per model: figures as means over seeds, _sd their standard deviation; empty where there is none."""
-    return pd.DataFrame([_model(m) for m in results.models])
+    return pd.DataFrame([_model(m, results) for m in results.models])
 
 
-def _model(m: ModelResults) -> dict[str, Any]:
+def _model(m: ModelResults, results: Results) -> dict[str, Any]:
     exact = m.scores["exact"]
     ours, notebook, delta = (m.scores[part] or {} for part in ("as_notebook", "notebook", "delta"))
     return {
@@ -74,19 +89,47 @@ def _model(m: ModelResults) -> dict[str, Any]:
         "delta_nats": delta.get("nats"),
         "train_seconds": m.wall.get("train_seconds"),
         "device": m.wall.get("device"),
+        **_plain(m, results),
         **_recommended(m),
     }
 
 
+PLAIN = ("greedy", "sampling")
+"""How the two plain strategies are called: the likeliest token, and pure sampling."""
+
+
+def _plain(m: ModelResults, results: Results) -> dict[str, Any]:
+    """The loop rates of the two plain strategies, with what is behind them."""
+    row: dict[str, Any] = {}
+    shown = _by_name(m, results)
+    for name in PLAIN:
+        rates = shown.get(name, {})
+        row |= {f"{name}_loop_{end}": rates.get(f"loop_{end}") for end in ("rate", "lo", "hi")}
+        row |= {f"{name}_{what}": rates.get(what) for what in ("nets", "samples")}
+    return row
+
+
+def _by_name(m: ModelResults, results: Results) -> dict[str, dict[str, Any]]:
+    """The rates of the plain strategies by PLAIN's names; one that was not sampled is absent."""
+    found = results.plain(m)
+    families = {results.family(name): m.rates[name] for name in found}
+    by_name = {"greedy": families.get("greedy"), "sampling": m.rates[found[-1]] if found else None}
+    if len(found) == 1 and "greedy" in families:
+        by_name["sampling"] = None
+    return {name: rates for name, rates in by_name.items() if rates is not None}
+
+
 def _recommended(m: ModelResults) -> dict[str, Any]:
-    """The setting that qualifies, the upper bound of its loop rate, and its price; empty where none does."""
+    """The recommended setting, and what the half that confirms it says of it; empty where there is none."""
     choice = choose(m)
-    rates = choice.rates if choice and choice.qualifies else {}
-    name = choice.strategy if choice and choice.qualifies else None
-    return {
-        "recommended": name,
-        "recommended_loop_hi": rates.get("loop_hi"),
-        "recommended_price": rates.get("price"),
+    seen: dict[str, Any] = {}
+    if choice and choice.qualifies and choice.confirming:
+        seen = {"": choice.strategy} | {
+            f"_{name}": value for name, value in choice.confirming.items()
+        }
+    columns = ["", "_loop_rate", "_loop_lo", "_loop_hi", "_nets", "_samples", "_loops"]
+    columns += ["_price", "_price_lo", "_price_hi"]
+    return {f"recommended{column}": seen.get(column) for column in columns} | {
         "human_price": choice.band.median if choice else None,
     }
 
@@ -137,8 +180,8 @@ def curve_means(results: Results) -> pd.DataFrame:
 
 
 def pooled(results: Results) -> pd.DataFrame:
-    """A row per strategy over the samples of all trained models: family, samples, loops (exact or near), rate, medians
-    of onset and period, how many models there are and how many of them loop at all.
+    """A row per strategy over the samples of all trained models: family, samples, nets, loops (exact or near), rate
+    with its interval, medians of onset and period, how many models there are and how many of them loop at all.
 
     Ordered by falling rate, equal ones as in results.strategies.
     """
@@ -151,8 +194,11 @@ _POOLED = [
     "strategy",
     "family",
     "samples",
+    "nets",
     "loops",
     "rate",
+    "low",
+    "high",
     "onset",
     "period",
     "models",
@@ -167,10 +213,31 @@ def _pool(results: Results, strategy: str) -> dict[str, Any]:
     medians = [
         float(loops[column].median()) if len(loops) else None for column in ("start", "period")
     ]
-    rate = len(loops) / len(rows) if len(rows) else 0.0
+    rate = rate_of(results, [strategy])
     models = [table["model"].nunique() for table in (rows, loops)]
-    figures = (strategy, results.family(strategy), len(rows), len(loops), rate, *medians, *models)
+    counts = (len(rows), rate.nets, len(loops), rate.rate, rate.low, rate.high)
+    figures = (strategy, results.family(strategy), *counts, *medians, *models)
     return dict(zip(_POOLED, figures, strict=True))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many samples loop, with the 95 % interval over nets and prompts."""
+
+    rate: float
+    low: float
+    high: float
+    samples: int
+    nets: int
+
+
+def rate_of(results: Results, strategies: Collection[str]) -> Rate:
+    """Of the samples of all trained models under any of these strategies."""
+    rows = results.samples[results.samples["strategy"].isin(strategies)]
+    hits = rows["kind"].isin(LOOPING)
+    nets = list(zip(rows["model"], rows["train_seed"], strict=True))
+    low, high = rate_interval(hits.to_numpy(bool), nets, rows["prompt_id"].tolist())
+    return Rate(float(hits.mean()) if len(rows) else 0.0, low, high, len(rows), len(set(nets)))
 
 
 def attractors(results: Results, most: int = 12) -> pd.DataFrame:
@@ -210,22 +277,26 @@ def _names(column: "pd.Series[str]") -> str:
 
 def metrics(results: Results) -> dict[str, dict[str, Any]]:
     """What `dvc metrics` shows and compares, small, by model."""
-    return {m.name: _metrics(m) for m in results.models}
+    return {m.name: _metrics(m, results) for m in results.models}
 
 
-def _metrics(m: ModelResults) -> dict[str, Any]:
-    """`recommended` is the rate and price of whichever setting qualifies; absent where none does."""
-    shown: dict[str, dict[str, Any]] = {
-        n: m.rates[n] for n in ("greedy", "multinomial") if n in m.rates
-    }
+def _metrics(m: ModelResults, results: Results) -> dict[str, Any]:
+    """`recommended` is what confirms whichever setting is recommended; absent where none is."""
+    shown = _by_name(m, results)
     choice = choose(m)
-    if choice and choice.qualifies:
-        shown["recommended"] = choice.rates
+    if choice and choice.qualifies and choice.confirming:
+        shown["recommended"] = choice.confirming
+    priced = {name: rates for name, rates in shown.items() if rates["price"] is not None}
     return {
         "exact_nats": round(exact_nats(m), 6),
         "exact_accuracy": round(float(m.scores["exact"]["accuracy"]), 6),
-        "loop_rate": {name: round(float(r["loop_rate"]), 6) for name, r in shown.items()},
-        "price": {
-            name: round(float(r["price"]), 6) for name, r in shown.items() if r["price"] is not None
-        },
+        "loop_rate": {name: _bounded(rates, "loop_rate", "loop") for name, rates in shown.items()},
+        "price": {name: _bounded(rates, "price", "price") for name, rates in priced.items()},
     }
+
+
+def _bounded(rates: dict[str, Any], figure: str, bounds: str) -> dict[str, Any]:
+    """A figure with its interval, and how many nets and samples are behind it."""
+    values = {"value": rates[figure], "lo": rates[f"{bounds}_lo"], "hi": rates[f"{bounds}_hi"]}
+    rounded = {name: None if x is None else round(float(x), 6) for name, x in values.items()}
+    return rounded | {"nets": rates["nets"], "samples": rates["samples"]}

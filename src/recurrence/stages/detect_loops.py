@@ -1,5 +1,8 @@
 """detect_loops: samples, prices, the corpus's own ids and its card -> a row for each sample, and rates per strategy."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -12,13 +15,14 @@ from recurrence.loops import windows
 from recurrence.repetition.metrics import METRICS, Training, words_of
 from recurrence.repetition.published import PUBLISHED
 from recurrence.study.calibration import detector_of
+from recurrence.study.choice import Choice, Plan, decide, human_text
 from recurrence.study.rates import HUMAN, rates
 from recurrence.study.survey import Row, agrees, survey
 from recurrence.vocab import Vocab
 
 Parts = dict[str, NDArray[np.integer]]
 
-ABOUT = ("sample_id", "strategy", "prompt_id", "train_seed", "sample_seed")
+ABOUT = ("sample_id", "strategy", "prompt_id", "train_seed", "sample_seed", "fresh")
 KNOWN = ("deterministic", "uses_history", "rescued", "witness_period")
 VERDICT = (
     "kind",
@@ -48,12 +52,12 @@ COLUMNS = [
     "unit",
     "attractor",
     *METRICS,
-    "judge_nats",
+    "reference_nats",
     *PUBLISHED,
     *ELSEWHERE,
 ]
 WHOLE = (
-    *ABOUT[2:],
+    *ABOUT[2:5],
     "start",
     "period",
     "matched",
@@ -63,17 +67,18 @@ WHOLE = (
     "witness_period",
     "eos_at",
 )
-REAL = ("copies", "coverage", "identity", "judge_nats", *METRICS)
+REAL = ("copies", "coverage", "identity", "reference_nats", *METRICS)
 TEXT = ("kind", "unit", "attractor", "long_kind", "stopped_kind")
 TYPES = dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(REAL, "float64") | dict.fromkeys(TEXT, "str")
-TYPES |= {"terminal": "boolean", "agrees": "boolean"}
+TYPES |= {"terminal": "boolean", "agrees": "boolean", "fresh": "boolean"}
 
 
 def main(key: str) -> None:
     """Judge every sample of a model, and windows of human text of the samples' length beside them."""
     asked, length = params.sampling(key), params.corpus(params.sampling(key).corpus).prompts.length
     vocab = Vocab.load(paths.vocab(asked.corpus))
-    detector = detector_of(read_json(paths.card(asked.corpus)), vocab.unk)
+    card = read_json(paths.card(asked.corpus))
+    detector = detector_of(card, vocab.unk)
     human: Parts = {
         p: np.load(paths.ids(asked.corpus) / f"{p}.npy", mmap_mode="r") for p in ("train", "valid")
     }
@@ -94,16 +99,55 @@ def main(key: str) -> None:
         pd.DataFrame(rows, columns=COLUMNS).astype(TYPES).to_parquet(path, index=False)
 
     counted = [
-        i for i, row in enumerate(rows) if not row["sample_id"].startswith(f"{HUMAN}/train/")
+        i
+        for i, row in enumerate(rows)
+        if not row["fresh"] and not row["sample_id"].startswith(f"{HUMAN}/train/")
     ]
-    by_strategy = rates([rows[i] for i in counted], [ids[i] for i in counted], length)
+    reference = params.load().protocol.reference
+    by_strategy = rates([rows[i] for i in counted], [ids[i] for i in counted], length, reference)
     head = {"floor": detector.floor, "unit": vocab.unit, "length": length}
-    head |= {"prompts_digest": samples["prompts_digest"].iloc[0], "judge": asked.judge}
+    head |= {"prompts_digest": samples["prompts_digest"].iloc[0], "reference": asked.reference}
     head["samples_md5"] = md5(paths.samples(asked.corpus, asked.name))
-    write_json(paths.loop_rates(asked.corpus, asked.name), head | {"strategies": by_strategy})
-    rates_of = {name: rate["loop_rate"] for name, rate in by_strategy.items() if name != HUMAN}
-    write_json(paths.loop_metrics(asked.corpus, asked.name), {"loop_rate": rates_of})
+    choice = _choice(asked, rows, len(human["valid"]), card)
+    write_json(
+        paths.loop_rates(asked.corpus, asked.name),
+        head | {"choice": choice and choice.tree(), "strategies": by_strategy},
+    )
+    ours = {name: rate for name, rate in by_strategy.items() if name != HUMAN}
+    figures = ("loop_rate", "loop_lo", "loop_hi", "nets", "samples")
+    few = {figure: {name: rate[figure] for name, rate in ours.items()} for figure in figures}
+    write_json(paths.loop_metrics(asked.corpus, asked.name), few)
     say(f"detect_loops {key}: floor {detector.floor} {vocab.unit}s; looping {_told(by_strategy)}")
+
+
+def _choice(
+    asked: params.Sampling, rows: Sequence[Row], valid_tokens: int, card: Mapping[str, Any]
+) -> Choice | None:
+    """What `generate` came to, from the same samples; None where human text has no prices."""
+    people = [row for row in rows if row["sample_id"].startswith(f"{HUMAN}/valid/")]
+    prices = [row["reference_nats"] for row in people if row["reference_nats"] is not None]
+    human = human_text(prices, [row["kind"] == "recycling" for row in people], card["bands"])
+    ours = [row for row in rows if row["strategy"] != HUMAN]
+    if human is None:
+        return None
+
+    def more(name: str, nets: Sequence[int], prompts: Sequence[int]) -> list[Row]:
+        there = [
+            row
+            for row in ours
+            if row["strategy"] == name and row["train_seed"] in nets and row["prompt_id"] in prompts
+        ]
+        if not there:
+            raise RecurrenceError(
+                f"{paths.samples(asked.corpus, asked.name)}: has no further samples of {name}; "
+                f"run generate@{asked.corpus}-{asked.name} again"
+            )
+        return there
+
+    nets = sorted({row["train_seed"] for row in ours})
+    block, protocol = params.corpus(asked.corpus).prompts, params.load().protocol
+    plan = Plan.of(nets, block, valid_tokens, protocol, card["unit"])
+    return decide([row for row in ours if not row["fresh"]], more, human, plan)
 
 
 def _joined(texts: pd.DataFrame, found: list[Row], prices: dict[str, float]) -> list[Row]:
@@ -115,7 +159,7 @@ def _joined(texts: pd.DataFrame, found: list[Row], prices: dict[str, float]) -> 
     ):
         row = dict(zip((*ABOUT, *KNOWN), values, strict=True)) | more
         beside = {
-            "judge_nats": prices.get(row["sample_id"]),
+            "reference_nats": prices.get(row["sample_id"]),
             "agrees": agrees(row, row["witness_period"]),
         }
         rows.append(row | beside)
@@ -134,15 +178,15 @@ def _samples(asked: params.Sampling) -> pd.DataFrame:
 
 
 def _prices(asked: params.Sampling) -> dict[str, float]:
-    """What `price` wrote: nats per token by sample_id."""
+    """What `generate` wrote: nats per token by sample_id."""
     path = paths.prices(asked.corpus, asked.name)
     try:
         table = pd.read_parquet(path)
     except FileNotFoundError as error:
         raise RecurrenceError(
-            f"{path}: no prices; run price@{asked.corpus}-{asked.name}"
+            f"{path}: no prices; run generate@{asked.corpus}-{asked.name}"
         ) from error
-    return dict(zip(table["sample_id"], table["judge_nats"].astype(float), strict=True))
+    return dict(zip(table["sample_id"], table["reference_nats"].astype(float), strict=True))
 
 
 def _windows(human: Parts, length: int) -> pd.DataFrame:
@@ -150,11 +194,11 @@ def _windows(human: Parts, length: int) -> pd.DataFrame:
     at_most = params.load().loops.human_windows
     cut = {part: windows(text, length, at_most) for part, text in human.items()}
     rows = [
-        (f"{HUMAN}/{part}/{i}", HUMAN, ids, 0)
+        (f"{HUMAN}/{part}/{i}", HUMAN, ids, 0, False)
         for part, own in cut.items()
         for i, ids in enumerate(own)
     ]
-    return pd.DataFrame(rows, columns=["sample_id", "strategy", "ids", "rescued"])
+    return pd.DataFrame(rows, columns=["sample_id", "strategy", "ids", "rescued", "fresh"])
 
 
 def _told(found: dict[str, Row]) -> str:

@@ -1,7 +1,7 @@
 """What many samples come to: per strategy, rates with intervals, shapes of the loops, price, metrics, comparisons.
 
-In: rows of `survey`, each with strategy, sample_id, prompt_id, judge_nats, deterministic, uses_history, rescued,
-witness_period and agrees beside; and the samples' ids. Out: a tree ready for JSON, None where undefined.
+In: rows of `survey`, each with strategy, sample_id, prompt_id, train_seed, reference_nats, deterministic, uses_history,
+rescued, witness_period and agrees beside; and the samples' ids. Out: a tree ready for JSON, None where undefined.
 """
 
 from collections import Counter
@@ -15,28 +15,33 @@ from numpy.typing import NDArray
 from recurrence.repetition.metrics import METRICS
 from recurrence.repetition.pooled import diversity, self_bleu, zipf
 from recurrence.repetition.published import PUBLISHED
+from recurrence.study.choice import LOOPS
 from recurrence.study.statistics import (
-    cluster_bootstrap,
     holm,
     kaplan_meier,
+    mean_interval,
+    rate_interval,
     restricted_mean,
     sign_flip,
-    wilson,
 )
 
 Ints = NDArray[np.integer[Any]]
 Row = Mapping[str, Any]
 Figures = dict[str, Any]
 
-HUMAN, REFERENCE = "human", "multinomial_skip_unk"
-"""The strategy that people's own windows go by; pure sampling, with which the others are compared."""
-LOOPS = ("exact", "near")
+HUMAN = "human"
+"""The strategy that people's own windows go by."""
 KINDS = {"exact": ("exact",), "near": ("near",), "recycling": ("recycling",), "loop": LOOPS}
 MOST_ATTRACTORS = 20
 
 
-def rates(rows: Sequence[Row], samples: Sequence[Ints], length: int) -> dict[str, Figures]:
-    """Figures per strategy, in the order in which they come; `length`: tokens of a sample that verdicts are about."""
+def rates(
+    rows: Sequence[Row], samples: Sequence[Ints], length: int, reference: str | None = None
+) -> dict[str, Figures]:
+    """Figures per strategy, in the order in which they come; `length`: tokens of a sample that verdicts are about.
+
+    `reference`: the strategy with which the others are compared.
+    """
     parts: dict[str, list[int]] = {}
     for i, row in enumerate(rows):
         parts.setdefault(row["strategy"], []).append(i)
@@ -45,16 +50,18 @@ def rates(rows: Sequence[Row], samples: Sequence[Ints], length: int) -> dict[str
         name: _figures([rows[i] for i in at], [samples[i] for i in at], length)
         for name, at in parts.items()
     }
-    compared = _compared(
-        {name: [rows[i] for i in at] for name, at in parts.items() if name != HUMAN}
-    )
+    groups = {name: [rows[i] for i in at] for name, at in parts.items() if name != HUMAN}
+    compared = _compared(groups, reference)
     return {name: figures | {"versus_pure": compared.get(name)} for name, figures in found.items()}
 
 
 def _figures(rows: Sequence[Row], samples: Sequence[Ints], length: int) -> Figures:
     loops = [row for row in rows if row["kind"] in LOOPS]
+    nets = {row["train_seed"] for row in rows} - {None}
     figures: Figures = {
         "samples": len(rows),
+        "nets": len(nets),
+        "prompts": len({row["prompt_id"] for row in rows} - {None}),
         "length": max((row["length"] for row in rows), default=None),
     }
     figures |= {
@@ -76,24 +83,15 @@ def _intervals(rows: Sequence[Row]) -> Figures:
     figures: Figures = {}
     for name, kinds in KINDS.items():
         hits = [row["kind"] in kinds for row in rows]
-        low, high = _interval(hits, _clusters(rows)) if rows else (None, None)
+        low, high = rate_interval(hits, *_origins(rows)) if rows else (None, None)
         figures |= {f"{name}_rate": _mean(hits), f"{name}_lo": low, f"{name}_hi": high}
     return figures
 
 
-def _interval(hits: Sequence[bool], clusters: Sequence[object]) -> tuple[float, float]:
-    """Over prompts by the bootstrap; Wilson's where each prompt has one sample, or none differs from another."""
-    low, high = cluster_bootstrap(hits, clusters)
-    return (
-        wilson(sum(hits), len(hits))
-        if low == high or len(set(clusters)) == len(hits)
-        else (low, high)
-    )
-
-
-def _clusters(rows: Sequence[Row]) -> list[object]:
-    """What hangs together: the samples of a prompt; each window of people's text stands alone."""
-    return [row["sample_id"] if row["prompt_id"] is None else row["prompt_id"] for row in rows]
+def _origins(rows: Sequence[Row]) -> tuple[list[object], list[object]]:
+    """The net and the prompt of each sample; each window of people's text stands alone."""
+    prompts = [row["sample_id"] if row["prompt_id"] is None else row["prompt_id"] for row in rows]
+    return [row["train_seed"] for row in rows], prompts
 
 
 def _shape(loops: Sequence[Row], samples: int) -> Figures:
@@ -136,14 +134,11 @@ def _attractors(loops: Sequence[Row]) -> Figures:
 
 
 def _price(rows: Sequence[Row]) -> Figures:
-    """Mean nats per token under the judge, and its interval over prompts."""
-    priced = [row for row in rows if row["judge_nats"] is not None and isfinite(row["judge_nats"])]
-    low, high = (
-        cluster_bootstrap([row["judge_nats"] for row in priced], _clusters(priced))
-        if priced
-        else (None, None)
-    )
-    return {"price": _mean(row["judge_nats"] for row in priced), "price_lo": low, "price_hi": high}
+    """Mean nats per token under the reference model, with its interval."""
+    priced = [row for row in rows if _finite(row["reference_nats"]) is not None]
+    nats = [row["reference_nats"] for row in priced]
+    low, high = mean_interval(nats, *_origins(priced))
+    return {"price": _mean(nats), "price_lo": _finite(low), "price_hi": _finite(high)}
 
 
 def _together(samples: Sequence[Ints], length: int) -> Figures:
@@ -199,17 +194,24 @@ def _long(rows: Sequence[Row], samples: Sequence[Ints]) -> Figures | None:
     )
 
 
-def _compared(groups: Mapping[str, Sequence[Row]]) -> dict[str, Figures]:
-    """Each strategy's loop rate less that of pure sampling on the same prompts, tested by flipping signs of prompts."""
-    if REFERENCE not in groups:
+def _compared(groups: Mapping[str, Sequence[Row]], reference: str | None) -> dict[str, Figures]:
+    """Each strategy's loop rate less that of the reference with the same nets and prompts.
+
+    Tested by flipping signs of (net, prompt) pairs: p is of these nets, the interval of all.
+    """
+    if reference is None or reference not in groups:
         return {}
-    by_prompt = {name: _rate_by_prompt(rows) for name, rows in groups.items()}
-    pure, found = by_prompt.pop(REFERENCE), dict[str, Figures]()
-    for name, own in by_prompt.items():
-        differences = [own[prompt] - pure[prompt] for prompt in own if prompt in pure]
+    by_pair = {name: _rate_by_pair(rows) for name, rows in groups.items()}
+    pure, found = by_pair.pop(reference), dict[str, Figures]()
+    for name, own in by_pair.items():
+        both = [pair for pair in own if pair in pure]
+        differences = [own[pair] - pure[pair] for pair in both]
+        low, high = mean_interval(differences, [net for net, _ in both], [p for _, p in both])
         found[name] = {
-            "reference": REFERENCE,
+            "reference": reference,
             "difference": _mean(differences),
+            "difference_lo": _finite(low),
+            "difference_hi": _finite(high),
             "p": sign_flip(differences),
         }
     adjusted = holm([figures["p"] for figures in found.values()])
@@ -219,11 +221,16 @@ def _compared(groups: Mapping[str, Sequence[Row]]) -> dict[str, Figures]:
     }
 
 
-def _rate_by_prompt(rows: Sequence[Row]) -> dict[object, float]:
-    hits: dict[object, list[bool]] = {}
+def _rate_by_pair(rows: Sequence[Row]) -> dict[tuple[object, object], float]:
+    hits: dict[tuple[object, object], list[bool]] = {}
     for row in rows:
-        hits.setdefault(row["prompt_id"], []).append(row["kind"] in LOOPS)
-    return {prompt: sum(each) / len(each) for prompt, each in hits.items()}
+        pair = row["train_seed"], row["prompt_id"]
+        hits.setdefault(pair, []).append(row["kind"] in LOOPS)
+    return {pair: sum(each) / len(each) for pair, each in hits.items()}
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not isfinite(value) else float(value)
 
 
 def _mean(values: Iterable[Any]) -> float | None:

@@ -83,7 +83,7 @@ def _decoding_table(rates: Mapping[str, Any]) -> list[str]:
         ]
         title = "*human text*" if name == "human" else name
         rows.append(f"| {title} | {_percent(found['loop_rate'])} | {' | '.join(shown)} |")
-    return [*rows, "", f"Price: nats per token under {rates['judge']}."]
+    return [*rows, "", f"Price: nats per token under {rates['reference']}."]
 
 
 def decoding(name: str, strategy: str, rates: Mapping[str, Any]) -> str:
@@ -103,7 +103,7 @@ def decoding(name: str, strategy: str, rates: Mapping[str, Any]) -> str:
         text += f". {_percent(found['recycling_rate'])} reuse phrases without a period"
     text += f". Human text of the same length: {_percent(human.get('loop_rate'))}."
     if found["price"] is not None:
-        text += f" Price: {_number(found['price'])} nats per {unit} under {rates['judge']}"
+        text += f" Price: {_number(found['price'])} nats per {unit} under {rates['reference']}"
         text += f" (95 %: {_number(found['price_lo'])} to {_number(found['price_hi'])})"
         text += f"; human text: {_number(human.get('price'))}."
     return text + _checks(found)

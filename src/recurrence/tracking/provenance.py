@@ -11,7 +11,7 @@ import yaml
 from recurrence.files import md5 as md5
 
 SCORED = ("train", "evaluate")
-SAMPLED = ("generate", "price", "detect_loops")
+SAMPLED = ("generate", "detect_loops")
 
 
 def git_tags(root: Path) -> dict[str, str]:

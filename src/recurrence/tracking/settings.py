@@ -16,7 +16,7 @@ def decoding(strategy: str, block: Mapping[str, Any], rates: Mapping[str, Any]) 
         "unit": unit,
         "filter_order": [next(iter(each)) for each in block.get("filters", ())],
     }
-    about |= {name: rates.get(name) for name in ("floor", "judge", "prompts_digest")}
+    about |= {name: rates.get(name) for name in ("floor", "reference", "prompts_digest")}
     about |= {
         name: found.get(name) for name in ("samples", "length", "deterministic", "uses_history")
     }

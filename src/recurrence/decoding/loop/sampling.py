@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from recurrence.decoding.filters.contract import NO_NUMBERS, Filter
 from recurrence.decoding.loop import prefill
 from recurrence.decoding.loop.choice import draw, likeliest, rescue
-from recurrence.decoding.loop.prefill import device_of, prefill_rows, slices
+from recurrence.decoding.loop.prefill import Prefilled, device_of, prefill_rows, slices
 from recurrence.decoding.loop.samples import Prompt, Samples
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel
@@ -60,6 +60,8 @@ class Row:
     prompt: Prompt
     sampler: Sampler
     rng: Generator
+    net: LanguageModel | None = None
+    """The model that makes it, where the rows of a batch are of several; all have one vocabulary."""
 
 
 class Step(NamedTuple):
@@ -135,17 +137,49 @@ def steps(model: LanguageModel, rows: Sequence[Row], length: int) -> Iterator[St
     order = _order(model, rows)
     placed = [rows[i] for i in order]
     device = device_of(model)
-    raw_BV, parts = prefill_rows(model, [(row.prompt, row.sampler.window) for row in placed])
+    reading = _Reading(model, placed, device)
+    raw_BV = reading.logits_BV
     text_BT = _texts(placed, length).to(device)
     choose = _Choice(placed, length, model.vocab_size, device)
     home_B = torch.tensor(order, device=device).argsort()
     start = text_BT.shape[1] - length
     for end in range(start, start + length):
         if end > start:
-            raw_BV = torch.cat([read.step(text_BT[part, :end]) for part, read in parts])
+            raw_BV = reading.step(text_BT, end)
         step = choose(raw_BV, text_BT[:, :end], end - start)
         text_BT[:, end] = step.ids_B
         yield Step(*(each_B[home_B] for each_B in step))
+
+
+class _Reading:
+    """The nets' side of a batch: each reads its own rows, and the logits come back in their order."""
+
+    def __init__(self, model: LanguageModel, rows: Sequence[Row], device: torch.device) -> None:
+        parts: dict[LanguageModel, list[int]] = {}
+        for i, row in enumerate(rows):
+            parts.setdefault(row.net or model, []).append(i)
+        self.parts: list[tuple[Tensor | slice, Prefilled]] = []
+        logits = []
+        for net, places in parts.items():
+            own = [(rows[i].prompt, rows[i].sampler.window) for i in places]
+            read_BV, reads = prefill_rows(net, own)
+            logits.append(read_BV)
+            where_B = torch.tensor(places, device=device)
+            for part, read in reads:
+                self.parts.append((part if len(parts) == 1 else where_B[part], read))
+        there = [place for places in parts.values() for place in places]
+        self.home_B = None if len(parts) == 1 else torch.tensor(there, device=device).argsort()
+        self.logits_BV = self._home(logits)
+
+    def step(self, text_BT: Tensor, end: int) -> Tensor:
+        """Logits_BV after each row's first `end` tokens."""
+        return self._home([
+            read.step(text_BT[rows, max(end - read.reach, 0) : end]) for rows, read in self.parts
+        ])  # fmt: skip
+
+    def _home(self, logits: list[Tensor]) -> Tensor:
+        both_BV = torch.cat(logits)
+        return both_BV if self.home_B is None else both_BV[self.home_B]
 
 
 class _Choice:
@@ -227,7 +261,7 @@ def _order(model: LanguageModel, rows: Sequence[Row]) -> list[int]:
 
     def place(i: int) -> tuple[int, int, int, int]:
         row = rows[i]
-        reach, known = prefill.fed(model, len(row.prompt), row.sampler.window)
+        reach, known = prefill.fed(row.net or model, len(row.prompt), row.sampler.window)
         return reach, known, samplers[row.sampler], len(row.prompt)
 
     return sorted(range(len(rows)), key=place)
