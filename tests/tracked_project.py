@@ -18,9 +18,10 @@ DECODINGS = ("greedy", "multinomial")
 def fresh_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database, made once: making one takes seconds, copying it none."""
     from recurrence.tracking import store
+    from recurrence.tracking.place import Place, sqlite_uri
 
     file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    store.client(store.Place(f"sqlite:///{file}", file.parent))
+    store.client(Place(sqlite_uri(file), file.parent))
     return file
 
 

@@ -12,14 +12,16 @@ import yaml
 from recurrence import paths
 from recurrence.errors import RecurrenceError
 from recurrence.stages import track
-from recurrence.tracking import mirror, store
+from recurrence.tracking import history, mirror, store, writer
+from recurrence.tracking.place import place
 
 MODELS = ["good", "poor"]
+mirror_whole = mirror.whole
 DECODINGS = {f"{model} / {strategy}" for model in MODELS for strategy in ("greedy", "multinomial")}
 
 
 def client(project: Path) -> Any:
-    return store.client(store.place(project / ".mlflow"))
+    return store.client(place(project / ".mlflow"))
 
 
 def experiment(project: Path) -> str:
@@ -32,6 +34,10 @@ def runs(project: Path, **query: Any) -> list[Any]:
 
 def deleted(project: Path) -> list[Any]:
     return runs(project, run_view_type=2)  # ViewType.DELETED_ONLY
+
+
+def of_state(project: Path, state: str) -> list[Any]:
+    return runs(project, filter_string=f"tags.`recurrence.state` = '{state}'")
 
 
 def names(project: Path, **query: Any) -> list[str]:
@@ -102,8 +108,11 @@ def test_sorting_answers_which_model_and_which_decoding(imported: Path) -> None:
 def test_the_receipt_names_the_runs(imported: Path) -> None:
     receipt = json.loads(paths.receipt("toy").read_text(encoding="utf-8"))
     assert list(receipt["models"]) == MODELS
-    assert receipt["models"]["good"]["run_id"] == ids(imported)["good"]
-    assert receipt["models"]["good"]["children"]["greedy"] == ids(imported)["good / greedy"]
+    tags = client(imported).get_run(ids(imported)["good"]).data.tags
+    assert receipt["models"]["good"] == {
+        "fingerprint": tags["recurrence.fingerprint"],
+        "decodings": ["greedy", "multinomial"],
+    }
 
 
 def test_twice_is_as_once(imported: Path) -> None:
@@ -133,8 +142,10 @@ def test_a_changed_result_replaces_its_own_runs_alone(results: Path) -> None:
     replaced = {name for name in after if after[name] != before[name]}
     assert replaced == {"poor", "poor / greedy", "poor / multinomial"}
     assert names(results, order_by=["metrics.`valid/nats` ASC"])[0] == "poor"
-    assert len(runs(results)) == len(before)
-    assert len(logged_models(results)) == 2
+    assert len(of_state(results, "current")) == len(before)
+    assert {run.info.run_id for run in of_state(results, "superseded")} == {
+        before[name] for name in replaced
+    }
 
 
 def test_models_and_decodings_that_are_no_more_go(results: Path) -> None:
@@ -143,14 +154,14 @@ def test_models_and_decodings_that_are_no_more_go(results: Path) -> None:
     del tree["models"]["toy-poor"], tree["sampling"]
     (results / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     track.main("toy")
-    assert ids(results).keys() == {"good"}
-    assert logged_models(results).keys() == {"good"}
+    assert [run.info.run_name for run in of_state(results, "current")] == ["good"]
+    assert len(of_state(results, "superseded")) == 6
 
 
 def test_an_interrupted_import_clears_away_what_it_began(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill = mirror._fill
+    fill = writer.Writer._fill
     calls = iter(range(100))
 
     def interrupted(*arguments: Any) -> None:
@@ -158,7 +169,7 @@ def test_an_interrupted_import_clears_away_what_it_began(
             raise KeyboardInterrupt
         fill(*arguments)
 
-    monkeypatch.setattr(mirror, "_fill", interrupted)
+    monkeypatch.setattr(writer.Writer, "_fill", interrupted)
     with pytest.raises(KeyboardInterrupt):
         track.main("toy")
     assert ids(results).keys() == {"good", "good / greedy", "good / multinomial"}
@@ -176,15 +187,16 @@ def test_half_runs_of_a_killed_import_are_redone(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kill leaves whatever was there: a run without its children, one still RUNNING."""
-    monkeypatch.setattr(mirror, "_clear_away", lambda *_: None)
-    fill, calls = mirror._fill, iter(range(100))
+    monkeypatch.setattr(history.Keeper, "discard", lambda *_: None)
+    fill = writer.Writer._fill
+    calls = iter(range(100))
 
     def killed(*arguments: Any) -> None:
         if next(calls) == 1:
             raise SystemExit
         fill(*arguments)
 
-    monkeypatch.setattr(mirror, "_fill", killed)
+    monkeypatch.setattr(writer.Writer, "_fill", killed)
     with pytest.raises(SystemExit):
         track.main("toy")
     half = ids(results)
@@ -210,11 +222,17 @@ def test_doubles_of_a_race_on_a_server_are_reduced_to_one(
 ) -> None:
     track.main("toy")
     with monkeypatch.context() as patch:
-        patch.setattr(mirror, "_standing", lambda *_: {})
+        patch.setattr(history.Keeper, "settle", lambda *_: None)
+        patch.setattr(mirror, "whole", unseen)
         track.main("toy")
     assert len(runs(results)) == 12
     track.main("toy")
     assert sorted(names(results)) == sorted([*MODELS, *DECODINGS])
+
+
+def unseen(record: Any, present: list[Any]) -> list[Any]:
+    """As if there were no runs yet, until there are twelve."""
+    return mirror_whole(record, present) if len(present) == 12 else []
 
 
 def test_runs_of_others_are_left_alone(results: Path) -> None:
@@ -306,16 +324,8 @@ def test_the_experiment_says_which_is_best_and_links_to_the_views(imported: Path
     assert json.loads(tags["mlflow.sharedViewState.models"])["orderByKey"] == "metrics.`valid/nats`"
     assert (
         json.loads(tags["mlflow.sharedViewState.decoding"])["searchFilter"]
-        == "tags.`recurrence.kind` = 'decoding'"
+        == "tags.`recurrence.kind` = 'decoding' and tags.`recurrence.state` = 'current'"
     )
-
-
-def test_a_moved_project_is_told_how_to_go_on(results: Path) -> None:
-    client(results).create_experiment(
-        "toy", artifact_location="file:///elsewhere/.mlflow/artifacts/toy"
-    )
-    with pytest.raises(RecurrenceError, match=r"the project was moved; delete \.mlflow/"):
-        track.main("toy")
 
 
 def test_an_unreachable_server_is_named_with_what_is_missing(
@@ -340,5 +350,8 @@ def test_a_store_in_files_is_refused(results: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_broken_database_is_met_with_the_remedy(results: Path) -> None:
     (results / ".mlflow/mlflow.db").write_bytes(b"not a database" * 1000)
-    with pytest.raises(RecurrenceError, match="not a database"):
+    with pytest.raises(RecurrenceError, match="not a database") as caught:
         track.main("toy")
+    file = results / ".mlflow/mlflow.db"
+    assert f"mv {file} {file}.damaged" in str(caught.value)
+    assert "MLFLOW_TRACKING_URI" not in str(caught.value)

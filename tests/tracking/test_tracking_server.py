@@ -17,7 +17,7 @@ import pytest
 from recurrence import paths
 from recurrence.errors import RecurrenceError
 from recurrence.stages import track
-from recurrence.tracking import store
+from recurrence.tracking import patience
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -92,7 +92,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    monkeypatch.setattr(store, "patient", functools.partial(store.patient, 3))
+    monkeypatch.setattr(patience, "patient", functools.partial(patience.patient, 3))
 
 
 @pytest.mark.usefixtures("impatient")

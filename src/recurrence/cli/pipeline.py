@@ -30,6 +30,10 @@ STAGES = {
     "price": ("model", "Say what a model's samples cost under another model."),
     "detect_loops": ("model", "Say which of a model's samples loop."),
     "report": ("corpus", "Write reports/CORPUS/."),
+    "check_store": (
+        "corpus",
+        "Hold a corpus's receipt against MLflow; where runs are gone, have them tracked again.",
+    ),
     "track": ("corpus", "Bring a corpus's results into MLflow."),
 }
 
@@ -171,6 +175,6 @@ def ui(
       recurrence ui
       recurrence ui --port 5001
     """
-    from recurrence.tracking import serve_ui
+    from recurrence.tracking.ui import serve_ui
 
     serve_ui(port)
