@@ -7,85 +7,26 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError
 from recurrence.stages import track
-from recurrence.tracking import history, mirror, store, writer
-from recurrence.tracking.place import place
+from recurrence.tracking import history, mirror, writer
+from tracked_project import (
+    client,
+    contents_of,
+    deleted,
+    edit_scores,
+    experiment,
+    ids,
+    logged_models,
+    names,
+    runs,
+)
 
 MODELS = ["good", "poor"]
 mirror_whole = mirror.whole
 DECODINGS = {f"{model} / {strategy}" for model in MODELS for strategy in ("greedy", "multinomial")}
-
-
-def client(project: Path) -> Any:
-    return store.client(place(project / ".mlflow"))
-
-
-def experiment(project: Path) -> str:
-    return str(client(project).get_experiment_by_name("toy").experiment_id)
-
-
-def runs(project: Path, **query: Any) -> list[Any]:
-    return list(client(project).search_runs([experiment(project)], **query))
-
-
-def deleted(project: Path) -> list[Any]:
-    return runs(project, run_view_type=2)  # ViewType.DELETED_ONLY
-
-
-def of_state(project: Path, state: str) -> list[Any]:
-    return runs(project, filter_string=f"tags.`recurrence.state` = '{state}'")
-
-
-def names(project: Path, **query: Any) -> list[str]:
-    return [run.info.run_name for run in runs(project, **query)]
-
-
-def ids(project: Path) -> dict[str, str]:
-    return {run.info.run_name: run.info.run_id for run in runs(project)}
-
-
-def contents(project: Path) -> dict[str, Any]:
-    """Everything that the runs hold but the ids that MLflow draws."""
-    held, by_id, mlflow = (
-        {},
-        {run_id: name for name, run_id in ids(project).items()},
-        client(project),
-    )
-    for run in runs(project):
-        info, tags = run.info, dict(run.data.tags)
-        if parent := tags.get("mlflow.parentRunId"):
-            tags["mlflow.parentRunId"] = by_id[parent]
-        points = {
-            m: [(p.value, p.timestamp, p.step) for p in mlflow.get_metric_history(info.run_id, m)]
-            for m in run.data.metrics
-        }
-        texts = {a.path: a.file_size for a in mlflow.list_artifacts(info.run_id)}
-        data = [
-            (each.dataset.name, each.dataset.digest, each.dataset.profile)
-            for each in run.inputs.dataset_inputs
-        ]
-        held[info.run_name] = (
-            info.status,
-            info.start_time,
-            info.end_time,
-            run.data.params,
-            tags,
-            points,
-            texts,
-            data,
-        )
-    return held
-
-
-def edit_scores(project: Path, name: str, nats: float) -> None:
-    path = paths.scores("toy", name)
-    tree = json.loads(path.read_text(encoding="utf-8"))
-    tree["exact"]["nats"] = nats
-    path.write_text(json.dumps(tree), encoding="utf-8")
 
 
 def test_a_run_per_model_and_a_child_per_strategy(imported: Path) -> None:
@@ -127,35 +68,10 @@ def test_another_clone_with_a_new_store_gets_the_same_contents(
     imported: Path, results: Path
 ) -> None:
     track.main("toy")
-    before, after = contents(imported), contents(results)
+    before, after = contents_of(imported), contents_of(results)
     assert after.keys() == before.keys()
     for name in before:
         assert after[name] == before[name]
-
-
-def test_a_changed_result_replaces_its_own_runs_alone(results: Path) -> None:
-    track.main("toy")
-    before = ids(results)
-    edit_scores(results, "poor", 1.25)
-    track.main("toy")
-    after = ids(results)
-    replaced = {name for name in after if after[name] != before[name]}
-    assert replaced == {"poor", "poor / greedy", "poor / multinomial"}
-    assert names(results, order_by=["metrics.`valid/nats` ASC"])[0] == "poor"
-    assert len(of_state(results, "current")) == len(before)
-    assert {run.info.run_id for run in of_state(results, "superseded")} == {
-        before[name] for name in replaced
-    }
-
-
-def test_models_and_decodings_that_are_no_more_go(results: Path) -> None:
-    track.main("toy")
-    tree = yaml.safe_load((results / "params.yaml").read_text(encoding="utf-8"))
-    del tree["models"]["toy-poor"], tree["sampling"]
-    (results / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-    track.main("toy")
-    assert [run.info.run_name for run in of_state(results, "current")] == ["good"]
-    assert len(of_state(results, "superseded")) == 6
 
 
 def test_an_interrupted_import_clears_away_what_it_began(
@@ -238,7 +154,7 @@ def unseen(record: Any, present: list[Any]) -> list[Any]:
 def test_runs_of_others_are_left_alone(results: Path) -> None:
     track.main("toy")
     client(results).create_run(experiment(results), run_name="mine")
-    edit_scores(results, "good", 1.0)
+    edit_scores("good", 1.0)
     track.main("toy")
     assert "mine" in names(results)
 
@@ -285,12 +201,6 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, int]]]:
 
     monkeypatch.setattr(MlflowClient, "log_batch", spy)
     yield sizes
-
-
-def logged_models(project: Path) -> dict[str, Any]:
-    return {
-        model.name: model for model in client(project).search_logged_models([experiment(project)])
-    }
 
 
 def test_a_model_is_linked_with_its_run_figures_and_data(imported: Path) -> None:

@@ -6,14 +6,12 @@ can be compared; they also say since when, and by which run. Halves of an import
 that record the same results in an older way are discarded, with their artifacts where the store is a sqlite file.
 """
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import StringIO
 from typing import Any
 
-from recurrence.tracking import store
 from recurrence.tracking.place import Place
 from recurrence.tracking.standing import local_path
 from recurrence.tracking.tags import (
@@ -34,6 +32,8 @@ from recurrence.tracking.tags import (
     SUPERSEDED,
 )
 
+DELETED_ONLY = 2
+"""mlflow.entities.ViewType, without the import."""
 GoOn = Callable[[], None]
 
 
@@ -178,22 +178,19 @@ class Keeper:
 
 
 def purge(client: Any, experiment: str, at: Place) -> None:
-    """Have `mlflow gc` remove what was discarded here, artifacts included; of a server, that is its keeper's to do.
+    """Remove the artifacts of what was discarded here; of a server, that is its keeper's to do.
 
-    What cannot be removed now is found again by the next import.
+    The bare run stays among mlflow's deleted ones, until someone calls `mlflow gc`. What cannot be removed now is found
+    again by the next import.
     """
-    if not at.database:
+    if not at.database or not at.artifacts:
         return
     query = f"tags.`{DISCARDED}` = 'true'"
-    gone = list(client.search_runs([experiment], query, run_view_type=2))  # ViewType.DELETED_ONLY
-    if not gone:
-        return
-    from mlflow.cli import gc
-
-    ids = ",".join(run.info.run_id for run in gone)
-    with suppress(*store.failures()), redirect_stdout(StringIO()):
-        words = ["--backend-store-uri", at.uri, "--tracking-uri", at.uri, "--run-ids", ids]
-        gc.main(words, standalone_mode=False)
-        for run in gone:
-            with suppress(OSError):
-                local_path(run.info.artifact_uri).parent.rmdir()
+    page = None
+    while page is None or page.token:
+        token = page.token if page else None
+        page = client.search_runs([experiment], query, DELETED_ONLY, 1000, page_token=token)
+        for run in page:
+            folder = local_path(run.info.artifact_uri).parent
+            if folder.parent.parent == at.artifacts and folder.name == run.info.run_id:
+                shutil.rmtree(folder, ignore_errors=True)
