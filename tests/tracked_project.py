@@ -51,9 +51,22 @@ def tracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imported: Path) -> 
 
     root = tmp_path / "tracked"
     shutil.copytree(imported, root)
+    forget_stores()
     monkeypatch.setenv("RECURRENCE_ROOT", str(root))
     assert standing.settle_in(place(home()))
     return root
+
+
+def forget_stores() -> None:
+    """As in a new process: mlflow keeps files open, and artifacts by the id of their run."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from mlflow.tracking._tracking_service import utils
+
+    for engine in SqlAlchemyStore._engine_map.values():
+        engine.dispose()
+    SqlAlchemyStore._engine_map.clear()
+    utils._artifact_repos_cache.clear()
+    type(utils._tracking_store_registry)._get_store_with_resolved_uri.cache_clear()
 
 
 def make_results(root: Path, monkeypatch: pytest.MonkeyPatch, fresh_store: Path) -> Path:

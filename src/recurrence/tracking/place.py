@@ -4,6 +4,7 @@ Addresses only; nothing is opened here.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,6 +13,8 @@ from recurrence import paths
 from recurrence.errors import RecurrenceError
 
 NAMED = "MLFLOW_TRACKING_URI"
+SQLITE = re.compile(r"sqlite(?:\+pysqlite)?:(?:///([^?]*))?[^?]*(?:\?(.*))?", re.DOTALL)
+"""Address of a sqlite store: path of the file, and options."""
 EXPERIMENT = "DVC_EXP_NAME"
 """Set by dvc for the stages of an experiment."""
 SERVERS = ("http:", "https:", "databricks")
@@ -39,9 +42,8 @@ class Place:
     @property
     def database(self) -> Path | None:
         """The file of a sqlite store."""
-        if not self.uri.startswith("sqlite:///"):
-            return None
-        return Path(unquote(self.uri.removeprefix("sqlite:///").partition("?")[0]))
+        found = SQLITE.fullmatch(self.uri)
+        return Path(unquote(found[1])) if found and found[1] else None
 
     @property
     def is_server(self) -> bool:
@@ -83,7 +85,7 @@ def place(folder: Path) -> Place:
     """
     folder = folder.resolve()
     named = os.environ.get(NAMED, "").strip()
-    if named.startswith("sqlite:"):
+    if SQLITE.fullmatch(named):
         return Place(_sqlite_named(named), folder)
     if named:
         _check_address(named)
@@ -94,17 +96,22 @@ def place(folder: Path) -> Place:
 def sqlite_uri(file: Path, query: str = "") -> str:
     """The address of a sqlite file, whatever its path; with links followed: what lies beside it is found there.
 
-    SQLAlchemy decodes percent signs in it and ends the path at the first question mark.
+    SQLAlchemy decodes percent signs in it and ends the path at the first question mark. With the short name of the
+    driver mlflow would make a folder of the name that is not decoded.
     """
     path = str(file.resolve())
+    quoted = path
     for character in "%?#":  # the percent sign first
-        path = path.replace(character, f"%{ord(character):02X}")
-    return f"sqlite:///{path}" + (f"?{query}" if query else "")
+        quoted = quoted.replace(character, f"%{ord(character):02X}")
+    driver = "sqlite" if quoted == path else "sqlite+pysqlite"
+    return f"{driver}:///{quoted}" + (f"?{query}" if query else "")
 
 
 def _sqlite_named(named: str) -> str:
-    database, _, query = named.removeprefix("sqlite:").partition("?")
-    path = unquote(database.removeprefix("///")) if database.startswith("///") else ""
+    found = SQLITE.fullmatch(named)
+    assert found
+    path = unquote(found[1] or "")
+    query = found[2] or ""
     if path.startswith("file:"):  # sqlite's own form, which decodes once more
         path = unquote(path.removeprefix("file:"))
         query = query.replace("uri=true", "")

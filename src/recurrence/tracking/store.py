@@ -55,8 +55,8 @@ def client(at: Place) -> Any:
         with atomic_path(at.database) as scratch:  # an interrupted creation leaves nothing behind
             MlflowClient(tracking_uri=sqlite_uri(scratch)).search_experiments(max_results=1)
             _place_default_experiment(scratch, at)
-    made = MlflowClient(tracking_uri=at.uri)
     try:
+        made = MlflowClient(tracking_uri=at.uri)
         made.search_experiments(max_results=1)
     except (
         Exception
