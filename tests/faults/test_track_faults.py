@@ -158,7 +158,7 @@ def test_answers_that_get_lost_make_no_doubles(
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
-        monkeypatch.setattr(patience, "patient", functools.partial(patience.patient, 300.0))
+        monkeypatch.setattr(patience, "patient", functools.partial(patience.patient, seconds=300.0))
         track.main("toy")
         names, states = held(f"http://127.0.0.1:{port}")
     assert lost["runs/create"] and lost["runs/log-batch"] and lost["logged-models"]

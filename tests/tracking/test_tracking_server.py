@@ -1,6 +1,5 @@
 """A server that is down, broken, silent or slow costs `track` seconds, and the next run completes what it could not."""
 
-import functools
 import json
 import socket
 import sys
@@ -165,7 +164,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    monkeypatch.setattr(patience, "patient", functools.partial(patience.patient, 3))
+    patient = patience.patient
+    monkeypatch.setattr(
+        patience, "patient", lambda seconds=3.0, **rest: patient(min(seconds, 3.0), **rest)
+    )
 
 
 @pytest.mark.usefixtures("impatient")

@@ -103,8 +103,9 @@ def check(
     print(f"strategies: {', '.join(loaded.strategies)}")
     if data:
         from recurrence import integrity
+        from recurrence.tracking import receipts
 
-        damaged = integrity.report(paths.root())
+        damaged = integrity.report(paths.root()) + receipts.complaints()
         print("\n".join(damaged) or "outputs and cache: as dvc remembers them")
         raise typer.Exit(1 if damaged else 0)
 

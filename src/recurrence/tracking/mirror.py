@@ -132,7 +132,7 @@ class Import:
         try:
             return writer.write(record, self.go_on)
         except BaseException:
-            with suppress(Exception), patience.patient(CLEARING_S):
+            with suppress(Exception), patience.patient(seconds=CLEARING_S):
                 keeper.discard([self.client.get_run(run_id) for run_id in writer.made])
             raise
 

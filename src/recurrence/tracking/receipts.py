@@ -38,7 +38,7 @@ def gap(corpus: str) -> str:
 def _gap_elsewhere(at: Place, corpus: str, wanted: Mapping[str, Any]) -> str:
     """The same of a server or another database: what runs it has; artifacts are not looked at."""
     try:
-        with patience.patient(SERVER_S):
+        with patience.patient(seconds=SERVER_S):
             client = store.client(at)
             found = client.get_experiment_by_name(corpus)
             held = standing.runs_of(client, found.experiment_id) if found else []
