@@ -71,7 +71,7 @@ def test_the_addresses_of_the_views_are_printed(
     port = free_port()
     serve_ui(port)
     shown = capsys.readouterr().err
-    assert f"http://127.0.0.1:{port} in" in shown
+    assert f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning in" in shown
     assert f"toy, models: http://127.0.0.1:{port}/#/experiments/3/runs?workflowType=" in shown
     assert "viewStateShareKey=decoding" in shown
 

@@ -25,7 +25,8 @@ def serve_ui(port: int = 5000) -> None:
         return say(f"MLflow: served at {at.shown} ({NAMED})")
     _check_free(port)
     _make_ready(at)
-    say(f"MLflow: http://{HOST}:{port} in about ten seconds; Ctrl-C stops it")
+    start = f"http://{HOST}:{port}/#/experiments?workflowType=machine_learning"
+    say(f"MLflow: {start} in about ten seconds; Ctrl-C stops it")
     for line in _views(at, port):
         say(line)
     command = ["-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
