@@ -200,7 +200,7 @@ def test_only_what_cannot_be_restored_elsewhere_is_uncached() -> None:
         for _, f in expand(stage)
         if any(isinstance(o, dict) for o in f["outs"])
     }
-    assert uncached == {"digest", "report", "track"}
+    assert uncached == {"digest", "report", "check_store", "track"}
 
 
 def test_readme_names_every_module_of_the_house() -> None:
