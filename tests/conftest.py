@@ -9,7 +9,7 @@ import pytest
 
 import pretended
 from small_project import empty_project, recurrence, trained_once, trained_project  # noqa: F401
-from tracked_project import fresh_store, imported, results  # noqa: F401
+from tracked_project import fresh_store, imported, results, tracked  # noqa: F401
 
 
 @functools.cache

@@ -24,7 +24,7 @@ STAGES = sorted(p.stem for p in (PACKAGE / "stages").glob("*.py") if not p.stem.
 
 NUMPY_ALONE = {"loops", "repetition", "scan", "study"}
 NO_TORCH = ("download", "split", "build_vocab", "numericalize")
-NO_TORCH += ("digest", "calibrate", "detect_loops", "report")
+NO_TORCH += ("digest", "calibrate", "detect_loops", "report", "check_store", "track")
 WITH_MODELS = ("train", "evaluate", "generate", "price")
 OUTS: dict[str, Any] = {
     "digest": lambda key: [paths.code()],
@@ -46,6 +46,7 @@ OUTS: dict[str, Any] = {
         paths.loop_metrics(corpus, name),
     ],
     "report": lambda key: [paths.report(key)],
+    "check_store": lambda key: [paths.checked(key)],
     "track": lambda key: [paths.receipt(key)],
 }
 
@@ -199,7 +200,7 @@ def test_only_what_cannot_be_restored_elsewhere_is_uncached() -> None:
         for _, f in expand(stage)
         if any(isinstance(o, dict) for o in f["outs"])
     }
-    assert uncached == {"digest", "report", "track"}
+    assert uncached == {"digest", "report", "check_store", "track"}
 
 
 def test_readme_names_every_module_of_the_house() -> None:
@@ -256,6 +257,12 @@ def loaded_by(*names: str) -> set[str]:
 def test_stages_about_text_load_no_torch() -> None:
     loaded = loaded_by(*(f"recurrence.stages.{stage}" for stage in NO_TORCH))
     assert not loaded & {"torch", "mlflow", "dvc"}
+
+
+def test_the_look_at_the_store_loads_next_to_nothing() -> None:
+    """It runs every time, for every corpus."""
+    loaded = loaded_by("recurrence.stages.check_store")
+    assert not loaded & {"torch", "mlflow", "dvc", "pandas", "numpy", "pydantic", "yaml"}
 
 
 def test_stages_with_models_load_no_tracker() -> None:

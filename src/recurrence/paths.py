@@ -126,3 +126,8 @@ def mlflow() -> Path:
 
 def receipt(corpus: str) -> Path:
     return mlflow() / "receipts" / f"{corpus}.json"
+
+
+def checked(corpus: str) -> Path:
+    """Says that the receipt was held against the store."""
+    return mlflow() / "checked" / f"{corpus}.txt"

@@ -20,7 +20,7 @@ def main() -> None:
     from recurrence import paths
     from recurrence.files import write_json, write_text
     from recurrence.stages import track
-    from recurrence.tracking import record
+    from recurrence.tracking.records import record
 
     for stages in BY_MODEL:
         for model in MODELS:

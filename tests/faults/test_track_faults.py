@@ -1,5 +1,6 @@
 """What `track` meets in the wild: kills at any moment, six first users at once, a server that loses its answers."""
 
+import functools
 import http.client
 import multiprocessing
 import os
@@ -24,7 +25,8 @@ from faults.limits import files_at_most
 from recurrence import paths
 from recurrence.errors import RecurrenceError
 from recurrence.stages import track
-from recurrence.tracking import store
+from recurrence.tracking import patience
+from recurrence.tracking.place import place
 from tracked_project import DECODINGS, IN_MLFLOW
 
 pytestmark = pytest.mark.slow
@@ -67,7 +69,7 @@ def started(root: Path, **environment: str) -> BaseProcess:
 
 
 def test_a_killed_import_leaves_neither_doubles_nor_running_runs(results: Path) -> None:
-    uri, rng = store.place(paths.mlflow()).uri, random.Random(0)
+    uri, rng = place(paths.mlflow()).uri, random.Random(0)
     started(results).join()  # the first one starts the server of processes
     takes_s, codes = duration_s(results), Counter[int | None]()
     for _ in range(KILLS):
@@ -97,7 +99,7 @@ def test_a_disk_that_is_full_is_said_and_the_next_import_completes(results: Path
             track.main("toy")
         assert not paths.receipt("toy").exists()
     track.main("toy")
-    names, states = held(store.place(paths.mlflow()).uri)
+    names, states = held(place(paths.mlflow()).uri)
     assert names == WHOLE + Counter(f"model {name}" for name in IN_MLFLOW)
     assert states["RUNNING"] == 0, states
 
@@ -156,7 +158,7 @@ def test_answers_that_get_lost_make_no_doubles(
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
-        monkeypatch.setattr(store, "PATIENCE_S", 300.0)
+        monkeypatch.setattr(patience, "patient", functools.partial(patience.patient, seconds=300.0))
         track.main("toy")
         names, states = held(f"http://127.0.0.1:{port}")
     assert lost["runs/create"] and lost["runs/log-batch"] and lost["logged-models"]

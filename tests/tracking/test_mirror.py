@@ -7,79 +7,26 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError
 from recurrence.stages import track
-from recurrence.tracking import mirror, store
+from recurrence.tracking import history, mirror, writer
+from tracked_project import (
+    client,
+    contents_of,
+    deleted,
+    edit_scores,
+    experiment,
+    ids,
+    logged_models,
+    names,
+    runs,
+)
 
 MODELS = ["good", "poor"]
+mirror_whole = mirror.whole
 DECODINGS = {f"{model} / {strategy}" for model in MODELS for strategy in ("greedy", "multinomial")}
-
-
-def client(project: Path) -> Any:
-    return store.client(store.place(project / ".mlflow"))
-
-
-def experiment(project: Path) -> str:
-    return str(client(project).get_experiment_by_name("toy").experiment_id)
-
-
-def runs(project: Path, **query: Any) -> list[Any]:
-    return list(client(project).search_runs([experiment(project)], **query))
-
-
-def deleted(project: Path) -> list[Any]:
-    return runs(project, run_view_type=2)  # ViewType.DELETED_ONLY
-
-
-def names(project: Path, **query: Any) -> list[str]:
-    return [run.info.run_name for run in runs(project, **query)]
-
-
-def ids(project: Path) -> dict[str, str]:
-    return {run.info.run_name: run.info.run_id for run in runs(project)}
-
-
-def contents(project: Path) -> dict[str, Any]:
-    """Everything that the runs hold but the ids that MLflow draws."""
-    held, by_id, mlflow = (
-        {},
-        {run_id: name for name, run_id in ids(project).items()},
-        client(project),
-    )
-    for run in runs(project):
-        info, tags = run.info, dict(run.data.tags)
-        if parent := tags.get("mlflow.parentRunId"):
-            tags["mlflow.parentRunId"] = by_id[parent]
-        points = {
-            m: [(p.value, p.timestamp, p.step) for p in mlflow.get_metric_history(info.run_id, m)]
-            for m in run.data.metrics
-        }
-        texts = {a.path: a.file_size for a in mlflow.list_artifacts(info.run_id)}
-        data = [
-            (each.dataset.name, each.dataset.digest, each.dataset.profile)
-            for each in run.inputs.dataset_inputs
-        ]
-        held[info.run_name] = (
-            info.status,
-            info.start_time,
-            info.end_time,
-            run.data.params,
-            tags,
-            points,
-            texts,
-            data,
-        )
-    return held
-
-
-def edit_scores(project: Path, name: str, nats: float) -> None:
-    path = paths.scores("toy", name)
-    tree = json.loads(path.read_text(encoding="utf-8"))
-    tree["exact"]["nats"] = nats
-    path.write_text(json.dumps(tree), encoding="utf-8")
 
 
 def test_a_run_per_model_and_a_child_per_strategy(imported: Path) -> None:
@@ -102,8 +49,11 @@ def test_sorting_answers_which_model_and_which_decoding(imported: Path) -> None:
 def test_the_receipt_names_the_runs(imported: Path) -> None:
     receipt = json.loads(paths.receipt("toy").read_text(encoding="utf-8"))
     assert list(receipt["models"]) == MODELS
-    assert receipt["models"]["good"]["run_id"] == ids(imported)["good"]
-    assert receipt["models"]["good"]["children"]["greedy"] == ids(imported)["good / greedy"]
+    tags = client(imported).get_run(ids(imported)["good"]).data.tags
+    assert receipt["models"]["good"] == {
+        "fingerprint": tags["recurrence.fingerprint"],
+        "decodings": ["greedy", "multinomial"],
+    }
 
 
 def test_twice_is_as_once(imported: Path) -> None:
@@ -118,39 +68,16 @@ def test_another_clone_with_a_new_store_gets_the_same_contents(
     imported: Path, results: Path
 ) -> None:
     track.main("toy")
-    before, after = contents(imported), contents(results)
+    before, after = contents_of(imported), contents_of(results)
     assert after.keys() == before.keys()
     for name in before:
         assert after[name] == before[name]
 
 
-def test_a_changed_result_replaces_its_own_runs_alone(results: Path) -> None:
-    track.main("toy")
-    before = ids(results)
-    edit_scores(results, "poor", 1.25)
-    track.main("toy")
-    after = ids(results)
-    replaced = {name for name in after if after[name] != before[name]}
-    assert replaced == {"poor", "poor / greedy", "poor / multinomial"}
-    assert names(results, order_by=["metrics.`valid/nats` ASC"])[0] == "poor"
-    assert len(runs(results)) == len(before)
-    assert len(logged_models(results)) == 2
-
-
-def test_models_and_decodings_that_are_no_more_go(results: Path) -> None:
-    track.main("toy")
-    tree = yaml.safe_load((results / "params.yaml").read_text(encoding="utf-8"))
-    del tree["models"]["toy-poor"], tree["sampling"]
-    (results / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-    track.main("toy")
-    assert ids(results).keys() == {"good"}
-    assert logged_models(results).keys() == {"good"}
-
-
 def test_an_interrupted_import_clears_away_what_it_began(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill = mirror._fill
+    fill = writer.Writer._fill
     calls = iter(range(100))
 
     def interrupted(*arguments: Any) -> None:
@@ -158,7 +85,7 @@ def test_an_interrupted_import_clears_away_what_it_began(
             raise KeyboardInterrupt
         fill(*arguments)
 
-    monkeypatch.setattr(mirror, "_fill", interrupted)
+    monkeypatch.setattr(writer.Writer, "_fill", interrupted)
     with pytest.raises(KeyboardInterrupt):
         track.main("toy")
     assert ids(results).keys() == {"good", "good / greedy", "good / multinomial"}
@@ -176,15 +103,16 @@ def test_half_runs_of_a_killed_import_are_redone(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kill leaves whatever was there: a run without its children, one still RUNNING."""
-    monkeypatch.setattr(mirror, "_clear_away", lambda *_: None)
-    fill, calls = mirror._fill, iter(range(100))
+    monkeypatch.setattr(history.Keeper, "discard", lambda *_: None)
+    fill = writer.Writer._fill
+    calls = iter(range(100))
 
     def killed(*arguments: Any) -> None:
         if next(calls) == 1:
             raise SystemExit
         fill(*arguments)
 
-    monkeypatch.setattr(mirror, "_fill", killed)
+    monkeypatch.setattr(writer.Writer, "_fill", killed)
     with pytest.raises(SystemExit):
         track.main("toy")
     half = ids(results)
@@ -210,17 +138,23 @@ def test_doubles_of_a_race_on_a_server_are_reduced_to_one(
 ) -> None:
     track.main("toy")
     with monkeypatch.context() as patch:
-        patch.setattr(mirror, "_standing", lambda *_: {})
+        patch.setattr(history.Keeper, "settle", lambda *_: None)
+        patch.setattr(mirror, "whole", unseen)
         track.main("toy")
     assert len(runs(results)) == 12
     track.main("toy")
     assert sorted(names(results)) == sorted([*MODELS, *DECODINGS])
 
 
+def unseen(record: Any, present: list[Any]) -> list[Any]:
+    """As if there were no runs yet, until there are twelve."""
+    return mirror_whole(record, present) if len(present) == 12 else []
+
+
 def test_runs_of_others_are_left_alone(results: Path) -> None:
     track.main("toy")
     client(results).create_run(experiment(results), run_name="mine")
-    edit_scores(results, "good", 1.0)
+    edit_scores("good", 1.0)
     track.main("toy")
     assert "mine" in names(results)
 
@@ -269,12 +203,6 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, int]]]:
     yield sizes
 
 
-def logged_models(project: Path) -> dict[str, Any]:
-    return {
-        model.name: model for model in client(project).search_logged_models([experiment(project)])
-    }
-
-
 def test_a_model_is_linked_with_its_run_figures_and_data(imported: Path) -> None:
     models = logged_models(imported)
     assert models.keys() == set(MODELS)
@@ -306,16 +234,8 @@ def test_the_experiment_says_which_is_best_and_links_to_the_views(imported: Path
     assert json.loads(tags["mlflow.sharedViewState.models"])["orderByKey"] == "metrics.`valid/nats`"
     assert (
         json.loads(tags["mlflow.sharedViewState.decoding"])["searchFilter"]
-        == "tags.`recurrence.kind` = 'decoding'"
+        == "tags.`recurrence.kind` = 'decoding' and tags.`recurrence.state` = 'current'"
     )
-
-
-def test_a_moved_project_is_told_how_to_go_on(results: Path) -> None:
-    client(results).create_experiment(
-        "toy", artifact_location="file:///elsewhere/.mlflow/artifacts/toy"
-    )
-    with pytest.raises(RecurrenceError, match=r"the project was moved; delete \.mlflow/"):
-        track.main("toy")
 
 
 def test_an_unreachable_server_is_named_with_what_is_missing(
@@ -340,5 +260,8 @@ def test_a_store_in_files_is_refused(results: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_broken_database_is_met_with_the_remedy(results: Path) -> None:
     (results / ".mlflow/mlflow.db").write_bytes(b"not a database" * 1000)
-    with pytest.raises(RecurrenceError, match="not a database"):
+    with pytest.raises(RecurrenceError, match="not a database") as caught:
         track.main("toy")
+    file = results / ".mlflow/mlflow.db"
+    assert f"mv {file} {file}.damaged" in str(caught.value)
+    assert "MLFLOW_TRACKING_URI" not in str(caught.value)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from recurrence.tracking.records import Point, Results, record
-from recurrence.tracking.settings import flat
+from recurrence.tracking.settings import MAX_PARAM_CHARACTERS, cut, flat, uncut
 
 FIGURES = {
     "nats": 0.7,
@@ -50,7 +50,7 @@ def results() -> Results:
             "vocab_size": 7,
         },
         history=pd.DataFrame(history, columns=COLUMNS),
-        wall={
+        machine={
             "started": "2020-01-01T00:00:10+00:00",
             "train_seconds": 10.0,
             "device": "cpu: one",
@@ -105,7 +105,7 @@ def test_run_times_are_those_of_the_training(results: Results) -> None:
 
 
 def test_a_time_without_zone_is_utc(results: Results) -> None:
-    bare = changed(results, wall=results.wall | {"started": "2020-01-01T00:00:10"})
+    bare = changed(results, machine=results.machine | {"started": "2020-01-01T00:00:10"})
     assert record(bare).run.started_ms == record(results).run.started_ms
 
 
@@ -241,16 +241,55 @@ def test_params_are_flat_without_the_absent() -> None:
         "options": {},
         "seeds": [0, 1],
         "tied": False,
-        "long": "x" * 7000,
     }
     block |= {
         "recipe": {"phases": [{"epochs": 2, "schedule": {"lr": 0.001}}, {"epochs": 7}]},
         "allow": [],
     }
     assert flat(block) == {
-        "core": "lstm", "seeds": "[0, 1]", "tied": "false", "long": "x" * 6000, "recipe.phases.0.epochs": "2",
+        "core": "lstm", "seeds": "[0, 1]", "tied": "false", "recipe.phases.0.epochs": "2",
         "recipe.phases.0.schedule.lr": "0.001", "recipe.phases.1.epochs": "7",
     }  # fmt: skip
+
+
+def test_a_param_that_is_too_long_says_that_it_was_cut_and_where_the_rest_is() -> None:
+    params = {"short": "x" * MAX_PARAM_CHARACTERS, "long": "é" * 7000}
+    kept = cut(params)
+    assert kept["short"] == params["short"]
+    assert len(kept["long"]) == MAX_PARAM_CHARACTERS
+    start, _, mark = kept["long"].partition(" [")
+    assert start == "é" * len(start)
+    assert (
+        mark == f"cut: {len(start)} of 7000 characters; all of it is in the artifact params.json]"
+    )
+    assert json.loads(uncut(params)["params.json"]) == params
+    assert uncut({"short": params["short"]}) == {}
+
+
+def test_a_record_has_its_long_params_whole_as_an_artifact(results: Results) -> None:
+    model = results.config["model"] | {"options": {"words": "w" * 9000}}
+    made = record(changed(results, config=results.config | {"model": model}))
+    assert len(made.run.params["options.words"]) == MAX_PARAM_CHARACTERS
+    assert json.loads(made.run.texts["params.json"])["options.words"] == "w" * 9000
+
+
+def test_facts_of_the_machine_are_shown_but_decide_nothing(results: Results) -> None:
+    """The same results of another machine, or of one of which nothing is known, are the same record."""
+    other = changed(results, machine=results.machine | {"train_seconds": 99.0, "device": "cuda"})
+    unknown = changed(results, machine={})
+    assert record(other).fingerprint == record(results).fingerprint == record(unknown).fingerprint
+    assert record(other).run.tags["env.device"] == "cuda"
+    bare = record(unknown).run
+    assert "train/seconds" not in bare.figures
+    assert not [name for name in bare.tags if name.startswith("env.")]
+    assert "99 parameters." in bare.tags["mlflow.note.content"]
+    assert "Trained" not in bare.tags["mlflow.note.content"]
+    assert bare.started_ms > record(results).run.started_ms
+
+
+def test_settings_of_strategies_that_were_not_sampled_decide_nothing(results: Results) -> None:
+    more = changed(results, strategies={"greedy": GREEDY, "another": GREEDY})
+    assert record(more).fingerprint == record(results).fingerprint
 
 
 def test_notes_say_the_key_figures(results: Results) -> None:

@@ -1,6 +1,5 @@
 """A server that is down, broken, silent or slow costs `track` seconds, and the next run completes what it could not."""
 
-import functools
 import json
 import socket
 import sys
@@ -16,8 +15,8 @@ import pytest
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError
-from recurrence.stages import track
-from recurrence.tracking import store
+from recurrence.stages import check_store, track
+from recurrence.tracking import patience
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -78,6 +77,79 @@ def trickles(handler: BaseHTTPRequestHandler) -> None:
         pass
 
 
+def answering(text: str, code: int = 200, kind: str = "application/json") -> Answer:
+    """Everything is answered with that."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        body = text.encode()
+        handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        handler.send_response(code)
+        handler.send_header("Content-Type", kind)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+EXPERIMENT = '{"experiment": {"experiment_id": "1", "name": "toy", "lifecycle_stage": "active"}}'
+WRONG = {
+    "another page": answering("<html>Sign in</html>", kind="text/html"),
+    "not found": answering("<html>404</html>", code=404, kind="text/html"),
+    "forbidden": answering('{"detail": "no"}', code=403),
+    "nothing": answering(""),
+    "null": answering("null"),
+    "a list": answering("[]"),
+    "a number": answering("3"),
+    "an empty object": answering("{}"),
+    "a text for an experiment": answering('{"experiment": "toy"}'),
+    "a list for an experiment": answering('{"experiment": [1]}'),
+    "an object for an id": answering('{"experiment": {"experiment_id": {"a": 1}}}'),
+    "an experiment, whatever is asked": answering(EXPERIMENT),
+    "the same page of runs again and again": answering(
+        EXPERIMENT[:-1] + ', "next_page_token": "x"}'
+    ),
+    "a number for runs": answering(EXPERIMENT[:-1] + ', "runs": 3}'),
+    "runs without anything": answering(EXPERIMENT[:-1] + ', "runs": [{}]}'),
+    "half a text": answering('{"experiment": {"experiment_id": "1", "na'),
+    "no text": answering("\x00\x01\x02", kind="application/octet-stream"),
+    "a deep list": answering("[" * 100_000),
+    "an unknown error": answering('{"error_code": [1], "message": {"a": 1}}', code=400),
+}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", WRONG)
+def test_answers_of_the_wrong_kind_end_in_one_line(
+    results: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    with server(WRONG[kind]) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with pytest.raises(RecurrenceError) as caught:
+            track.main("toy")
+    said = str(caught.value)
+    assert said.startswith("MLflow") and "127.0.0.1" in said
+    assert "Not imported: toy: " in said
+    assert "secret" not in said and "\n" not in said
+    assert not paths.receipt("toy").exists()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_receipt_is_held_against_what_a_server_has(
+    tracked: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = answering('{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": ""}', code=404)
+    with server(fails) as address, monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", address)
+        check_store.main("toy")
+    assert "not asked whether it holds toy" in capsys.readouterr().err
+    assert paths.receipt("toy").exists()
+    with server(nothing) as address, monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", address)
+        check_store.main("toy")
+    assert not paths.receipt("toy").exists()
+
+
 def is_no_mlflow(handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "13")
@@ -92,7 +164,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    monkeypatch.setattr(store, "patient", functools.partial(store.patient, 3))
+    patient = patience.patient
+    monkeypatch.setattr(
+        patience, "patient", lambda seconds=3.0, **rest: patient(min(seconds, 3.0), **rest)
+    )
 
 
 @pytest.mark.usefixtures("impatient")

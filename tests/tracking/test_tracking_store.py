@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from recurrence.tracking import store
+from recurrence.tracking.patience import Stalled, patient, stoppable
+from recurrence.tracking.place import place
 
 
 def test_the_default_store_is_absolute_wherever_one_stands(
@@ -19,7 +21,7 @@ def test_the_default_store_is_absolute_wherever_one_stands(
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
-    at = store.place(Path(".mlflow"))
+    at = place(Path(".mlflow"))
     assert at.uri == f"sqlite:///{tmp_path}/.mlflow/mlflow.db"
     assert at.artifacts == tmp_path / ".mlflow/artifacts"
 
@@ -28,7 +30,7 @@ def test_a_server_decides_on_artifacts_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@box:5000/mlflow")
-    at = store.place(tmp_path)
+    at = place(tmp_path)
     assert at.artifacts is None
     assert at.shown == "https://box:5000/mlflow"
 
@@ -38,7 +40,7 @@ def test_an_sqlite_file_elsewhere_has_its_artifacts_and_its_lock_beside_it(
 ) -> None:
     """So projects that share the file neither destroy it nor disagree on where artifacts are."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/shared.db?timeout=5")
-    at = store.place(tmp_path / "project/.mlflow")
+    at = place(tmp_path / "project/.mlflow")
     assert at.database == tmp_path / "shared.db"
     assert at.artifacts == tmp_path / "artifacts"
     assert at.lock == tmp_path / "shared.db.lock"
@@ -48,7 +50,7 @@ def test_another_database_has_artifacts_in_the_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@box/runs")
-    at = store.place(tmp_path)
+    at = place(tmp_path)
     assert at.database is None
     assert at.artifacts == tmp_path / "artifacts"
     assert at.shown == "postgresql://box/runs"
@@ -58,10 +60,10 @@ def test_a_second_import_waits_for_the_first(tmp_path: Path) -> None:
     order = []
 
     def second() -> None:
-        with store.locked(store.place(tmp_path)):
+        with store.locked(place(tmp_path)):
             order.append("second")
 
-    with store.locked(store.place(tmp_path)):
+    with store.locked(place(tmp_path)):
         other = threading.Thread(target=second)
         other.start()
         other.join(0.2)
@@ -77,7 +79,7 @@ def test_a_stop_unwinds_like_an_exit_and_only_within(
     number: signal.Signals, error: type[BaseException]
 ) -> None:
     before = signal.getsignal(number)
-    with pytest.raises(error) as caught, store.stoppable():
+    with pytest.raises(error) as caught, stoppable():
         os.kill(os.getpid(), number)
     if isinstance(caught.value, SystemExit):
         assert caught.value.code == 143
@@ -86,7 +88,7 @@ def test_a_stop_unwinds_like_an_exit_and_only_within(
 
 def test_a_stop_that_was_ignored_is_heeded_later() -> None:
     """As in a destructor, where Python prints the exception and goes on."""
-    with pytest.raises(SystemExit), store.stoppable() as heed, store.patient(heed=heed) as go_on:
+    with pytest.raises(SystemExit), stoppable() as heed, patient(heed=heed) as go_on:
         go_on()
         with suppress(SystemExit):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -96,8 +98,8 @@ def test_a_stop_that_was_ignored_is_heeded_later() -> None:
 
 def test_a_wait_without_progress_ends_and_progress_prolongs_it() -> None:
     with (
-        pytest.raises(store.Stalled, match="nothing came to be in 0.2 seconds"),
-        store.patient(0.2) as go_on,
+        pytest.raises(Stalled, match="nothing came to be in 0.2 seconds"),
+        patient(0.2) as go_on,
     ):
         for _ in range(4):
             time.sleep(0.1)
@@ -107,7 +109,7 @@ def test_a_wait_without_progress_ends_and_progress_prolongs_it() -> None:
 
 
 def test_a_swallowed_end_of_patience_comes_again() -> None:
-    with pytest.raises(store.Stalled), store.patient(0.1):
+    with pytest.raises(Stalled), patient(0.1):
         with suppress(Exception):
             time.sleep(5)
         time.sleep(5)
@@ -128,7 +130,7 @@ def test_an_interrupted_creation_leaves_no_database(
 
     monkeypatch.setattr(mlflow, "MlflowClient", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        store.client(store.place(tmp_path))
+        store.client(place(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,14 +1,27 @@
 """The server that `make ui` becomes: light, on loopback, with addresses that answer."""
 
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from recurrence.errors import RecurrenceError
-from recurrence.files import write_json
-from recurrence.tracking import serve_ui, ui
+from recurrence.tracking import ui
+from recurrence.tracking.ui import serve_ui
+
+STORE = """
+    CREATE TABLE experiments (experiment_id, name, artifact_location, lifecycle_stage);
+    CREATE TABLE experiment_tags (experiment_id, key, value);
+    CREATE TABLE runs (run_uuid, experiment_id, artifact_uri);
+    CREATE TABLE tags (run_uuid, key, value);
+    CREATE TABLE logged_models (model_id, artifact_location);
+    INSERT INTO experiments VALUES (3, 'toy', 'file:///gone/.mlflow/artifacts/toy', 'active');
+    INSERT INTO experiment_tags VALUES (3, 'recurrence.corpus', 'toy');
+"""
+"""As much of MLflow's tables as is read without it."""
 
 
 @pytest.fixture
@@ -17,8 +30,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(ui.os, "execve", lambda *_: None)
-    write_json(tmp_path / ".mlflow/receipts/toy.json", {"experiment_id": "3"})
-    (tmp_path / ".mlflow/mlflow.db").touch()
+    (tmp_path / ".mlflow").mkdir()
+    with closing(sqlite3.connect(tmp_path / ".mlflow/mlflow.db")) as database, database:
+        database.executescript(STORE)
     return tmp_path
 
 
@@ -57,9 +71,25 @@ def test_the_addresses_of_the_views_are_printed(
     port = free_port()
     serve_ui(port)
     shown = capsys.readouterr().err
-    assert f"http://127.0.0.1:{port} in" in shown
+    assert f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning in" in shown
     assert f"toy, models: http://127.0.0.1:{port}/#/experiments/3/runs?workflowType=" in shown
     assert "viewStateShareKey=decoding" in shown
+
+
+def test_a_store_that_came_from_elsewhere_points_to_its_own_artifacts(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve_ui(free_port())
+    assert "the store came from /gone/.mlflow/artifacts;" in capsys.readouterr().err
+    with closing(sqlite3.connect(project / ".mlflow/mlflow.db")) as database:
+        found = database.execute("SELECT artifact_location FROM experiments").fetchall()
+    assert found == [((project / ".mlflow/artifacts/toy").as_uri(),)]
+
+
+def test_a_damaged_store_is_not_served(project: Path) -> None:
+    (project / ".mlflow/mlflow.db").write_bytes(b"not a database" * 1000)
+    with pytest.raises(RecurrenceError, match=r"mlflow\.db: damaged .* move it aside: mv "):
+        serve_ui(free_port())
 
 
 def test_a_taken_port_is_named_with_the_remedy(project: Path) -> None:

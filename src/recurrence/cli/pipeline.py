@@ -32,6 +32,10 @@ STAGES = {
     ),
     "detect_loops": ("model", "Say which of a model's samples loop."),
     "report": ("corpus", "Write reports/CORPUS/."),
+    "check_store": (
+        "corpus",
+        "Hold a corpus's receipt against MLflow; where runs are gone, have them tracked again.",
+    ),
     "track": ("corpus", "Bring a corpus's results into MLflow."),
 }
 
@@ -101,8 +105,9 @@ def check(
     print(f"strategies: {', '.join(loaded.strategies)}")
     if data:
         from recurrence import integrity
+        from recurrence.tracking import receipts
 
-        damaged = integrity.report(paths.root())
+        damaged = integrity.report(paths.root()) + receipts.complaints()
         print("\n".join(damaged) or "outputs and cache: as dvc remembers them")
         raise typer.Exit(1 if damaged else 0)
 
@@ -173,6 +178,6 @@ def ui(
       recurrence ui
       recurrence ui --port 5001
     """
-    from recurrence.tracking import serve_ui
+    from recurrence.tracking.ui import serve_ui
 
     serve_ui(port)

@@ -22,7 +22,8 @@ from dvc.stage.run import _make_cmd, get_executable
 
 from recurrence.repro.warm import NUMBER, Job
 
-STAGE = re.compile(r"python -m recurrence\.stages (\w+)(?: ([\w.-]+))?")
+STAGE = re.compile(r"python -m recurrence\.stages (?!check_store)(\w+)(?: ([\w.-]+))?")
+"""Not check_store: it runs every time and is over before the warm process has imported anything."""
 STOPPING = ((signal.SIGINT, 2.0), (signal.SIGTERM, 1.5), (signal.SIGKILL, 1.0))
 """What a stage is told to end by, and how many seconds each may take."""
 CLOSING_S = 1.0

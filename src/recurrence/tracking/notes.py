@@ -11,33 +11,49 @@ _UNITS = {"char": "character", "word": "word"}
 
 
 class View(NamedTuple):
-    """A state of the runs table: which kind of run, sorted by which metric (ascending or not), and which columns."""
+    """A state of the runs table: which runs, sorted by which metric (ascending or not), and which columns."""
 
-    kind: str
+    runs: str
     metric: str
     ascending: bool
     columns: str
+    tags: str = ""
+    """Columns of tags, after those of metrics."""
 
 
 VIEWS = {
     "models": View(
-        kind="model",
+        runs="tags.`recurrence.kind` = 'model' and tags.`recurrence.state` = 'current'",
         metric="valid/nats",
         ascending=True,
         columns="valid/nats valid/accuracy as_notebook/nats notebook/nats delta/nats"
         " valid/bits_per_char valid/perplexity valid/nats_sd model/parameters",
     ),
     "decoding": View(
-        kind="decoding",
+        runs="tags.`recurrence.kind` = 'decoding' and tags.`recurrence.state` = 'current'",
         metric="loops/loop_rate",
         ascending=False,
         columns="loops/loop_rate loops/loop_lo loops/loop_hi price/nats loops/near_rate loops/recycling_rate"
         " loops/onset_rmean loops/period_median loops/n_attractors text/zlib_ratio text/non_word loops/human_rate",
     ),
+    "history": View(
+        runs="tags.`recurrence.kind` = 'model' and tags.`recurrence.state` != 'experiment'",
+        metric="valid/nats",
+        ascending=True,
+        columns="valid/nats valid/accuracy valid/bits_per_char",
+        tags="recurrence.model recurrence.state recurrence.superseded_at mlflow.source.git.commit",
+    ),
+    "experiments": View(
+        runs="tags.`recurrence.kind` = 'model' and tags.`dvc.experiments` LIKE '%'",
+        metric="valid/nats",
+        ascending=True,
+        columns="valid/nats valid/accuracy valid/bits_per_char",
+        tags="dvc.experiments dvc.baseline recurrence.model recurrence.state",
+    ),
 }
 
 
-def model(scores: Mapping[str, Any], rates: Mapping[str, Any], wall: Mapping[str, Any]) -> str:
+def model(scores: Mapping[str, Any], rates: Mapping[str, Any], machine: Mapping[str, Any]) -> str:
     """The key figures of a model and a table of its decodings."""
     exact, seeds = scores["exact"], len(scores["seeds"])
     lines = [f"**{_number(exact['nats'])} nats per token** on the validation text", ""]
@@ -56,10 +72,10 @@ def model(scores: Mapping[str, Any], rates: Mapping[str, Any], wall: Mapping[str
         lines[-1] += (
             f", {_percent(theirs['accuracy'])}." if theirs.get("accuracy") is not None else "."
         )
-    lines += [
-        f"Trained {wall['train_seconds']:.0f} s on {wall['device']}; {scores['parameters']:,} parameters.",
-        "",
-    ]
+    trained = ""
+    if machine.get("train_seconds") is not None:
+        trained = f"Trained {machine['train_seconds']:.0f} s on {machine.get('device')}; "
+    lines += [f"{trained}{scores['parameters']:,} parameters.", ""]
     return "\n".join([*lines, *_decoding_table(rates)])[:MAX_NOTE_CHARACTERS]
 
 
@@ -180,8 +196,9 @@ def view_link(experiment_id: str, name: str) -> str:
 
 def _view(view: View) -> str:
     shown = [f"metrics.`{column}`" for column in view.columns.split()]
+    shown += [f"tags.`{column}`" for column in view.tags.split()]
     state = {
-        "searchFilter": f"tags.`recurrence.kind` = '{view.kind}'",
+        "searchFilter": view.runs,
         "orderByKey": f"metrics.`{view.metric}`",
         "orderByAsc": view.ascending,
         "startTime": "ALL",

@@ -3,6 +3,9 @@
 At most 25 metric names per kind of run (the runs table slows down beyond), and none in both: `valid/nats` and its like
 are final figures of a model, one point each; `curve/*` are means over the seeds, a point per epoch; `loops/*`, `text/*`
 and `price/*` belong to the child run of a decoding strategy, whose other figures are in its artifact rates.json.
+
+Facts of the machine (wall time, device) are shown where they are known and decide nothing: the same results found on
+another machine are the same record.
 """
 
 import hashlib
@@ -17,6 +20,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from recurrence.tracking import notes, settings, tables
+from recurrence.tracking.tags import CORPUS, FINGERPRINT, IDENTITY, MODEL, STRATEGY
 
 CURVES = {"train_nats": "curve/train_nats", "valid_nats": "curve/valid_nats"}
 CURVES |= {"valid_accuracy": "curve/valid_accuracy", "lr": "curve/lr"}
@@ -35,6 +39,8 @@ LOOPS = (
     *("onset_rmean", "period_median", "coverage_mean", "n_attractors", "rescued"),
 )
 TEXT = ("rep_4", "rep_8", "zlib_ratio", "diversity", "self_bleu", "non_word")
+RECORDERS = ("records.py", "settings.py", "tables.py", "notes.py")
+"""The code that decides what a record says; where it changes, runs are recorded anew."""
 PRICE = {"price/nats": "price", "price/lo": "price_lo", "price/hi": "price_hi"}
 
 
@@ -67,6 +73,9 @@ class Record:
 
     model: str
     fingerprint: str
+    """Of the results and of the code that words them."""
+    identity: str
+    """Of the results alone."""
     run: Run
     decodings: dict[str, Run]
     weights: dict[str, str]
@@ -85,7 +94,8 @@ class Results:
     name: str
     config: dict[str, Any]
     history: pd.DataFrame
-    wall: dict[str, Any]
+    machine: dict[str, Any]
+    """started, train_seconds, device, ...: what is known of the training's machine, be it nothing; in no digest."""
     scores: dict[str, Any]
     rates: dict[str, Any]
     """floor, unit, length, ..., and figures by strategy; no strategies where the model is not sampled."""
@@ -106,12 +116,14 @@ def record(results: Results) -> Record:
     """The record of one model; equal results give an equal record, on any machine."""
     weights = {path: md5 for path, md5 in results.digests.items() if path.endswith(".safetensors")}
     data = {path: md5 for path, md5 in results.digests.items() if path.startswith("data/ids/")}
-    fingerprint = _fingerprint(results)
-    origin = {"recurrence.corpus": results.corpus, "recurrence.model": results.name}
-    origin |= {"recurrence.fingerprint": fingerprint} | results.tags
+    identity = _identity(results)
+    fingerprint = _fingerprint(identity)
+    origin = {CORPUS: results.corpus, MODEL: results.name}
+    origin |= {FINGERPRINT: fingerprint, IDENTITY: identity} | results.tags
     return Record(
         model=results.name,
         fingerprint=fingerprint,
+        identity=identity,
         run=_model_run(results, origin, weights),
         decodings={
             name: _decoding_run(results, origin, name)
@@ -127,18 +139,28 @@ def record(results: Results) -> Record:
     )
 
 
-def _fingerprint(results: Results) -> str:
-    """Digest of every result file, the strategies' settings, and the code that decides what is logged."""
-    code = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
-    identity = {"files": results.digests, "strategies": results.strategies, "code": code}
+def _identity(results: Results) -> str:
+    """Digest of every result file, and of the settings of the strategies that were sampled."""
+    sampled = {
+        name: block
+        for name, block in results.strategies.items()
+        if name in results.rates["strategies"]
+    }
+    identity = {"files": results.digests, "strategies": sampled}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
+def _fingerprint(identity: str) -> str:
+    """Digest of the results and of the code that decides what is logged of them."""
+    code = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in RECORDERS]
+    return hashlib.sha256(json.dumps([identity, *code]).encode()).hexdigest()
+
+
 def _model_run(results: Results, origin: Mapping[str, str], weights: Mapping[str, str]) -> Run:
-    started, ended = _span(results.wall)
+    started, ended = _span(results.machine)
     key = f"{results.corpus}-{results.name}"
     figures, odd = _finite(
-        _scores(results.scores) | {"train/seconds": results.wall.get("train_seconds")}
+        _scores(results.scores) | {"train/seconds": results.machine.get("train_seconds")}
     )
     curves, odd_curves = _curves(results.history, started, ended)
     tags = {
@@ -148,20 +170,25 @@ def _model_run(results: Results, origin: Mapping[str, str], weights: Mapping[str
         "mlflow.source.type": "JOB",
     }
     tags |= {"mlflow.source.name": f"dvc repro train@{key}"}
-    tags |= {f"env.{name}": str(results.wall[name]) for name in ENVIRONMENT if name in results.wall}
+    tags |= {
+        f"env.{name}": str(results.machine[name])
+        for name in ENVIRONMENT
+        if results.machine.get(name) is not None
+    }
     if odd + odd_curves:
         tags["recurrence.not_finite"] = ", ".join(odd + odd_curves)
+    tags["mlflow.note.content"] = notes.model(results.scores, results.rates, results.machine)
+    params = settings.flat(results.config["model"])
+    params["vocab_size"] = str(results.config["vocab_size"])
     return Run(
         name=results.name,
         started_ms=started,
         ended_ms=ended,
-        params=settings.flat(results.config["model"])
-        | {"vocab_size": str(results.config["vocab_size"])},
-        tags=tags
-        | {"mlflow.note.content": notes.model(results.scores, results.rates, results.wall)},
+        params=settings.cut(params),
+        tags=tags,
         figures=figures,
         curves=curves,
-        texts=_artifacts(results, weights),
+        texts=_artifacts(results, weights) | settings.uncut(params),
     )
 
 
@@ -187,26 +214,28 @@ def _artifacts(results: Results, weights: Mapping[str, str]) -> dict[str, str]:
 
 
 def _decoding_run(results: Results, origin: Mapping[str, str], strategy: str) -> Run:
-    _, ended = _span(results.wall)
+    _, ended = _span(results.machine)
     figures, odd = _finite(_rates(results.rates, strategy))
     tags = {
         **origin,
         "recurrence.kind": "decoding",
-        "recurrence.strategy": strategy,
+        STRATEGY: strategy,
         "mlflow.source.type": "JOB",
     }
     tags |= {"dvc.stage": f"generate@{results.corpus}-{results.name}"}
     tags |= {"mlflow.source.name": f"dvc repro {tags['dvc.stage']}"}
     if odd:
         tags["recurrence.not_finite"] = ", ".join(odd)
+    params = settings.decoding(strategy, results.strategies.get(strategy, {}), results.rates)
+    rates = json.dumps(results.rates["strategies"][strategy], indent=1)
     return Run(
         name=f"{results.name} / {strategy}",
         started_ms=ended,
         ended_ms=ended,
-        params=settings.decoding(strategy, results.strategies.get(strategy, {}), results.rates),
+        params=settings.cut(params),
         tags=tags | {"mlflow.note.content": notes.decoding(results.name, strategy, results.rates)},
         figures=figures,
-        texts={"rates.json": json.dumps(results.rates["strategies"][strategy], indent=1)},
+        texts={"rates.json": rates} | settings.uncut(params),
     )
 
 
@@ -263,8 +292,15 @@ def _curves(
     return tuple(points), odd[:20]
 
 
-def _span(wall: Mapping[str, Any]) -> tuple[int, int]:
-    """Start and end of the training in milliseconds; a time without zone is taken as UTC."""
-    began = datetime.fromisoformat(wall["started"])
+def _span(machine: Mapping[str, Any]) -> tuple[int, int]:
+    """Start and end of the training in milliseconds; a time without zone is taken as UTC.
+
+    Where no time is known, the moment of the import: mlflow sorts by it.
+    """
+    seconds = float(machine.get("train_seconds") or 0.0)
+    if not machine.get("started"):
+        now = round(datetime.now(UTC).timestamp() * 1000)
+        return now, now + round(seconds * 1000)
+    began = datetime.fromisoformat(machine["started"])
     started = round((began if began.tzinfo else began.replace(tzinfo=UTC)).timestamp() * 1000)
-    return started, started + round(wall["train_seconds"] * 1000)
+    return started, started + round(seconds * 1000)

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 MAX_PARAM_CHARACTERS = 6000
+"""Of what MLflow keeps of one."""
+MARK = " [cut: {kept} of {whole} characters; all of it is in the artifact params.json]"
 UNITS = {"char", "word"}
 
 
@@ -37,7 +39,27 @@ def _for_unit(value: Any, unit: str) -> Any:
 
 def flat(block: Mapping[str, Any]) -> dict[str, str]:
     """A params block as dotted names and text; absent values (None, empty blocks) are left out."""
-    return {name: text[:MAX_PARAM_CHARACTERS] for name, text in _leaves(block, "")}
+    return dict(_leaves(block, ""))
+
+
+def cut(params: Mapping[str, str]) -> dict[str, str]:
+    """The params as MLflow can keep them: what is too long for it ends in a mark that says so."""
+    return {name: _cut(text) for name, text in params.items()}
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_PARAM_CHARACTERS:
+        return text
+    whole = len(text)
+    kept = MAX_PARAM_CHARACTERS - len(MARK.format(kept=whole, whole=whole))
+    return text[:kept] + MARK.format(kept=kept, whole=whole)
+
+
+def uncut(params: Mapping[str, str]) -> dict[str, str]:
+    """An artifact with all params as they are, by file name, where `cut` cuts any; else nothing."""
+    if all(len(text) <= MAX_PARAM_CHARACTERS for text in params.values()):
+        return {}
+    return {"params.json": json.dumps(params, indent=1, ensure_ascii=False)}
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:

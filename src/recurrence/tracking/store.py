@@ -1,23 +1,23 @@
-"""Where MLflow's runs are kept: a sqlite file in `.mlflow/`, or the store that MLFLOW_TRACKING_URI names.
+"""Opens a store for mlflow, one writer at a time, and says in one line with a remedy what is wrong with it.
 
 mlflow takes seconds to import, so it is imported when a store is opened and not before.
 """
 
 import fcntl
 import os
-import signal
-import threading
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
+from shlex import quote
+from textwrap import shorten
 from typing import Any
-from urllib.parse import urlsplit
 
 from recurrence.console import say
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path
+from recurrence.tracking.patience import Stalled
+from recurrence.tracking.place import NAMED, Place, sqlite_uri
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -27,75 +27,98 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # it may name an hour
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 """What is set for mlflow unless the person has set it."""
-PATIENCE_S = 60.0
-"""Seconds without a single run coming to be after which a store is given up, whatever it does meanwhile."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A store by its address for mlflow, and the project's folder for what the address leaves open."""
-
-    uri: str
-    home: Path
-
-    @property
-    def shown(self) -> str:
-        """The address without the password that it may hold."""
-        parts = urlsplit(self.uri)
-        return (
-            parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-            if parts.netloc
-            else self.uri
-        )
-
-    @property
-    def database(self) -> Path | None:
-        """The file of an sqlite store."""
-        if not self.uri.startswith("sqlite:///"):
-            return None
-        return Path(self.uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
-
-    @property
-    def artifacts(self) -> Path | None:
-        """Where experiments put artifacts: beside an sqlite file; None: the server decides."""
-        if self.uri.startswith(("http:", "https:", "databricks")):
-            return None
-        return (self.database.parent if self.database else self.home) / "artifacts"
-
-    @property
-    def lock(self) -> Path:
-        """Held by whoever imports; beside an sqlite file, so that projects which share the file share it."""
-        return Path(f"{self.database or self.home / 'server'}.lock")
-
-
-class Stalled(Exception):
-    """The store keeps the import waiting; no OSError, which mlflow would meet with another attempt."""
-
-
-def place(home: Path) -> Place:
-    """The store in the folder `home`, or the one that MLFLOW_TRACKING_URI names."""
-    return Place(
-        os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute()}/mlflow.db",
-        home.absolute(),
-    )
+BUSY_S = 10.0
+"""How long another program may keep a sqlite file to itself."""
+DAMAGE = ("malformed", "not a database", "no such table", "no such column", "schema", "revision")
+"""Words of messages about a database that will not do, whatever one tries again."""
 
 
 def client(at: Place) -> Any:
-    """A client of the store (mlflow.MlflowClient); an sqlite file is made where there is none yet.
+    """A client of the store (mlflow.MlflowClient); a sqlite file is made where there is none yet.
 
     The lock must be held: mlflow destroys a fresh database that two processes open at once.
+    Raises RecurrenceError where the file is damaged, cannot be written, or is of another version of mlflow.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if at.database and at.database.exists():
+        examine(at)
     from mlflow import MlflowClient
 
-    if at.database and not at.database.exists():
+    if at.database is None:
+        return MlflowClient(tracking_uri=at.uri)
+    if not at.database.exists():
         say("MLflow: making a new store, a quarter of a minute")
         with atomic_path(at.database) as scratch:  # an interrupted creation leaves nothing behind
-            MlflowClient(tracking_uri=f"sqlite:///{scratch}").search_experiments(max_results=1)
-    return MlflowClient(tracking_uri=at.uri)
+            MlflowClient(tracking_uri=sqlite_uri(scratch)).search_experiments(max_results=1)
+            _place_default_experiment(scratch, at)
+    try:
+        made = MlflowClient(tracking_uri=at.uri)
+        made.search_experiments(max_results=1)
+    except (
+        Exception
+    ) as error:  # the file comes from outside: alembic, SQLAlchemy, mlflow may refuse it
+        raise RecurrenceError(
+            f"{at.database}: mlflow does not take it ({_reason(at, error)}): damaged, or of another version of "
+            f"mlflow; {aside(at)}"
+        ) from error
+    return made
+
+
+def _place_default_experiment(database: Path, at: Place) -> None:
+    """mlflow has its first experiment keep artifacts in the folder that a program happens to stand in."""
+    assert at.artifacts
+    with closing(sqlite3.connect(database)) as connection, connection:
+        where = f"{at.artifacts.as_uri()}/0"
+        connection.execute("UPDATE experiments SET artifact_location = ?", (where,))
+
+
+def examine(at: Place) -> None:
+    """Raises RecurrenceError, with place and remedy, where the sqlite file cannot be used.
+
+    mlflow would go on trying for a hundred seconds.
+    """
+    file = at.database
+    assert file
+    if not file.is_file():
+        raise RecurrenceError(f"{file}: must be MLflow's database, a file; {aside(at)}")
+    if at.artifacts and at.artifacts.is_symlink():
+        raise RecurrenceError(
+            f"{at.artifacts}: must be a folder, got a link: a copy of this folder would write into the same "
+            "artifacts; link the whole of .mlflow instead, or put the folder itself there"
+        )
+    try:
+        with closing(sqlite3.connect(file, timeout=BUSY_S)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            connection.rollback()
+    except sqlite3.Error as error:
+        raise RecurrenceError(_cannot(at, str(error))) from error
+    if found != "ok":
+        raise RecurrenceError(f"{file}: damaged ({shorten(found, 100)}); {aside(at)}")
+
+
+def _cannot(at: Place, reason: str) -> str:
+    if "locked" in reason:
+        return (
+            f"{at.database}: another program has kept it to itself for {BUSY_S:g} seconds; "
+            "end it, then run the same command again"
+        )
+    if any(word in reason for word in DAMAGE):
+        return f"{at.database}: damaged ({reason}); {aside(at)}"
+    return f"{at.database}: {reason}; check that file and folder may be read and written"
+
+
+def aside(at: Place) -> str:
+    """What to do about a database that is beyond use: nothing is deleted."""
+    file = str(at.database)
+    return (
+        f"move it aside: mv {quote(file)} {quote(file + '.damaged')}, then run `dvc repro`, which fills a new store "
+        "from the result files (runs of the past are in the old one alone)"
+    )
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -115,10 +138,36 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
+def explained(at: Place, missing: Callable[[], str], again: str) -> Iterator[None]:
+    """Within, what goes wrong with the store raises RecurrenceError: where, why, what is `missing`, what to do."""
+    known: tuple[type[Exception], ...] = failures()
+    if at.is_server:  # an answer may be anything, and mlflow's client meets it with any error
+        known = (Exception,)
+    try:
+        yield
+    except RecurrenceError as error:
+        raise RecurrenceError(f"MLflow: {error}. {missing()}") from error
+    except known as error:
+        reason = _reason(at, error)
+        if not isinstance(error, failures()):
+            reason = f"it does not answer as MLflow does ({type(error).__name__}: {reason})"
+        remedy = f"mend the store{f' or unset {NAMED}' if at.is_named else ''}, then run {again}"
+        if at.database and any(word in reason for word in DAMAGE):
+            remedy = aside(at)
+        raise RecurrenceError(
+            f"MLflow at {at.shown}: {reason}. {missing()} The result files are safe; {remedy}"
+        ) from error
+
+
+def _reason(at: Place, error: Exception) -> str:
+    text = str(error).replace(at.uri, at.shown).partition("\n[SQL")[0]
+    return shorten(text, 250) or type(error).__name__
+
+
+@contextmanager
 def locked(at: Place) -> Iterator[None]:
-    """Hold the store alone; a second import waits for the first. The system frees the lock of a process that dies."""
-    at.lock.parent.mkdir(parents=True, exist_ok=True)
-    with at.lock.open("w") as handle:
+    """Hold the store alone; a second writer waits for the first. The system frees the lock of a process that dies."""
+    with _lock_file(at) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -128,76 +177,24 @@ def locked(at: Place) -> Iterator[None]:
 
 
 @contextmanager
-def stoppable() -> Iterator[Callable[[], None]]:
-    """Within, SIGTERM raises SystemExit, as Ctrl-C raises KeyboardInterrupt, so that what was begun is cleared away.
-
-    Both may come where Python ignores exceptions (in a destructor, say); a call of what is yielded raises them again.
-    """
-    came: list[BaseException] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        came.append(KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number))
-        raise came[-1]
-
-    def heed() -> None:
-        if came:
-            raise came[-1]
-
-    with _handling(signal.SIGTERM, stop), _handling(signal.SIGINT, stop):
-        yield heed
+def if_free(at: Place) -> Iterator[bool]:
+    """Hold the store alone if nobody does; yields whether that is so."""
+    with _lock_file(at) as handle:
+        is_free = False
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_free = True
+        yield is_free
 
 
 @contextmanager
-def patient(
-    seconds: float = PATIENCE_S, heed: Callable[[], None] = lambda: None
-) -> Iterator[Callable[[], None]]:
-    """Within, Stalled is raised when so many seconds pass without a call of what is yielded, which calls `heed`.
-
-    A limit on single requests would not do: a server may send its answer byte by byte.
-    """
-
-    def give_up(_signal: int, _frame: FrameType | None) -> None:
-        raise Stalled(f"nothing came to be in {seconds:g} seconds")
-
-    def go_on() -> None:
-        heed()
-        if _in_main_thread():
-            signal.setitimer(
-                signal.ITIMER_REAL, seconds, seconds
-            )  # again and again: some code swallows exceptions
-
-    with _handling(signal.SIGALRM, give_up):
-        go_on()
-        try:
-            yield go_on
-        finally:
-            if _in_main_thread():
-                signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-@contextmanager
-def _handling(
-    number: signal.Signals, handler: Callable[[int, FrameType | None], None]
-) -> Iterator[None]:
-    """Within, the handler for that signal; only the main thread can have one."""
-    if not _in_main_thread():
-        yield
-        return
-    before = signal.signal(number, handler)
+def _lock_file(at: Place) -> Iterator[Any]:
     try:
-        yield
-    finally:
-        signal.signal(number, before)
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
-def check_moved(location: str, expected: str) -> None:
-    """An experiment keeps the absolute place of its artifacts; raises RecurrenceError when the project has moved."""
-    if location != expected:
+        at.lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = at.lock.open("w")
+    except OSError as error:
         raise RecurrenceError(
-            f".mlflow: its artifacts belong in {expected}, but the store says {location}: the project was moved; "
-            "delete .mlflow/ and run `dvc repro`, which fills a new store from the result files"
-        )
+            f"{at.lock}: {error.strerror}; it must be possible to make files there"
+        ) from error
+    with handle:
+        yield handle
