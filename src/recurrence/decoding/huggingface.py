@@ -106,7 +106,7 @@ class FilterLogitsProcessor(LogitsProcessor):
         return self._running
 
     def _numbers(self, rows: int) -> Tensor:
-        """For as many tokens as are expected; only a filter that draws takes any from a generator."""
+        """For as many tokens as are expected; drawn only for a filter that draws."""
         numbers_BT = torch.zeros(
             rows,
             self.max_new_tokens,
