@@ -220,6 +220,13 @@ class TestState:
         assert cut(1) == cut(1) != cut(2)
         assert {flag for row in cut(1) for flag in row} == {True, False}
 
+    def test_a_filter_that_tosses_no_coin_takes_no_random_number(self, gpt2: Any) -> None:
+        def drawn(chain: list[dict[str, Any]]) -> list[list[int]]:
+            torch.manual_seed(3)
+            return generated(gpt2, logits_processors(chain), do_sample=True, top_k=0)[0]
+
+        assert drawn([{"mirostat_v2": {"tau": 99}}]) == drawn([{"top_p": 1}]) == drawn([])
+
     def test_beams_are_refused(self, gpt2: Any) -> None:
         with pytest.raises(RecurrenceError, match="cannot follow the beams .* num_beams=1"):
             generated(gpt2, logits_processors(self.mirostat), num_beams=3)

@@ -29,6 +29,9 @@ except ImportError as error:
 
 #   B = rows, V = vocabulary, T = tokens so far, prompt included
 
+UNBOUNDED = 2**20
+"""The context of a model that names none."""
+
 
 def logits_processors(
     filters: Sequence[Mapping[str, Any]],
@@ -86,14 +89,7 @@ class FilterLogitsProcessor(LogitsProcessor):
         if not self.filter.stateful:
             return self.filter.start(NO_NUMBERS)
         if self._running is None or not self._goes_on(ids_BT):
-            numbers_BT = torch.rand(
-                len(ids_BT),
-                self.max_new_tokens,
-                dtype=torch.float64,
-                generator=self.generator,
-                device=self.generator.device if self.generator else "cpu",
-            )
-            self._running = self.filter.start(numbers_BT.to(scores.device))
+            self._running = self.filter.start(self._numbers(len(ids_BT)).to(scores.device))
             self._steps = 0
         else:
             # Padding of rows that ended may be outside the vocabulary, and means nothing here.
@@ -103,11 +99,21 @@ class FilterLogitsProcessor(LogitsProcessor):
             self._steps += 1
         if self._steps >= self.max_new_tokens:
             raise RecurrenceError(
-                f"max_new_tokens must be at least the number of tokens generated, "
+                "max_new_tokens must be at least the number of tokens generated, "
                 f"got {self.max_new_tokens}; give logits_processors a larger one"
             )
         self._seen_BT = ids_BT.clone()
         return self._running
+
+    def _numbers(self, rows: int) -> Tensor:
+        """For as many tokens as are expected; drawn only for a filter that draws."""
+        numbers_BT = torch.zeros(
+            rows,
+            self.max_new_tokens,
+            dtype=torch.float64,
+            device=self.generator.device if self.generator else "cpu",
+        )
+        return numbers_BT.uniform_(generator=self.generator) if self.filter.draws else numbers_BT
 
     def _goes_on(self, ids_BT: Tensor) -> bool:
         """Whether these are the rows of the last call, each with one token more."""
@@ -135,7 +141,7 @@ class Rereading(nn.Module):
         super().__init__()
         self._model = (model,)  # no submodule: no graph of its steps is recorded
         self.vocab_size = int(model.config.vocab_size)
-        self.context = int(model.config.max_position_embeddings)
+        self.context = int(getattr(model.config, "max_position_embeddings", UNBOUNDED))
 
     def initial_state(self, lanes: int) -> State:
         """Empty: nothing is carried."""

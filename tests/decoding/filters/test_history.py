@@ -15,6 +15,16 @@ def test_places_and_counts() -> None:
     assert last_places(text_BT, 4).tolist() == [[2, 4, 3, 0], [0, 4, 0, 0]]
 
 
+def test_ids_outside_the_vocabulary_are_text_but_in_no_result() -> None:
+    text_BT = torch.tensor([[0, -100, 1, 0, -100], [7, 1, 7, 0, 7]])
+    assert counts(text_BT, 2).tolist() == [[2, 1], [1, 1]]
+    assert last_places(text_BT, 2).tolist() == [[4, 3], [4, 2]]
+    found = matches(text_BT, 5, 2)
+    assert found.length_M.tolist() == [2, 1, 1]  # 0 -100; 7 and 7
+    assert found.most(found.length_M).tolist() == [[0, 2], [1, 1]]
+    assert found.count(found.length_M > 1).tolist() == [[0, 1], [0, 0]]
+
+
 @given(texts, st.integers(1, 9))
 def test_matches_are_all_there_are(text: list[int], most: int) -> None:
     found = matches(torch.tensor([text]), most, 4)
