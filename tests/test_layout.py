@@ -31,6 +31,8 @@ EXEMPT = {
     "device",
     "graphs",
     "processes",
+    "lifeline",
+    "locks",
 }
 NUMPY_ALONE = {"loops", "repetition", "scan", "study"}
 NO_TORCH = ("download", "split", "build_vocab", "numericalize")

@@ -179,7 +179,7 @@ def test_a_second_stage_says_who_is_the_first_and_leaves_it_alone(tmp_path: Path
         second = subprocess.run([*first.args], capture_output=True, text=True, timeout=60)  # type: ignore[misc]
         assert (
             second.returncode == 2
-            and f"process {first.pid} is training this model" in second.stderr
+            and f"train@mine-net: process {first.pid} is at work on it" in second.stderr
         )
         shutil.rmtree(tmp_path / "data/vocab")  # the first one has read what it needs
         assert first.wait(timeout=120) == 0

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from recurrence import params, paths
+from recurrence.locks import only_writer
 
 # stage -> (what its key names, what it does)
 STAGES = {
@@ -44,7 +45,8 @@ def run_stage(stage: str, key: str) -> None:
     else:
         block = params.model(key)
         key = f"{block.corpus}-{block.name}"
-    importlib.import_module(f"recurrence.stages.{stage}").main(key)
+    with only_writer(stage, key):
+        importlib.import_module(f"recurrence.stages.{stage}").main(key)
 
 
 def stage_command(stage: str) -> Callable[[str], None]:

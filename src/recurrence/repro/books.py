@@ -27,7 +27,7 @@ from dvc.repo import Repo
 from dvc.repo.reproduce import _reproduce_stage, get_active_graph, plan_repro
 from dvc.utils.serialize import load_path
 
-from recurrence import integrity
+from recurrence import integrity, lifeline
 from recurrence.console import say
 from recurrence.errors import RecurrenceError, nearest
 from recurrence.repro.lockfile import Recorder
@@ -211,7 +211,8 @@ class Books:
         if held[0] >= set(read) and held[1] >= set(write):
             yield
             return
-        holder = f"{cmd} ({threading.current_thread().name})"
+        started = lifeline.start_of(os.getpid())
+        holder = f"{cmd} ({threading.current_thread().name}){lifeline.STARTED}{started}"
         with as_dvc_locks(folder, fs, holder, read, write, hardlink):
             self._held.paths = held[0] | set(read) | set(write), held[1] | set(write)
             try:
