@@ -147,6 +147,14 @@ def start_of(pid: int) -> int:
     return int(rest[19]) if rest else 0  # starttime, field 22 in proc(5)
 
 
+def began(pid: int) -> float:
+    """When a process started, in seconds since the epoch, to some hundredths; 0 where that is not known."""
+    if not (ticks := start_of(pid)):
+        return 0.0
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.time() - since_boot + ticks / os.sysconf("SC_CLK_TCK")
+
+
 def lives(pid: int) -> bool:
     """Whether a process of that number runs; one that is dead and not yet buried does not."""
     try:

@@ -30,7 +30,9 @@ def differences(expected: Pipeline, found: Pipeline) -> list[str]:
         for path in found.root.rglob("*.partial")
         if ".checkpoints" not in path.parts
     ]
-    lost += [f"not what dvc.lock says: {path}" for _, path in integrity.changed_outputs(found.root)]
+    lost += [
+        f"not what dvc.lock says: {path}" for _, path, _ in integrity.changed_outputs(found.root)
+    ]
     shutil.rmtree(found.root / "data/wall")
     shutil.copytree(expected.root / "data/wall", found.root / "data/wall")
     found.run(sys.executable, "-m", "recurrence.stages", "report", "mine")

@@ -33,7 +33,7 @@ if __name__ == "__main__":
 from faults.aftermath import differences, stale_locks
 from faults.processes import Process, alive, marked
 from faults.small_pipeline import Pipeline, build
-from recurrence import integrity
+from recurrence.repro import mending
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 EPOCHS, SEEDS = 60, (0, 1)
@@ -162,7 +162,7 @@ class Soak:
         """Start the command, and hit it; true when it came to its end undisturbed."""
         self.counts.starts += 1
         if self.command[0] == "dvc":  # `recurrence repro` does it itself
-            self._mended("\n".join(integrity.mend(pipeline.root)))
+            self._mended("\n".join(mending.mend(pipeline.root)))
         self.counts.stale += bool(stale_locks(pipeline.root))
         log = pipeline.root / "log"
         with log.open("w") as file:

@@ -12,6 +12,7 @@ from faults.limits import files_at_most
 from faults.small_pipeline import build
 from recurrence import integrity
 from recurrence.errors import RecurrenceError
+from recurrence.repro import mending
 from small_project import project_in
 
 pytestmark = pytest.mark.slow
@@ -152,7 +153,7 @@ def test_dvc_goes_on_where_it_was_when_there_is_room_again(small_disk: Path) -> 
         with room_for(small_disk, pages):
             assert pipeline.run("dvc", "repro", "evaluate@mine-unigram", check=False).returncode
         assert pipeline.outputs().items() >= before.items()
-        integrity.mend(pipeline.root)
+        mending.mend(pipeline.root)
     pipeline.run("dvc", "repro", "evaluate@mine-unigram")
     assert integrity.report(pipeline.root) == []
 

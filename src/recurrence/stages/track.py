@@ -4,7 +4,7 @@ import pandas as pd
 
 from recurrence import params, paths
 from recurrence.console import progress, say
-from recurrence.errors import RecurrenceError
+from recurrence.errors import RecurrenceError, command
 from recurrence.files import read_json, write_json
 from recurrence.tracking import Results, import_corpus, record
 from recurrence.tracking.provenance import git_tags, lock_tags, md5, read_lock
@@ -85,7 +85,7 @@ def _digests(corpus: str, name: str, is_sampled: bool) -> dict[str, str]:
         places += [paths.card(corpus), *(find(corpus, name) for find in SAMPLED)]
     if missing := [place for place in places if not place.exists()]:
         raise RecurrenceError(
-            f"{missing[0]}: not there; run the stages before this one: dvc repro track@{corpus}"
+            f"{missing[0]}: not there; run the stages before this one: {command('dvc', 'repro', f'track@{corpus}')}"
         )
     files = [
         file

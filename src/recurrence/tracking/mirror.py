@@ -17,7 +17,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from recurrence.errors import RecurrenceError
+from recurrence.errors import RecurrenceError, command
 from recurrence.tracking import notes, store
 from recurrence.tracking.records import Record, Run
 
@@ -73,7 +73,7 @@ def import_corpus(
         reason = shorten(str(error).replace(at.uri, at.shown), 250)
         raise RecurrenceError(
             f"MLflow at {at.shown}: {reason}. Not imported: {corpus}: {left}. The result files are safe; "
-            f"mend the store or unset MLFLOW_TRACKING_URI, then run `dvc repro track@{corpus}`"
+            f"mend the store or unset MLFLOW_TRACKING_URI, then run {command('dvc', 'repro', f'track@{corpus}')}"
         ) from error
     return _receipt(at, experiment, records, done)
 
