@@ -9,7 +9,7 @@ BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check repro pipeline faults soak ui bench readme lock
+.PHONY: help run test check repro pipeline faults nightly soak ui bench readme lock
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -22,7 +22,7 @@ run: $(READY)  ## set up, then human numbers from corpus to report and MLflow (m
 	@echo "Browse:  make ui"
 
 test: $(READY)  ## the tests
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not nightly"
 
 check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check
@@ -33,13 +33,16 @@ repro: $(READY)  ## everything in params.yaml; whatever is up to date is left al
 	$(BIN)/recurrence repro $(addprefix --jobs ,$(JOBS))
 
 pipeline: $(READY)  ## the pipeline end to end in clones, with small params; several machines and ranks (minutes)
-	$(BIN)/pytest -m slow --ignore tests/faults
+	$(BIN)/pytest -m "slow and not nightly" --ignore tests/faults
 
 faults: $(READY)  ## what happens when it is killed, full, broken or damaged (minutes)
-	$(BIN)/pytest -m slow tests/faults
+	$(BIN)/pytest -m "slow and not nightly" tests/faults
 
-soak: $(READY)  ## kill the pipeline at random, again and again; nothing may be lost (KILLS=200, half an hour)
-	$(BIN)/python tests/faults/soak.py --kills $(KILLS) --command "$(BIN)/recurrence repro"
+nightly: $(READY)  ## the tests that take longer than CI has: attacks, every kind of fault, a short soak
+	$(BIN)/pytest -m nightly
+
+soak: $(READY)  ## kill the pipeline at random, again and again; nothing may be lost (KILLS=200, an hour)
+	$(BIN)/python tests/faults/soak.py --load --kills $(KILLS) --command "$(BIN)/recurrence repro"
 
 ui: $(READY)  ## browse the runs in MLflow, on this machine only (PORT=5000)
 	$(BIN)/recurrence ui --port $(PORT)

@@ -11,7 +11,10 @@ from recurrence.tracking.provenance import md5
 
 pytestmark = pytest.mark.slow
 
-RESULTS = ("data/models/mine/rnn/seed0.safetensors", "data/samples/mine/rnn.parquet")
+RESULTS = (
+    pytest.param("data/models/mine/rnn/seed0.safetensors", marks=pytest.mark.nightly),
+    "data/samples/mine/rnn.parquet",
+)
 
 
 @pytest.fixture(scope="module")
