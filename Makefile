@@ -9,7 +9,7 @@ BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check repro pipeline faults soak ui bench readme lock
+.PHONY: help run test check repro pipeline faults nightly soak ui bench readme lock
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,8 +38,11 @@ pipeline: $(READY)  ## the pipeline end to end in clones, with small params; sev
 faults: $(READY)  ## what happens when it is killed, full, broken or damaged (minutes)
 	$(BIN)/pytest -m "slow and not nightly" tests/faults
 
-soak: $(READY)  ## kill the pipeline at random, again and again; nothing may be lost (KILLS=200, half an hour)
-	$(BIN)/python tests/faults/soak.py --kills $(KILLS) --command "$(BIN)/recurrence repro"
+nightly: $(READY)  ## the tests that take longer than CI has: attacks, every kind of fault, a short soak
+	$(BIN)/pytest -m nightly
+
+soak: $(READY)  ## kill the pipeline at random, again and again; nothing may be lost (KILLS=200, an hour)
+	$(BIN)/python tests/faults/soak.py --load --kills $(KILLS) --command "$(BIN)/recurrence repro"
 
 ui: $(READY)  ## browse the runs in MLflow, on this machine only (PORT=5000)
 	$(BIN)/recurrence ui --port $(PORT)

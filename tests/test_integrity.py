@@ -8,6 +8,8 @@ import yaml
 
 from recurrence import integrity
 
+NAME = "data/file.json"
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -62,7 +64,12 @@ def test_a_damaged_object_is_named_with_what_to_do(project: Path, kind: str) -> 
     path.chmod(0o444)
     said = integrity.report(project)
     assert said[0] == f"{path}: damaged: its content has another digest than its name says"
-    assert said[1].endswith(f"rm -rf {path} && recurrence repro")
+    assert said[1].endswith("recurrence check --data --set-aside && recurrence repro")
+    integrity.set_aside(project)
+    assert not path.exists()
+    (aside,) = (project / ".recurrence/aside").rglob(path.name)
+    assert aside.read_bytes() == b"contenu"
+    assert integrity.report(project) == []
 
 
 @pytest.mark.parametrize(
@@ -73,8 +80,31 @@ def test_an_output_that_is_another_is_named_with_its_stage(
 ) -> None:
     (project / "data" / file).write_bytes(b"!")
     path = project / "data" / named
-    assert list(integrity.changed_outputs(project)) == [(f"make@data/{named}", path)]
-    assert str(path) in integrity.report(project)[-1]
+    assert list(integrity.changed_outputs(project)) == [(f"make@data/{named}", path, False)]
+    assert integrity.report(project)[0].startswith(f"{path}: not what dvc.lock says")
+    (line,) = integrity.set_aside(project)
+    assert line.startswith(f"{path}: now ") and not path.exists()
+
+
+def test_an_output_of_another_lock_is_whole_and_stays(project: Path) -> None:
+    """After `git checkout dvc.lock`: dvc's cache has it, so nobody damaged it."""
+    path = project / "data/file.json"
+    path.write_bytes(b"newer")
+    put(project, b"newer", "")
+    said = integrity.report(project)
+    assert said[0] == f"{path}: whole, but of another dvc.lock than this one (stage make@{NAME})"
+    assert "dvc checkout" in said[1] and "--set-aside" not in said[1]
+    assert integrity.set_aside(project) == [] and path.read_bytes() == b"newer"
+
+
+def test_outputs_of_the_same_name_do_not_meet_when_they_are_set_aside(project: Path) -> None:
+    (project / "data/file.json").write_bytes(b"!")
+    (project / "data/folder/a.txt").write_bytes(b"?")
+    assert len(integrity.set_aside(project)) == 2
+    kept = [
+        path.read_bytes() for path in (project / ".recurrence/aside").rglob("*.*") if path.is_file()
+    ]
+    assert sorted(kept) == [b"!", b"?", b"b"]
 
 
 def test_an_output_that_is_not_there_is_dvcs_affair(project: Path) -> None:
@@ -90,72 +120,3 @@ def test_a_cache_elsewhere_is_looked_into(project: Path, config: str) -> None:
 
 def test_a_project_without_dvc_has_nothing_to_check(tmp_path: Path) -> None:
     assert integrity.report(tmp_path) == []
-
-
-LOCK = """schema: '2.0'
-stages:
-  make@a:
-    cmd: make a
-    outs:
-    - path: data/a
-      hash: md5
-      md5: 0cc175b9c0f1b6a831c399e269772661
-      size: 1
-  make@b:
-    cmd: make b
-    outs:
-    - path: data/b
-      hash: md5
-      md5: 92eb5ffee6ae2fec3ad71c777531578f
-      size: 1
-"""
-
-
-@pytest.fixture
-def locked(tmp_path: Path) -> Path:
-    """A project whose lock is whole, and was so when dvc last began."""
-    (tmp_path / ".dvc/tmp").mkdir(parents=True)
-    (tmp_path / "dvc.lock").write_text(LOCK, encoding="utf-8")
-    assert integrity.mend(tmp_path) == []
-    return tmp_path
-
-
-def test_a_lock_cut_anywhere_is_one_that_dvc_takes_after_mending(locked: Path) -> None:
-    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-
-    whole = (locked / "dvc.lock").read_bytes()
-    for size in range(0, len(whole), 9):
-        (locked / "dvc.lock").write_bytes(whole[:size])
-        said = integrity.mend(locked)
-        COMPILED_LOCKFILE_SCHEMA(yaml.safe_load((locked / "dvc.lock").read_text(encoding="utf-8")))
-        at_line_end = whole[:size].endswith(
-            b"\n"
-        )  # may be taken for whole: what is not in it comes from dvc's cache
-        assert said or at_line_end
-        (locked / "dvc.lock").write_bytes(whole)
-        integrity.keep(locked)
-
-
-def test_a_first_lock_cut_short_goes(locked: Path) -> None:
-    (locked / ".dvc/tmp/dvc.lock.whole").unlink()
-    (locked / "dvc.lock").write_bytes(b"")
-    assert "dvc.lock: half written by a dvc that was killed; removed" in integrity.mend(locked)[0]
-    assert not (locked / "dvc.lock").exists()
-
-
-@pytest.mark.parametrize("content", [b"", b'{"read": {"da'])
-def test_a_list_of_readers_and_writers_cut_short_goes(locked: Path, content: bytes) -> None:
-    (locked / ".dvc/tmp/rwlock").write_bytes(content)
-    assert "rwlock: half written" in integrity.mend(locked)[0]
-    assert not (locked / ".dvc/tmp/rwlock").exists()
-
-
-def test_a_whole_one_stays(locked: Path) -> None:
-    (locked / ".dvc/tmp/rwlock").write_bytes(b'{"read": {}, "write": {}}')
-    assert integrity.mend(locked) == []
-    assert (locked / ".dvc/tmp/rwlock").exists()
-
-
-def test_where_dvc_never_ran_there_is_nothing_to_mend(tmp_path: Path) -> None:
-    assert integrity.mend(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []

@@ -95,7 +95,10 @@ import signal, sys, threading, time
 import torch
 from recurrence import processes
 
+begun = threading.Event()
+
 def receive() -> None:
+    begun.wait()
     if len(sys.argv) == 2:
         time.sleep(0.3)
         signal.pthread_kill(threading.get_ident(), int(sys.argv[1]))
@@ -105,6 +108,7 @@ threading.Thread(target=receive, daemon=True).start()  # before, as those of num
 processes.end_at_once()
 wide = torch.ones(9000, 9000)
 print("begun", flush=True)
+begun.set()
 while True:
     wide @ wide  # seconds in which no handler of Python's is called
 """

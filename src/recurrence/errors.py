@@ -1,5 +1,6 @@
 """The one error that is meant for people: the command line prints it without a traceback and exits with 2."""
 
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -22,3 +23,8 @@ def nearest_name(name: str, valid: Iterable[str]) -> str | None:
     """The valid name that looks most like `name`, if any does."""
     close = get_close_matches(name, list(valid), n=1, cutoff=0.5)
     return close[0] if close else None
+
+
+def command(*words: object) -> str:
+    """A command for a person to paste into a shell: whatever is in its words, each stays one word."""
+    return shlex.join(map(str, words))

@@ -31,6 +31,7 @@ REMEDIES = {
     errno.EIO: "the disk does not take it (Input/output error); look after the disk, then run the same command again",
     errno.EACCES: "cannot be written (Permission denied); check who may write there",
     errno.EPERM: "cannot be written (Operation not permitted); check who may write there",
+    errno.ENOTDIR: "a file stands where a folder must be; move it away",
     errno.EROFS: "cannot be written (Read-only file system); check who may write there",
 }
 """Failures that a person can mend; any other stays what it is."""

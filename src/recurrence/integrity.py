@@ -1,22 +1,21 @@
-"""What dvc does not see to itself: that results are what it remembers of them, and that a kill leaves its files whole.
+"""What dvc does not see to itself: that results are what it remembers of them.
 
 In comes the project's root. `report` names the files whose content is not what its digest says: objects of dvc's cache
 that a disk or a loss of power damaged (dvc brings them back into the project as they are, and calls it up to date), and
-outputs that differ from dvc.lock. `mend` and `keep` see to dvc's own files, which it writes in place: a kill at the
-wrong moment leaves half a dvc.lock, with which every later `dvc repro` ends at once.
+outputs that differ from dvc.lock. `set_aside` takes them away, so that dvc fetches or computes them anew.
 """
 
-import filecmp
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
 
-import yaml
-
-from recurrence.files import atomic_path, md5
+from recurrence.errors import command
+from recurrence.files import explained, md5
 from recurrence.tracking.provenance import read_lock
 
 FOLDER = ".dir"
@@ -24,8 +23,10 @@ FOLDER = ".dir"
 
 
 def report(root: Path) -> list[str]:
-    """A line for each damaged file, and at the end what to do; empty where all is well."""
-    objects, outputs = list(damaged_objects(cache(root))), list(changed_outputs(root))
+    """A line for each file that is not what it must be, and at the end what to do; empty where all is well."""
+    objects, changed = list(damaged_objects(cache(root))), list(changed_outputs(root))
+    outputs = [(stage, path) for stage, path, is_stored in changed if not is_stored]
+    others = [(stage, path) for stage, path, is_stored in changed if is_stored]
     lines = [
         f"{path}: damaged: its content has another digest than its name says" for path in objects
     ]
@@ -33,9 +34,33 @@ def report(root: Path) -> list[str]:
         f"{path}: not what dvc.lock says of {stage}: damaged, or made by hand"
         for stage, path in outputs
     ]
-    if lines:
-        names = " ".join(str(path) for path in [*objects, *(path for _, path in outputs)])
-        lines.append(f"To have dvc fetch or compute them anew: rm -rf {names} && recurrence repro")
+    lines += [
+        f"{path}: whole, but of another dvc.lock than this one (stage {stage})"
+        for stage, path in others
+    ]
+    if objects or outputs:
+        away = command("recurrence", "check", "--data", "--set-aside")
+        lines.append(
+            f"To have dvc fetch or compute them anew: {away} && {command('recurrence', 'repro')}"
+        )
+    elif others:
+        lines.append(
+            f"To have what this dvc.lock says: {command('dvc', 'checkout')}; "
+            f"to bring everything up to date: {command('recurrence', 'repro')}"
+        )
+    return lines
+
+
+def set_aside(root: Path) -> list[str]:
+    """Move what is damaged out of dvc's way, and say where to; what is only of another dvc.lock stays."""
+    lines, folder = [], root / ".recurrence/aside" / time.strftime("%Y%m%d-%H%M%S")
+    changed = [path for _, path, is_stored in changed_outputs(root) if not is_stored]
+    for path in [*damaged_objects(cache(root)), *changed]:
+        place = folder / os.path.relpath(path, root).replace("../", "")
+        with explained(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, place)
+        lines.append(f"{path}: now {place}")
     return lines
 
 
@@ -48,13 +73,14 @@ def damaged_objects(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def changed_outputs(root: Path) -> Iterator[tuple[str, Path]]:
-    """(stage, path) of each output that is there but has another digest than dvc.lock says."""
+def changed_outputs(root: Path) -> Iterator[tuple[str, Path, bool]]:
+    """(stage, path, whether dvc's cache has it as it is) of each output that has another digest than dvc.lock says."""
+    objects = cache(root)
     for stage, entry in read_lock(root).items():
         for out in entry.get("outs", ()):
             path = root / out["path"]
-            if path.exists() and digest(path) != out.get("md5"):
-                yield stage, path
+            if path.exists() and (now := digest(path)) != out.get("md5"):
+                yield stage, path, (objects / now[:2] / now[2:]).exists()
 
 
 def digest(path: Path) -> str:
@@ -73,64 +99,3 @@ def cache(root: Path) -> Path:
     config = ConfigParser()
     config.read([root / ".dvc/config", root / ".dvc/config.local"], encoding="utf-8")
     return root / ".dvc" / config.get("cache", "dir", fallback="cache") / "files/md5"
-
-
-def mend(root: Path) -> list[str]:
-    """Mend what a dvc that was killed left half written, and say what; for when no dvc is running."""
-    said = []
-    lock, kept, rwlock = root / "dvc.lock", _kept(root), root / ".dvc/tmp/rwlock"
-    if not _is_json(rwlock):
-        rwlock.unlink()
-        said.append(f"{rwlock}: half written by a dvc that was killed; removed")
-    if (
-        lock.exists()
-        and not (kept.exists() and filecmp.cmp(lock, kept, shallow=False))
-        and not _is_lock(lock)
-    ):
-        lock.replace(root / ".dvc/tmp/dvc.lock.half")
-        there = kept.exists()
-        if there:
-            _copy(kept, lock)
-        instead = "the one before it is back" if there else "removed"
-        said.append(
-            f"{lock}: half written by a dvc that was killed; {instead}, and what ran since is in dvc's cache"
-        )
-    keep(root)
-    return said
-
-
-def keep(root: Path) -> None:
-    """Keep a copy of dvc.lock, which is whole now, for `mend`."""
-    if (root / "dvc.lock").exists() and (root / ".dvc/tmp").is_dir():
-        _copy(root / "dvc.lock", _kept(root))
-
-
-def _kept(root: Path) -> Path:
-    return root / ".dvc/tmp/dvc.lock.whole"
-
-
-def _copy(source: Path, target: Path) -> None:
-    with atomic_path(target) as path:
-        shutil.copyfile(source, path)
-
-
-def _is_lock(path: Path) -> bool:
-    """Whether it looks whole, and dvc will take it: what is left of a file that was cut may still be YAML."""
-    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-    from voluptuous import Invalid
-
-    content = path.read_bytes()
-    try:
-        COMPILED_LOCKFILE_SCHEMA(yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except (yaml.YAMLError, Invalid):
-        return False
-    return content.endswith(b"\n")
-
-
-def _is_json(path: Path) -> bool:
-    """Also true of a file that is not there."""
-    try:
-        json.loads(path.read_bytes() if path.exists() else b"{}")
-    except ValueError:
-        return False
-    return True

@@ -58,8 +58,13 @@ def model(corpus: str, name: str) -> Path:
 
 
 def checkpoints(corpus: str, name: str) -> Path:
-    """Folder of what an unfinished training can be gone on with, and of its lock; no output, and nothing to keep."""
+    """Folder of what an unfinished training can be gone on with; no output, and nothing to keep."""
     return root() / ".checkpoints" / f"{corpus}-{name}"
+
+
+def lock(stage: str, key: str) -> Path:
+    """The file by which one process alone runs a stage on a key (locks.py)."""
+    return root() / ".recurrence/locks" / f"{stage}@{key}"
 
 
 def wall(corpus: str, name: str) -> Path:

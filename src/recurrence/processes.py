@@ -1,28 +1,20 @@
-"""How processes of ours begin and end: none outlives the one that started it, and a signal ends it at once."""
+"""Work in several processes at once, none of which outlives the one that started it; and an end at once by a signal."""
 
-import ctypes
 import multiprocessing
 import os
-import select
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from pathlib import Path
 from typing import TypeVar
 
 from recurrence.errors import RecurrenceError
+from recurrence.lifeline import die_with_parent
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
-
-SHELLS = {"sh", "dash", "bash", "zsh", "ksh", "fish"}
-PR_SET_PDEATHSIG = 1
-"""From linux/prctl.h: the signal that the kernel sends to this process when the one that started it is gone."""
 
 
 def side_by_side(
@@ -70,48 +62,6 @@ def _begin(parent: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)  # the parent's
     die_with_parent(parent)
-
-
-def die_with_parent(parent: int | None = None) -> None:
-    """Kill this process as soon as the one that started it is gone, whatever ended that (`parent`: its id, if known).
-
-    Of a shell between the two (most replace themselves by their last command, some wait for it) the parent is meant;
-    this, and that it is at once, is Linux's: elsewhere we look twice a second for who our parent is.
-    """
-    expected = os.getppid() if parent is None else parent
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        name, starter = _name_and_parent(expected)
-        if name in SHELLS:
-            threading.Thread(target=_die_with, args=(starter,), daemon=True).start()
-    else:
-        threading.Thread(target=_watch, args=(expected,), daemon=True).start()
-    if os.getppid() != expected:  # it was gone before we asked
-        os._exit(1)
-
-
-def _name_and_parent(pid: int) -> tuple[str, int]:
-    """What a process is called and who started it; nothing and 0 where it is gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()  # "12 (the name) S 11 ..."
-    except OSError:
-        return "", 0
-    name, _, rest = stat.partition("(")[2].rpartition(")")
-    return name, int(rest.split()[1])
-
-
-def _die_with(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        watched = select.poll()
-        watched.register(os.pidfd_open(pid), select.POLLIN)
-        watched.poll()
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
 
 
 def end_at_once() -> None:

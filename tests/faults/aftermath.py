@@ -7,20 +7,19 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from faults.processes import alive
 from faults.small_pipeline import Pipeline
-from recurrence import integrity
+from recurrence import integrity, locks
 
 
 def stale_locks(root: Path) -> list[str]:
-    """What the dead still hold, by name: dvc's list of readers and writers, a trainer's lock."""
+    """What the dead still hold, by name: dvc's list of readers and writers, the locks of stages."""
     found = []
     with suppress(OSError, ValueError):
         held = json.loads((root / ".dvc/tmp/rwlock").read_text(encoding="utf-8"))
         found += [path for kind in ("read", "write") for path in held.get(kind, ())]
-    for lock in root.glob(".checkpoints/*/lock"):
-        pid = lock.read_text(encoding="utf-8")
-        found += [str(lock)] if pid and not alive(int(pid)) else []
+    for path in root.glob(".recurrence/locks/*"):
+        holder = locks.read(path)
+        found += [str(path)] if holder and not holder.lives else []
     return found
 
 
@@ -31,7 +30,9 @@ def differences(expected: Pipeline, found: Pipeline) -> list[str]:
         for path in found.root.rglob("*.partial")
         if ".checkpoints" not in path.parts
     ]
-    lost += [f"not what dvc.lock says: {path}" for _, path in integrity.changed_outputs(found.root)]
+    lost += [
+        f"not what dvc.lock says: {path}" for _, path, _ in integrity.changed_outputs(found.root)
+    ]
     shutil.rmtree(found.root / "data/wall")
     shutil.copytree(expected.root / "data/wall", found.root / "data/wall")
     found.run(sys.executable, "-m", "recurrence.stages", "report", "mine")

@@ -40,6 +40,14 @@ def _read(folder: Path) -> Process:
     words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
     parent = int((folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
     command = " ".join(words).strip()
-    stage = re.search(r"python\S* -m recurrence\.stages (\w+ \S+)$", command)
-    is_python = "python" in words[0]
-    return Process(int(folder.name), parent, command, stage[1] if stage and is_python else "")
+    verb = re.search(r"python\S* -m recurrence\.stages (\w+)( \S+)?$", command)
+    stage = ""
+    if verb and "python" in words[0]:
+        stage = f"{verb[1]}{verb[2]}" if verb[2] else _by_dvc(folder)
+    return Process(int(folder.name), parent, command, stage)
+
+
+def _by_dvc(folder: Path) -> str:
+    """What dvc wrote into the environment of a stage: train@mine-rnn."""
+    found = re.search(rb"\0DVC_STAGE=([^\0]*)", b"\0" + (folder / "environ").read_bytes())
+    return found[1].decode(errors="replace").replace("@", " ") if found else ""

@@ -1,12 +1,13 @@
 """Kills a small pipeline at random, again and again, until all is complete; then says whether anything was lost.
 
-    python tests/faults/soak.py --kills 200 --command "recurrence repro"
+    python tests/faults/soak.py --kills 200 --load --command "recurrence repro"
 
-Victims are the trainer, `generate`, `track`, other stages, dvc, the processes that help it, and the whole process
+Victims are the stages (most often `train`, `generate`, `track`), dvc, the processes that help it, and the whole process
 group; signals are SIGKILL, SIGTERM, SIGINT. After each kill the command is started anew. When everything is complete,
 every output must have the bytes of an undisturbed run, MLflow must hold each run once and none RUNNING, and nothing may
-be left of the processes. All the while a watch sees to it that no stage runs twice at once on the same outputs. The
-counts are printed; exit code 1 says that something was lost.
+be left of the processes. All the while a watch sees to it that no stage runs twice at once on the same outputs. With
+--load a busy loop per core runs beside it, so that processes take seconds to begin and to end. The counts are printed,
+by kind of process; exit code 1 says that something was lost.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +34,7 @@ if __name__ == "__main__":
 from faults.aftermath import differences, stale_locks
 from faults.processes import Process, alive, marked
 from faults.small_pipeline import Pipeline, build
-from recurrence import integrity
+from recurrence.repro import mending
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 EPOCHS, SEEDS = 60, (0, 1)
@@ -162,7 +163,7 @@ class Soak:
         """Start the command, and hit it; true when it came to its end undisturbed."""
         self.counts.starts += 1
         if self.command[0] == "dvc":  # `recurrence repro` does it itself
-            self._mended("\n".join(integrity.mend(pipeline.root)))
+            self._mended("\n".join(mending.mend(pipeline.root)))
         self.counts.stale += bool(stale_locks(pipeline.root))
         log = pipeline.root / "log"
         with log.open("w") as file:
@@ -222,10 +223,7 @@ class Soak:
         )
         with suppress(ProcessLookupError):
             (os.killpg if victim == "group" else os.kill)(pid, which)
-            named = {
-                "stage": {"train": "trainer"}.get(kind, kind if kind in HITS else "another stage")
-            }
-            self.counts.kills[named.get(victim, victim), which.name] += 1
+            self.counts.kills[kind if victim == "stage" else victim, which.name] += 1
         return True
 
     def _aim(self) -> tuple[str, Process | None] | None:
@@ -257,6 +255,19 @@ class Soak:
             time.sleep(0.05)
 
 
+@contextmanager
+def load(wanted: bool) -> Iterator[None]:
+    """A busy loop per core meanwhile."""
+    command = [sys.executable, "-c", "while True: pass"]
+    loops = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1 if wanted else 0)]
+    try:
+        yield
+    finally:
+        for each in loops:
+            each.kill()
+            each.wait()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -264,13 +275,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--command", default="recurrence repro")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--load", action="store_true", help="a busy loop per core beside it")
     asked = parser.parse_args()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, load(asked.load):
         counts = Soak(Path(folder), asked.command, asked.kills, asked.seed).run()
-    print(
-        f"\n{counts.table()}\nin {(time.monotonic() - began) / 60:.0f} minutes, by `{asked.command}`"
-    )
+    how = "under load, " if asked.load else ""
+    minutes = (time.monotonic() - began) / 60
+    print(f"\n{counts.table()}\n{how}in {minutes:.0f} minutes, by `{asked.command}`")
     sys.exit(bool(counts.lost))
 
 

@@ -11,7 +11,10 @@ from recurrence.tracking.provenance import md5
 
 pytestmark = pytest.mark.slow
 
-RESULTS = ("data/models/mine/rnn/seed0.safetensors", "data/samples/mine/rnn.parquet")
+RESULTS = (
+    pytest.param("data/models/mine/rnn/seed0.safetensors", marks=pytest.mark.nightly),
+    "data/samples/mine/rnn.parquet",
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +36,9 @@ def test_damage_is_named_and_mended(pipeline: Pipeline, name: str) -> None:
 
     *named, remedy = integrity.report(pipeline.root)
     assert {line.split(": ")[0] for line in named} == {str(stored), str(output_of(result))}
-    removal, _, again = remedy.partition(": ")[2].partition(" && ")
+    away, _, again = remedy.partition(": ")[2].partition(" && ")
     assert again == "recurrence repro"
-    pipeline.run(*shlex.split(removal))
+    pipeline.run(*shlex.split(away))
     pipeline.run("dvc", "repro", "generate@mine-rnn")
     assert results(pipeline) == before
     assert integrity.report(pipeline.root) == []

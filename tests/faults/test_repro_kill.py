@@ -30,6 +30,7 @@ def begun(pipeline: Pipeline, stage: str, mark: str) -> subprocess.Popen[bytes]:
     return process
 
 
+@pytest.mark.nightly
 def test_outputs_and_lock_are_those_of_dvc(tmp_path: Path) -> None:
     """But for the wall times, which differ from run to run, and whatever tells of them."""
     ours, theirs = build(tmp_path / "ours"), build(tmp_path / "theirs")
@@ -53,7 +54,14 @@ def test_outputs_and_lock_are_those_of_dvc(tmp_path: Path) -> None:
     assert "Running stage" not in ours.run("dvc", "repro", "--dry", *targets).stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.nightly),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.nightly),
+        signal.SIGKILL,
+    ],
+)
 def test_killed_in_training_nothing_is_left_and_the_next_run_goes_on(
     number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -73,6 +81,7 @@ def test_killed_in_training_nothing_is_left_and_the_next_run_goes_on(
     assert "Running stage" not in pipeline.run("dvc", "repro", "--dry", *TARGETS).stdout
 
 
+@pytest.mark.nightly
 def test_a_trainer_that_is_killed_fails_alone(tmp_path: Path) -> None:
     pipeline = build(tmp_path / "project", epochs=100000)
     mark = str(tmp_path)

@@ -12,7 +12,7 @@ import pytest
 
 from small_project import PARAMS, TEXT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 CLOCK = """
 #define _GNU_SOURCE

@@ -66,9 +66,9 @@ def project(root: Path) -> Iterator[None]:
         yield
 
 
-def outputs(root: Path) -> dict[str, bytes]:
-    """Weights, history, config and scores of every model; not wall times."""
-    for name in NAMES:
+def outputs(root: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+    """Weights, history, config and scores of the models; not wall times."""
+    for name in names:
         import_module("recurrence.stages.evaluate").main(f"mine-{name}")
     files = [
         file
@@ -142,29 +142,35 @@ def killed_and_finished(name: str, chance: random.Random) -> tuple[int, list[str
     raise AssertionError(f"the stage ended with {process.returncode}")
 
 
+@pytest.mark.parametrize("names", [NAMES[:1], pytest.param(NAMES, marks=pytest.mark.nightly)])
 def test_killed_at_random_it_leaves_the_bytes_of_an_undisturbed_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    names: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "straight").mkdir()
     (tmp_path / "killed").mkdir()
     with project(tmp_path / "straight"):
-        for name in NAMES:
+        for name in names:
             import_module("recurrence.stages.train").main(f"mine-{name}")
-        expected = outputs(tmp_path / "straight")
+        expected = outputs(tmp_path / "straight", names)
     monkeypatch.setenv("RECURRENCE_SNAPSHOT_S", "0.1")
     chance, counts = random.Random(0), {}
     with project(tmp_path / "killed"):
-        for name in NAMES:
+        for name in names:
             kills, said = killed_and_finished(name, chance)
             counts[name] = f"{kills} kills, {len(said)} times gone on"
             assert kills and said
             assert not paths.checkpoints("mine", name).exists()
-        assert outputs(tmp_path / "killed") == expected
+        assert outputs(tmp_path / "killed", names) == expected
     with capsys.disabled():
         print(f"\n{counts}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.nightly), signal.SIGTERM]
+)
 def test_a_signal_ends_it_at_once_and_quietly(tmp_path: Path, number: signal.Signals) -> None:
     with project(tmp_path):
         for to_all in (False, True):  # `kill`, and a terminal's Ctrl-C
@@ -176,12 +182,13 @@ def test_a_signal_ends_it_at_once_and_quietly(tmp_path: Path, number: signal.Sig
                 assert process.stderr is not None and "Traceback" not in process.stderr.read()
 
 
+@pytest.mark.nightly
 def test_a_second_stage_says_who_is_the_first_and_leaves_it_alone(tmp_path: Path) -> None:
     with project(tmp_path), begun(stage("net")) as first:
         second = subprocess.run([*first.args], capture_output=True, text=True, timeout=60)  # type: ignore[misc]
         assert (
             second.returncode == 2
-            and f"process {first.pid} is training this model" in second.stderr
+            and f"train@mine-net: process {first.pid} is at work on it" in second.stderr
         )
         shutil.rmtree(tmp_path / "data/vocab")  # the first one has read what it needs
         assert first.wait(timeout=120) == 0

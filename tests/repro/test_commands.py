@@ -1,5 +1,6 @@
 """Commands of stages as processes: what they say, how they end, and that nothing is left of them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 pytest.importorskip("dvc")
 from faults.processes import alive, marked  # noqa: E402
+from one_stage import SPEAK, STAGE, package_in  # noqa: E402
 from patience import until  # noqa: E402
 from recurrence.repro.commands import Commands  # noqa: E402
 
@@ -85,52 +87,17 @@ def test_what_begins_after_the_stop_ends_at_once(commands: Commands) -> None:
 
 # ---------------------------------------------------------------- warm
 
-STAGE = """
-import os, sys, time
-
-VALUE = 1
-
-def main(key):
-    print(key, VALUE, file=sys.stderr)
-    print(os.environ["WORD"], file=sys.stderr)
-    print("in", os.getcwd())
-    print("on stdout")
-    if key == "bad":
-        from recurrence.errors import RecurrenceError
-        raise RecurrenceError("no good word")
-    if key == "broken":
-        raise KeyError(key)
-    if key == "long":
-        time.sleep(60)
-
-if __name__ == "__main__":
-    from recurrence.stages import run
-    run(main)
-"""
-
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package `recurrence` whose only stage is one of the tests'; the rest of it is ours."""
-    ours = Path(__file__).parents[2] / "src/recurrence"
-    folder = tmp_path / "src/recurrence"
-    (folder / "stages").mkdir(parents=True)
-    for file in ours.iterdir():
-        if file.name != "stages":
-            (folder / file.name).symlink_to(file)
-    (folder / "stages/__init__.py").write_text((ours / "stages/__init__.py").read_text())
-    (folder / "stages/speak.py").write_text(STAGE)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
-    monkeypatch.setenv(
-        "PATH", os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    )
+    folder, env = package_in(tmp_path)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DVC_STAGE", raising=False)
     return folder
 
 
 linux = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only on Linux")
-SPEAK = "python -m recurrence.stages.speak"
-
-
 ENDINGS = [
     ("good", 0, "five"),
     ("bad", 2, "error: no good word"),
@@ -144,9 +111,13 @@ ENDINGS = [
 def test_a_stage_from_the_warm_process_is_as_one_by_the_shell(  # noqa: PLR0913
     commands: Commands, said: Said, package: Path, is_warm: bool, key: str, code: int, line: str
 ) -> None:
+    """As dvc has it: no key on the command line, but in the environment."""
     if is_warm:
-        commands.warm_up([f"{SPEAK} a"])
-    assert run(commands, f"{SPEAK} {key}", WORD="five", DVC_STAGE="speak@a") == code
+        commands.warm_up([SPEAK])
+    (commands.root / ".dvc/tmp").mkdir(parents=True)
+    held = {"/x": {"pid": os.getpid(), "cmd": " ".join(sys.argv)}}
+    (commands.root / ".dvc/tmp/rwlock").write_text(json.dumps({"write": held}))
+    assert run(commands, SPEAK, WORD="five", DVC_STAGE=f"speak@{key}") == code
     lines = [line for _, line in said]
     assert {f"{key} 1", f"in {commands.root}", "on stdout", line} <= {*lines, "five"}
 
@@ -154,7 +125,7 @@ def test_a_stage_from_the_warm_process_is_as_one_by_the_shell(  # noqa: PLR0913
 @linux
 def test_code_that_changed_runs_as_it_is_now(commands: Commands, said: Said, package: Path) -> None:
     """dvc records the code that it finds when the stage begins."""
-    commands.warm_up([f"{SPEAK} a"])
+    commands.warm_up([SPEAK])
     assert run(commands, f"{SPEAK} good", WORD="five") == 0
     (package / "stages/speak.py").write_text(STAGE.replace("VALUE = 1", "VALUE = 12"))
     assert run(commands, f"{SPEAK} good", WORD="five") == 0
@@ -177,7 +148,7 @@ def test_what_the_warm_process_imports_makes_no_cuda_call() -> None:
 def test_without_its_warm_process_a_stage_runs_by_the_shell(
     commands: Commands, package: Path
 ) -> None:
-    commands.warm_up([f"{SPEAK} a"])
+    commands.warm_up([SPEAK])
     assert commands.warm
     commands.warm.process.kill()
     assert run(commands, f"{SPEAK} good", WORD="five") == 0
@@ -188,7 +159,7 @@ def test_stages_show_their_names_and_die_with_the_warm_process(
     commands: Commands, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEST_MARK", str(package))
-    commands.warm_up([f"{SPEAK} a"])
+    commands.warm_up([SPEAK])
     assert commands.warm
     codes: list[int] = []
     long = threading.Thread(

@@ -1,5 +1,4 @@
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import torch
 from recurrence import paths
 from recurrence.errors import RecurrenceError
 from recurrence.stages import train
-from recurrence.training import resume
 from recurrence.training.trainer import Trainer
 
 
@@ -155,16 +153,6 @@ def test_how_often_the_rate_was_reduced_is_a_wall_fact(
     train.main("mine-rnn")
     assert json.loads(paths.wall("mine", "rnn").read_text())["divergences"] == 1
     assert pd.read_csv(paths.model("mine", "rnn") / "history.csv").lr.tolist() == [5e-3]
-
-
-def test_one_trains_at_a_time(trained_project: Path) -> None:
-    with (
-        resume.only_trainer(paths.checkpoints("mine", "rnn")),
-        pytest.raises(
-            RecurrenceError, match=f"mine-rnn: process {os.getpid()} is training this model"
-        ),
-    ):
-        train.main("mine-rnn")
 
 
 def test_a_baseline_counts_once(trained_project: Path) -> None:

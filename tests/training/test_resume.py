@@ -1,11 +1,5 @@
 """A training stopped anywhere and gone on with by a new object is the training that was never stopped, bit for bit."""
 
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,7 +13,6 @@ from hypothesis import strategies as st
 
 from recurrence import params
 from recurrence.code import Code
-from recurrence.errors import RecurrenceError
 from recurrence.model import build_model
 from recurrence.training import batches, jobs, resume
 from recurrence.training.trainer import Snapshot, Trainer
@@ -299,73 +292,3 @@ def test_the_key_covers_params_data_and_code(tmp_path: Path) -> None:
 def test_the_code_of_the_key_is_all_that_the_stage_reads() -> None:
     files = Code(jobs.PACKAGE).read(["stages.train", "cores.gru"]).files
     assert not {jobs.PACKAGE / file for file in files} - set(jobs.code("gru"))
-
-
-# ---------------------------------------------------------------- the lock
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from recurrence.training import resume
-with resume.only_trainer(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
-
-def test_a_second_trainer_is_told_who_is_the_first(tmp_path: Path) -> None:
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path / "toy-net")], stdout=subprocess.PIPE, text=True
-    )
-    with holder:
-        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-        with (
-            pytest.raises(
-                RecurrenceError, match=rf"toy-net: process {holder.pid} is training this model"
-            ),
-            resume.only_trainer(tmp_path / "toy-net"),
-        ):
-            pass
-        holder.send_signal(signal.SIGKILL)
-    with resume.only_trainer(tmp_path / "toy-net"):  # a lock ends with its holder
-        assert (tmp_path / "toy-net/lock").read_text() == str(os.getpid())
-
-
-def test_a_pid_that_is_dead_is_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resume, "ENDING_S", 0.2)
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    with resume.only_trainer(tmp_path / "toy-net"):
-        (tmp_path / "toy-net/lock").write_text(str(gone.pid))
-        with (
-            pytest.raises(
-                RecurrenceError, match="toy-net: a training that was killed has not ended yet"
-            ) as raised,
-            resume.only_trainer(tmp_path / "toy-net"),
-        ):
-            pass
-    assert str(gone.pid) not in str(raised.value)
-
-
-def test_many_take_turns_though_each_removes_the_lock_when_it_is_done(tmp_path: Path) -> None:
-    """A lock that is removed must not be held by two: one on the old file, and one on the new."""
-    inside, most, done = [0], [0], []
-
-    def work() -> None:
-        while len(done) < 40:
-            try:
-                with resume.only_trainer(tmp_path / "nets/toy-net"):
-                    inside[0] += 1
-                    most[0] = max(most[0], inside[0])
-                    time.sleep(0.001)
-                    inside[0] -= 1
-                    done.append(1)
-            except RecurrenceError:  # the other one is in it
-                time.sleep(0.001)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1] and len(done) >= 40 and not (tmp_path / "nets").exists()

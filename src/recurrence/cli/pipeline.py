@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from recurrence import checkout, params, paths
+from recurrence.locks import only_writer
 
 # stage -> (what its key names, what it does)
 STAGES = {
@@ -49,7 +50,8 @@ def run_stage(stage: str, key: str) -> None:
     elif kind == "model":
         block = params.model(key)
         key = f"{block.corpus}-{block.name}"
-    importlib.import_module(f"recurrence.stages.{stage}").main(key)
+    with only_writer(stage, key):
+        importlib.import_module(f"recurrence.stages.{stage}").main(key)
 
 
 def stage_command(stage: str) -> Callable[[str], None]:
@@ -79,13 +81,25 @@ def check(
         bool,
         typer.Option("--data", help="Also hold outputs and dvc's cache against their digests."),
     ] = False,
+    mend: Annotated[
+        bool,
+        typer.Option("--mend", help="Mend what a dvc that was killed left of its own files."),
+    ] = False,
+    set_aside: Annotated[
+        bool,
+        typer.Option("--set-aside", help="With --data: move damaged files out of dvc's way."),
+    ] = False,
 ) -> None:
     """Validate params.yaml (cores, options, strategies and filters too), and say what is in it.
 
+    Also names what a dvc that was killed left of its own files, or a merge of dvc.lock.
+
     \b
     Examples:
-      recurrence check
+      recurrence check              # exit code 1 if something is to be mended
+      recurrence check --mend       # before a plain `dvc repro`; `recurrence repro` does it itself
       recurrence check --data       # exit code 1 if a file is damaged
+      recurrence check --data --set-aside
     """
     loaded = params.load()
     validate(loaded)
@@ -103,13 +117,33 @@ def check(
         )
     Console().print(table)
     print(f"strategies: {', '.join(loaded.strategies)}")
-    if data:
+    troubles = dvcs_troubles(mend)
+    if data or set_aside:
         from recurrence import integrity
         from recurrence.tracking import receipts
 
-        damaged = integrity.report(paths.root()) + receipts.complaints()
+        look = integrity.set_aside if set_aside else integrity.report
+        damaged = look(paths.root()) + receipts.complaints()
         print("\n".join(damaged) or "outputs and cache: as dvc remembers them")
-        raise typer.Exit(1 if damaged else 0)
+        troubles |= bool(damaged) and not set_aside
+    raise typer.Exit(1 if troubles else 0)
+
+
+def dvcs_troubles(mend: bool) -> bool:
+    """Name what is wrong with dvc's own files, or mend it; whether anything is left to mend. False without dvc."""
+    try:
+        from recurrence.repro import mending
+    except ImportError:
+        return False
+    root = paths.root()
+    if not mend:
+        troubles = list(map(str, mending.found(root)))
+        print("\n".join(troubles), end="\n" if troubles else "")
+        return bool(troubles)
+    with mending.alone(root):
+        mending.opened(root, print).close()
+        print("\n".join(mending.mend(root)) or "dvc's own files: nothing to mend")
+    return False
 
 
 def validate(loaded: params.Params) -> None:
@@ -148,6 +182,10 @@ def repro(
         int | None,
         typer.Option("--jobs", "-j", min=1, help="Stages at a time; default: one per core."),
     ] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds to wait for another dvc in this project; default: 600."),
+    ] = None,
 ) -> None:
     """Run whatever is not up to date, with what it needs; go on past failures; sum up at the end.
 
@@ -165,7 +203,7 @@ def repro(
 
     checkout.insist()
     validate(params.load())
-    raise typer.Exit(reproduction.run(targets or [], jobs))
+    raise typer.Exit(reproduction.run(targets or [], jobs, wait))
 
 
 def ui(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recurrence import params, paths
-from recurrence.errors import RecurrenceError
+from recurrence.errors import RecurrenceError, command
 from recurrence.vocab import Vocab
 
 
@@ -49,7 +49,7 @@ def model_folder(model: str) -> Path:
     block = params.model(model)
     raise RecurrenceError(
         f"{model}: not trained yet (no {paths.model(block.corpus, block.name)}); "
-        f"train it: recurrence repro train@{block.corpus}-{block.name}"
+        f"train it: {command('recurrence', 'repro', f'train@{block.corpus}-{block.name}')}"
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recurrence import params, paths
-from recurrence.errors import RecurrenceError
+from recurrence.errors import RecurrenceError, command
 from recurrence.files import read_json
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ COST = {
 """Seconds, roughly, where no training has left its wall time."""
 
 
-def run(targets: list[str], jobs: int | None = None) -> int:
+def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None) -> int:
     """Reproduce the targets (none: everything), print the summary, and return the exit code.
 
     255 as dvc's where a stage failed, 128 and the signal's number where one stopped it.
     """
     try:
-        from recurrence.repro.crew import Crew, Known
+        from recurrence.repro.crew import Crew, Known, Limits
     except ImportError as error:
         raise RecurrenceError(
             "dvc is not installed; pip install 'recurrence[pipeline]' (make run does)"
@@ -50,7 +50,8 @@ def run(targets: list[str], jobs: int | None = None) -> int:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     started = time.monotonic()
-    crew = Crew(paths.root(), targets, jobs, Known(cost, partial(cores, jobs=jobs), gpus_for))
+    limits = Limits(jobs) if wait_s is None else Limits(jobs, wait_s)
+    crew = Crew(paths.root(), targets, limits, Known(cost, partial(cores, jobs=jobs), gpus_for))
     crew.run()
     print("\n".join(summary(crew.board)))
     print(f"in {timedelta(seconds=round(time.monotonic() - started))}")
@@ -79,7 +80,7 @@ def summary(board: "Log") -> list[str]:
     lines += [f"  {name}: {board.why[name]}" for name in failed]
     if failed:
         lines.append(
-            f"Mend that, then: recurrence repro {' '.join(failed)} (or everything: make repro)"
+            f"Mend that, then: {command('recurrence', 'repro', *failed)} (or everything: make repro)"
         )
     return lines
 

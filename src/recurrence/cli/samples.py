@@ -13,7 +13,7 @@ import typer
 
 from recurrence import params, paths
 from recurrence.console import progress
-from recurrence.errors import RecurrenceError
+from recurrence.errors import RecurrenceError, command
 from recurrence.files import read_json
 
 if TYPE_CHECKING:
@@ -178,14 +178,14 @@ def _of_card(corpus: str) -> "Detector":
     if not path.is_file():
         params.corpus(corpus)  # names the nearest where there is none of this name
         raise RecurrenceError(
-            f"{path}: not there; measure it first: recurrence repro calibrate@{corpus}"
+            f"{path}: not there; measure it first: {command('recurrence', 'repro', f'calibrate@{corpus}')}"
         )
     card = read_json(path)
     try:
         return detector_of(card)
     except (KeyError, TypeError) as error:
         raise RecurrenceError(
-            f"{path}: no detector card of this version; run: recurrence repro calibrate@{corpus}"
+            f"{path}: no detector card of this version; run: {command('recurrence', 'repro', f'calibrate@{corpus}')}"
         ) from error
 
 

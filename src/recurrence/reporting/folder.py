@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from recurrence.errors import RecurrenceError
+from recurrence.errors import RecurrenceError, command
 from recurrence.reporting import drawing, figures, loop_figures, page, tables
 from recurrence.reporting.frontier import frontier
 from recurrence.reporting.results import Results
@@ -15,7 +15,7 @@ def contents(results: Results) -> dict[str, bytes]:
     if not results.models:
         raise RecurrenceError(
             f"{results.corpus}: no model has scores, so there is nothing to report; "
-            f"run `dvc repro report@{results.corpus}`, which makes them first"
+            f"run {command('dvc', 'repro', f'report@{results.corpus}')}, which makes them first"
         )
     texts = {
         "index.html": page.html(results),

@@ -7,10 +7,11 @@ is started.
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from copy import deepcopy
 from functools import reduce
 from operator import getitem
@@ -23,22 +24,33 @@ import dvc.stage.run
 from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException
 from dvc.lock import LockError, make_lock
-from dvc.repo import Repo
 from dvc.repo.reproduce import _reproduce_stage, get_active_graph, plan_repro
 from dvc.utils.serialize import load_path
 
-from recurrence import integrity
+from recurrence import lifeline
 from recurrence.console import say
 from recurrence.errors import RecurrenceError, nearest
+from recurrence.files import explained
+from recurrence.repro import mending
 from recurrence.repro.lockfile import Recorder
 
 as_dvc_locks, as_dvc_reads = dvc.rwlock.rwlock, dvc.dependency.param.read_param_file
 PARTIAL = {"of": "what is there"}
 BUSY_S = 1.0
 """How often to look whether files that another dvc process holds are free."""
+WAIT_S = 600.0
+"""How long to wait for another dvc process, unless somebody says otherwise."""
+WAITING = "wait for it, or end it; --wait SECONDS waits longer"
+BLOCKER = re.compile(r"\(PID (\d+)\): (.*)")
+"""How dvc names who holds files."""
 
 Launch = Callable[[Any], None]
 """Runs the command of a stage, and returns when it has ended well."""
+
+
+def blockers(error: str) -> str:
+    """Whom dvc's error names as holding files; the error itself where it names nobody."""
+    return ", ".join(f"process {pid} ({cmd})" for pid, cmd in BLOCKER.findall(error)) or error
 
 
 class Interrupted(Exception):
@@ -59,20 +71,22 @@ class Relay(logging.Handler):
 class Books:
     """The stages of the pipeline in `root`, and what dvc does with each."""
 
-    def __init__(self, root: Path, launch: Launch) -> None:
-        self.launch = launch
+    def __init__(self, root: Path, launch: Launch, wait_s: float = WAIT_S) -> None:
+        self.launch, self.wait_s = launch, wait_s
         self.say: Callable[[str], None] = say
         self.stopping = False
         self._mine = threading.Lock()
         self._held = threading.local()
         self._read: dict[str, tuple[tuple[int, ...], Any]] = {}
         try:
-            self.repo = Repo(str(root))
+            self.repo = mending.opened(root, say)
+            rwlock = make_lock(str(root / ".dvc/tmp/rwlock.lock"))
             with (
+                explained(root / ".dvc/tmp"),
                 self._open(),
-                make_lock(str(root / ".dvc/tmp/rwlock.lock")),
-            ):  # nobody is writing what is looked at
-                for line in integrity.mend(root):
+                rwlock,
+            ):  # nobody writes what is looked at
+                for line in mending.mend(root):
                     say(line)
             with self._open():
                 self.graph = get_active_graph(self.repo.index.graph)
@@ -173,7 +187,7 @@ class Books:
     def reproduce(self, name: str) -> bool:
         """Let dvc bring a stage up to date, from its cache or by its command, and record it; False: it was already."""
         stage = self.stages[name]
-        told = False
+        told, deadline = False, time.monotonic() + self.wait_s
         while True:
             try:
                 with self._open():
@@ -181,11 +195,14 @@ class Books:
                         _reproduce_stage(stage, upstream=list(self.graph.successors(stage)))
                     )
             except LockError as error:
-                if not told:
-                    self.say(f"{name}: waits: {error}")
-                    told = True
+                who = blockers(str(error))
             if self.stopping:
                 raise Interrupted
+            if time.monotonic() > deadline:
+                raise RecurrenceError(f"waited {self.wait_s:g} s for {who}; {WAITING}")
+            if not told:
+                self.say(f"{name}: waits for {who}")
+                told = True
             time.sleep(BUSY_S)
 
     # ------------------------------------------------------------ locks
@@ -201,16 +218,26 @@ class Books:
 
     def _lock(self) -> None:
         self._mine.acquire()
-        told = False
+        told, deadline = False, time.monotonic() + self.wait_s
         while not self.repo.lock.is_locked:
             try:
                 self.repo.lock.lock()
             except LockError as error:  # after 3 s; dvc itself would give up
                 if self.stopping:
                     raise Interrupted from error
+                who = self._keeper()
+                if time.monotonic() > deadline:
+                    waited = f"waited {self.wait_s:g} s for {who}, which has dvc's lock"
+                    raise RecurrenceError(f"{waited}; {WAITING}") from error
                 if not told:
-                    self.say("waits for another dvc, which is at work in this project")
+                    self.say(f"waits for {who}, which is at work in this project")
                     told = True
+
+    def _keeper(self) -> str:
+        """Who has the lock that we want, as it says in it."""
+        with suppress(OSError, ValueError):
+            return f"process {int(Path(self.repo.tmp_dir, 'lock').read_text(encoding='utf-8'))}"
+        return "another dvc"
 
     def _unlock(self) -> None:
         if self.repo.lock.is_locked:
@@ -238,7 +265,8 @@ class Books:
         if held[0] >= set(read) and held[1] >= set(write):
             yield
             return
-        holder = f"{cmd} ({threading.current_thread().name})"
+        started = lifeline.start_of(os.getpid())
+        holder = f"{cmd} ({threading.current_thread().name}){lifeline.STARTED}{started}"
         with as_dvc_locks(folder, fs, holder, read, write, hardlink):
             self._held.paths = held[0] | set(read) | set(write), held[1] | set(write)
             try:

@@ -30,6 +30,8 @@ CLOSING_S = 1.0
 SERVE = "from recurrence.repro.warm import main; main()"
 ABOUT = "begins stages of recurrence repro with all imports done; each is a child of it that takes its own name"
 """For whoever lists processes; it also leaves room for the names of the children (warm.rename)."""
+KEEPS_ENVIRONMENT = {"SPT_NOENV": "1"}
+"""For setproctitle, which would else take the room of the environment that Linux shows of a process."""
 
 Tell = Callable[[str, str], None]
 """Take a line that a stage (by name) wrote."""
@@ -120,8 +122,9 @@ class Warm:
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVE, str(theirs.fileno()), ABOUT],
-                cwd=root, pass_fds=[theirs.fileno()], start_new_session=True,
+                [sys.executable, "-c", SERVE, str(theirs.fileno()), str(os.getpid()), ABOUT],
+                cwd=root, env=os.environ | KEEPS_ENVIRONMENT,
+                pass_fds=[theirs.fileno()], start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
 

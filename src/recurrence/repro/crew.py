@@ -18,7 +18,7 @@ from dvc.stage.run import _enforce_cmd_list, prepare_kwargs
 
 from recurrence.console import WATCHED
 from recurrence.repro.board import board
-from recurrence.repro.books import Books, Interrupted
+from recurrence.repro.books import WAIT_S, Books, Interrupted
 from recurrence.repro.commands import Commands
 from recurrence.repro.plan import Plan
 
@@ -36,6 +36,16 @@ class Known:
     """Where there are several, the stage sees one."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a run may take."""
+
+    jobs: int
+    """Stages at a time."""
+    wait_s: float = WAIT_S
+    """How long to wait for another dvc, at work in the same project."""
+
+
 class Failed(Exception):
     """A command did not end well; says why."""
 
@@ -43,11 +53,11 @@ class Failed(Exception):
 class Crew:
     """One run; afterwards `board` says what became of each stage, and `signal` what stopped it, if anything did."""
 
-    def __init__(self, root: Path, targets: list[str], jobs: int, known: Known) -> None:
+    def __init__(self, root: Path, targets: list[str], limits: Limits, known: Known) -> None:
         self.known, self.signal = known, 0
-        self.books = Books(root, self._launch)
+        self.books = Books(root, self._launch, limits.wait_s)
         needs = self.books.plan(targets)
-        self.plan = Plan(needs, known.cost, known.cores, jobs, self.books.optional(needs))
+        self.plan = Plan(needs, known.cost, known.cores, limits.jobs, self.books.optional(needs))
         self.board = board(self.plan.needs)
         self.books.say = self.board.show
         self.commands = Commands(root, self._told)

@@ -6,7 +6,6 @@ pid, then how it ended. When the socket is closed it ends, and its children with
 """
 
 import atexit
-import ctypes
 import gc
 import importlib
 import json
@@ -19,10 +18,11 @@ import struct
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+
+from setproctitle import getproctitle, setproctitle
 
 from recurrence import stages
-from recurrence.processes import die_with_parent
+from recurrence.lifeline import die_with_parent
 from recurrence.stages import __main__ as entry
 
 JOB_BYTES = 1 << 20
@@ -108,11 +108,9 @@ def become(job: Job, output: int, server: int, versions: Versions) -> None:
         _version(file) != version for file, version in versions.items()
     ):  # what dvc will record is the code of now
         os.execvpe("python", ["python", "-m", "recurrence.stages", *job.arguments], job.env)
-    verb, key = entry.asked(job.arguments, job.env.get("DVC_STAGE", ""))
-    rename("\0".join(("python", "-m", "recurrence.stages", verb, key)))
     leaving.code = 1  # what an exception ends with
     try:
-        entry.main(job.arguments)
+        entry.run(job.arguments, begins=rename)
     except SystemExit as ended:
         leaving.code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         raise
@@ -136,18 +134,9 @@ class Leaving:
 leaving = Leaving()
 
 
-def rename(command: str) -> None:
-    """Let `ps` show this process under a command line, as far as there is room in the one that it was started by."""
-    with suppress(OSError, ValueError, IndexError):
-        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        start, end = (
-            int(fields[45]),
-            int(fields[46]),
-        )  # arg_start and arg_end, fields 48 and 49 in proc(5)
-        if 0 < start < end:
-            ctypes.memmove(
-                start, command.encode()[: end - start - 1].ljust(end - start, b"\0"), end - start
-            )
+def rename(verb: str, key: str) -> None:
+    """Let `ps` show this process as the stage that it runs."""
+    setproctitle(f"python -m recurrence.stages {verb} {key}")
 
 
 def _version(file: str) -> tuple[int, int]:
@@ -159,7 +148,12 @@ def _version(file: str) -> tuple[int, int]:
 
 
 def main() -> None:
-    """Serve the socket whose number stands on the command line."""
+    """Serve the socket whose number stands on the command line, until the process beside it is gone.
+
+    That process is bound to before the imports, which take seconds: it may be killed meanwhile.
+    """
+    die_with_parent(int(sys.argv[2]))
+    getproctitle()  # it finds its place by the environment as it was at the start, which a child replaces
     atexit.register(leaving)  # before all others, which makes it the last to be called
     for module in pkgutil.iter_modules(stages.__path__):
         with suppress(ImportError):  # the stage will say what is missing

@@ -31,7 +31,7 @@ def main(key: str) -> None:
         if not counted:
             _follow(block)
         return
-    with resume.only_trainer(paths.checkpoints(block.corpus, block.name)):
+    with resume.tidied(paths.checkpoints(block.corpus, block.name)):
         vocab = read_json(paths.vocab(block.corpus))  # as it is: training knows ids, not text
         if counted:
             _count(block, vocab)

@@ -1,11 +1,10 @@
-"""Snapshots of a training on disk, and the lock that lets one process alone train a model.
+"""Snapshots of a training on disk.
 
-In comes a folder that belongs to one model, `.checkpoints/<corpus>-<name>/`; in it `lock`, and below `<digest>/<job>/`
+In comes a folder that belongs to one model, `.checkpoints/<corpus>-<name>/`; below `<digest>/<job>/` in it
 the last snapshots of each job, newest last, each a folder of `tensors.safetensors` and `facts.json`. The digest is that
 of all a training depends on, so that what was kept under other params, data or code is never gone on with.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,7 +19,7 @@ from safetensors.torch import load, save
 
 from recurrence.console import say
 from recurrence.errors import RecurrenceError
-from recurrence.files import REMEDIES, atomic_path
+from recurrence.files import atomic_path, explained
 from recurrence.training.trainer import Snapshot, Trainer
 
 KEPT = 2
@@ -28,8 +27,6 @@ SNAPSHOT_S = 30.0
 """Seconds between two snapshots; between epochs a third of that, since they are the better place to go on from."""
 COST = 0.01
 """No larger a share of the time may go into snapshots, however large the model or slow the disk."""
-ENDING_S = 5.0
-"""How long to wait for the processes of a training that was killed to be gone."""
 
 
 class Keeper:
@@ -76,7 +73,7 @@ class Keeper:
         for path in reversed(self._kept()):
             try:
                 return _read(path)
-            except (OSError, ValueError, KeyError, SafetensorError) as error:
+            except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 say(
                     f"{path}: not a whole snapshot ({error}); the one before it is taken, if there is one"
                 )
@@ -94,10 +91,8 @@ def spent_s(folder: Path) -> float:
     """Seconds that the jobs below a folder had taken when their newest snapshot was written; 0 where there is none."""
     spent = [0.0]
     for path in folder.glob("*/*/facts.json"):
-        with suppress(
-            OSError, ValueError, KeyError
-        ):  # a broken one is dealt with where it is needed
-            spent.append(json.loads(path.read_text(encoding="utf-8"))["facts"]["spent_s"])
+        with suppress(OSError, ValueError, KeyError, TypeError):  # dealt with where it is needed
+            spent.append(float(json.loads(path.read_text(encoding="utf-8"))["facts"]["spent_s"]))
     return max(spent)
 
 
@@ -141,76 +136,14 @@ def current(folder: Path, digest: str) -> Iterator[Path]:
 
 
 @contextmanager
-def only_trainer(folder: Path) -> Iterator[None]:
-    """Hold the lock of a model's folder; raises RecurrenceError, naming the process, where another one holds it.
-
-    The lock is the system's, so that it ends with its holder however that ends; the file says only who it is. At the
-    end the folder is removed, unless there are snapshots in it.
-    """
-    handle = _locked(folder)
+def tidied(folder: Path) -> Iterator[None]:
+    """A model's folder, which is removed at the end unless there are snapshots in it."""
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
     finally:
-        if not any(path.is_file() and path.name != "lock" for path in folder.rglob("*")):
+        if not any(path.is_file() for path in folder.rglob("*")):
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # not empty: other models are trained
                 folder.parent.rmdir()
-        os.close(handle)
-
-
-def _locked(folder: Path) -> int:
-    """An open handle of the folder's lock, held."""
-    path, deadline = folder / "lock", time.monotonic() + ENDING_S
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            return _take(path)
-        except (
-            FileNotFoundError,
-            FileExistsError,
-        ):  # removed in between by a holder who is done; mkdir says either
-            continue
-        except BlockingIOError:
-            with suppress(FileNotFoundError):
-                _wait(path, deadline)
-        except OSError as error:
-            if remedy := REMEDIES.get(error.errno or 0):
-                raise RecurrenceError(f"{path}: {remedy}") from error
-            raise
-
-
-def _take(path: Path) -> int:
-    """The lock, held; raises BlockingIOError where another holds it, FileNotFoundError where it was removed."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not os.path.samestat(os.fstat(handle), path.stat()):
-            raise FileNotFoundError(path)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle
-
-
-def _wait(path: Path, deadline: float) -> None:
-    """Another holds the lock: give up where it lives; else wait a little, since its processes are about to end."""
-    pid, name = path.read_text(), path.parent.name
-    if _lives(pid):
-        raise RecurrenceError(
-            f"{name}: process {pid} is training this model; wait for it, or end it (kill {pid})"
-        )
-    if time.monotonic() > deadline:
-        raise RecurrenceError(f"{name}: a training that was killed has not ended yet; try again")
-    time.sleep(0.05)
-
-
-def _lives(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        pass  # it is somebody else's
-    return True
