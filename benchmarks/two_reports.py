@@ -22,7 +22,7 @@ def rates(folder: Path) -> pd.DataFrame:
 
 def inside(one: pd.DataFrame, other: pd.DataFrame) -> "pd.Series[bool]":
     """Of each rate that both have, whether it lies in the other's interval."""
-    both = one.join(other, how="inner", rsuffix="_other")
+    both = one.join(other, how="inner", suffixes=("", "_other"))
     return both["loop_rate"].between(both["loop_lo_other"] - 1e-9, both["loop_hi_other"] + 1e-9)
 
 
