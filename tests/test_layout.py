@@ -39,7 +39,6 @@ OUTS: dict[str, Any] = {
     ],
     "calibrate": lambda key: [paths.card(key)],
     "generate": lambda corpus, name: [paths.samples(corpus, name)],
-    "price": lambda corpus, name: [paths.prices(corpus, name)],
     "detect_loops": lambda corpus, name: [
         paths.loops(corpus, name),
         paths.loop_rates(corpus, name),
