@@ -25,7 +25,7 @@ STAGES = sorted(p.stem for p in (PACKAGE / "stages").glob("*.py") if not p.stem.
 NUMPY_ALONE = {"loops", "repetition", "scan", "study"}
 NO_TORCH = ("download", "split", "build_vocab", "numericalize")
 NO_TORCH += ("digest", "calibrate", "detect_loops", "report", "check_store", "track")
-WITH_MODELS = ("train", "evaluate", "generate", "price")
+WITH_MODELS = ("train", "evaluate", "generate")
 OUTS: dict[str, Any] = {
     "digest": lambda key: [paths.code()],
     "download": lambda key: [paths.raw(key)],
@@ -38,8 +38,10 @@ OUTS: dict[str, Any] = {
         paths.score_metrics(corpus, name),
     ],
     "calibrate": lambda key: [paths.card(key)],
-    "generate": lambda corpus, name: [paths.samples(corpus, name)],
-    "price": lambda corpus, name: [paths.prices(corpus, name)],
+    "generate": lambda corpus, name: [
+        paths.samples(corpus, name),
+        paths.prices(corpus, name),
+    ],
     "detect_loops": lambda corpus, name: [
         paths.loops(corpus, name),
         paths.loop_rates(corpus, name),

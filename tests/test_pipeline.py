@@ -37,7 +37,7 @@ PEERS = {  # judge and amateur; lm2 is nobody's, so that a change of it touches 
     "nietzsche-rnn": ("kneser_ney", "kneser_ney"),
     "nietzsche-kneser_ney": ("rnn", "rnn"),
 }
-BY_MODEL = ("train", "evaluate", "generate", "price", "detect_loops")
+BY_MODEL = ("train", "evaluate", "generate", "detect_loops")
 BY_CORPUS = (
     "download",
     "split",

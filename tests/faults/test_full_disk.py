@@ -25,7 +25,7 @@ BY_CORPUS = (
     "calibrate",
     "report",
 )
-BY_MODEL = ("train", "evaluate", "generate", "price", "detect_loops")
+BY_MODEL = ("train", "evaluate", "generate", "detect_loops")
 OUTS = {
     "download": "data/raw/mine/*",
     "split": "data/text/mine/*",
@@ -35,7 +35,6 @@ OUTS = {
     "train": "data/models/mine/rnn/*",
     "evaluate": "data/scores/mine/rnn.json",
     "generate": "data/samples/mine/rnn.parquet",
-    "price": "data/prices/mine/rnn.parquet",
     "detect_loops": "data/loops/mine/rnn.*",
     "report": "reports/mine/**/*",
 }

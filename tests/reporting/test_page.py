@@ -163,8 +163,8 @@ def test_every_trained_model_has_its_charts_and_lines(html: str) -> None:
         assert f'aria-label="Loop rate against price of the strategies, {name}"' in html
         assert f'aria-label="Share of samples that do not loop yet, {name}"' in html
     assert (
-        "<b>greedy</b>: 100\N{NO-BREAK SPACE}% loop, from character 6 on, period 4 (3 of 3, the same one)"
-        in html
+        "<b>greedy</b>: 100\N{NO-BREAK SPACE}% (50 to 100\N{NO-BREAK SPACE}%) loop, from character 6 on, period 4 "
+        "(3 of 3\N{NO-BREAK SPACE}samples of 1 net, the same one)" in html
     )
     assert "<b>good</b>, priced under poor" in html
 
@@ -173,7 +173,7 @@ def test_the_recommended_setting_is_outlined_and_others_are_marked(html: str) ->
     row = html[html.index('<tr><th scope="row">top_p_0_9</th>') :]
     good, poor = re.findall(r"<td[^>]*>", row[: row.index("</tr>")])
     assert 'class="outline within"' in good and "outline" not in poor
-    assert "none; nearest:</span> greedy_rep_1_2" in html
+    assert "none; nearest:</span> top_p_0_9" in html
 
 
 def test_baselines_stay_out_of_the_way(html: str) -> None:
@@ -192,7 +192,7 @@ def test_every_figure_of_a_model_stands_in_its_table(html: str) -> None:
         re.sub(r"<[^>]+>", " ", row)
         for row in re.findall(r"<tr.*?</tr>", table.split("<tbody>")[1], re.S)
     ]
-    assert rows[2].split()[-2:] == ["+100", "0.060"]
+    assert rows[2].split()[-5:] == ["+100", "+90", "to", "+110", "0.060"]
 
 
 def test_the_detector_card_is_shown(html: str, toy: Results) -> None:

@@ -234,10 +234,12 @@ class Rate:
 def rate_of(results: Results, strategies: Collection[str]) -> Rate:
     """Of the samples of all trained models under any of these strategies."""
     rows = results.samples[results.samples["strategy"].isin(strategies)]
+    if not len(rows):
+        return Rate(0.0, 0.0, 1.0, 0, 0)
     hits = rows["kind"].isin(LOOPING)
     nets = list(zip(rows["model"], rows["train_seed"], strict=True))
     low, high = rate_interval(hits.to_numpy(bool), nets, rows["prompt_id"].tolist())
-    return Rate(float(hits.mean()) if len(rows) else 0.0, low, high, len(rows), len(set(nets)))
+    return Rate(float(hits.mean()), low, high, len(rows), len(set(nets)))
 
 
 def attractors(results: Results, most: int = 12) -> pd.DataFrame:
