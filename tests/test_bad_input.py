@@ -164,7 +164,9 @@ def test_an_unreachable_address(refused: Refusal, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound and not listening: refuses
-        change_params("[texts/mine.txt]", f"['http://127.0.0.1:{closed.getsockname()[1]}/mine.txt']")
+        change_params(
+            "[texts/mine.txt]", f"['http://127.0.0.1:{closed.getsockname()[1]}/mine.txt']"
+        )
         message = refused("download", "mine")
     assert "http://127.0.0.1:" in message
     assert "RECURRENCE_MIRROR" in message

@@ -152,7 +152,9 @@ def due_by(before: Edges, old: str, new: str) -> set[tuple[str, str]]:
 
 
 def test_another_strategy_is_for_those_who_use_all(before: Edges) -> None:
-    due = due_by(before, "\n  greedy: {", "\n  new: {pick: sample, filters: [top_k: 3]}\n  greedy: {")
+    due = due_by(
+        before, "\n  greedy: {", "\n  new: {pick: sample, filters: [top_k: 3]}\n  greedy: {"
+    )
     everything = {k for k, each in params.parse(TEXT).sampling.items() if each.strategies is None}
     assert {key for verb, key in due if verb == "generate"} == everything
     assert not {verb for verb, _ in due} & {"download", "split", "calibrate", *BY_MODEL}

@@ -69,9 +69,7 @@ def test_a_key_that_is_absent_by_default_is_absent_where_a_model_is_written_down
         and recipe.on_divergence is None
         and "on_divergence" not in recipe.model_dump(mode="json")
     )
-    given = SMALL.replace(
-        "short:\n", "short:\n    on_divergence: {reduce_lr: 0.5, at_most: 3}\n"
-    )
+    given = SMALL.replace("short:\n", "short:\n    on_divergence: {reduce_lr: 0.5, at_most: 3}\n")
     recipe = params.parse(given).models["mine-rnn"].recipe
     assert recipe and recipe.model_dump(mode="json")["on_divergence"] == {
         "reduce_lr": 0.5,
@@ -372,7 +370,8 @@ def test_broken_yaml_is_named_with_its_line() -> None:
 @pytest.mark.parametrize("text", ["", "- a list\n", "just words"])
 def test_a_file_that_is_no_mapping_is_refused(text: str) -> None:
     with pytest.raises(
-        RecurrenceError, match="must be a mapping with the keys corpora, recipes, models, sampling, "
+        RecurrenceError,
+        match="must be a mapping with the keys corpora, recipes, models, sampling, ",
     ):
         params.parse(text)
 

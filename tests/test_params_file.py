@@ -118,9 +118,7 @@ def readers(place: dvc.Place) -> Callable[[str, str], bool]:
     if section == "sampling":
         home = name.partition("-")[0]
         return lambda verb, key: (
-            key == home
-            if verb in of_corpus
-            else key == name and verb not in ("train", "evaluate")
+            key == home if verb in of_corpus else key == name and verb not in ("train", "evaluate")
         )
     if section in ("strategies", "strategy_sets"):
         return lambda verb, key: verb in of_corpus | {"generate"}

@@ -8,7 +8,7 @@ read only as far as its chosen entries.
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -76,7 +76,9 @@ class Text:
         return [
             each
             for each in self.tree.body
-            if not (_defined(each) or isinstance(each, ast.Import | ast.ImportFrom) or _is_idle(each))
+            if not (
+                _defined(each) or isinstance(each, ast.Import | ast.ImportFrom) or _is_idle(each)
+            )
         ]
 
     @cached_property

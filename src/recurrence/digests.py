@@ -15,7 +15,7 @@ from typing import Any
 
 import recurrence
 from recurrence import params
-from recurrence.code import DIGITS, Code, Read
+from recurrence.code import DIGITS, Code
 from recurrence.corpora.own import own_files
 
 PACKAGE = Path(recurrence.__file__).parent
@@ -97,9 +97,7 @@ class _Edge:
 
     def cores(self) -> set[str]:
         """Those of the models whose weights the stage reads or writes."""
-        named = {
-            field for path in self._paths("deps", "outs") for field in MODEL.findall(path)
-        }
+        named = {field for path in self._paths("deps", "outs") for field in MODEL.findall(path)}
         corpus = self.key.partition("-")[0]
         block = self.sampled or self.params.models.get(self.key)
         names = {getattr(block, field) for field in named}

@@ -71,7 +71,15 @@ def test_compare_shows_what_changed_beyond_chance(committed: Path, recurrence: C
     code, out, _ = recurrence("compare", "HEAD")
     heading, row, summary = out.splitlines()
     assert code == 0
-    assert heading.split() == ["corpus", "model", "strategy", "figure", "before", "after", "verdict"]
+    assert heading.split() == [
+        "corpus",
+        "model",
+        "strategy",
+        "figure",
+        "before",
+        "after",
+        "verdict",
+    ]
     assert row.startswith("mine") and row.endswith("beyond")
     assert summary == "1 figure of HEAD and .: 1 changed beyond chance"
 

@@ -36,7 +36,9 @@ def test_every_file_of_a_model_is_in_its_digests(results: Path) -> None:
         path for path in data if "/good" in path and not path.startswith("data/prices/")
     }  # prices are in loops
     corpus = {
-        path for path in data if path.startswith(("data/counts/", "data/ids/", "data/loops/toy/detector-card"))
+        path
+        for path in data
+        if path.startswith(("data/counts/", "data/ids/", "data/loops/toy/detector-card"))
     }
     assert track._digests("toy", "good", True).keys() == own | corpus
     sampled = ("data/samples/", "data/loops/")

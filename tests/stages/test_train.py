@@ -146,9 +146,7 @@ def test_a_training_that_was_broken_off_is_gone_on_with(
 def test_how_often_the_rate_was_reduced_is_a_wall_fact(
     trained_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    edit(
-        trained_project, "short:\n", "short:\n    on_divergence: {reduce_lr: 0.5, at_most: 1}\n"
-    )
+    edit(trained_project, "short:\n", "short:\n    on_divergence: {reduce_lr: 0.5, at_most: 1}\n")
 
     def reduce(self: Trainer, loss: torch.Tensor) -> torch.Tensor:
         return loss * float("nan") if self.steps == 5 and not self.divergences else loss

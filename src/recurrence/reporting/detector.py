@@ -1,6 +1,7 @@
 """The detector card as values to render: where its limits come from, what it finds, and how other rules do beside it.
 
-In: results with a card (data/loops/<corpus>/detector-card.json) and samples. Out: tables of text and cells, or None without a card.
+In: results with a card (data/loops/<corpus>/detector-card.json) and samples. Out: tables of text
+and cells, or None without a card.
 """
 
 from collections.abc import Iterable

@@ -123,9 +123,7 @@ class Books:
     def _read_of(self, stage: Any, folders: set[Path]) -> list[Any]:
         """Those outputs of a stage that are among these files and folders, or inside."""
         return [
-            out
-            for out in stage.outs
-            if folders & {Path(out.fs_path), *Path(out.fs_path).parents}
+            out for out in stage.outs if folders & {Path(out.fs_path), *Path(out.fs_path).parents}
         ]
 
     @contextmanager
