@@ -299,8 +299,10 @@ def test_every_params_key_has_a_reader(block: str, field: str) -> None:
     """Approximately: some module outside the checks of params.py reads an attribute of that name."""
     in_params = {
         "corpora",
+        "recipes",
         "models",
         "strategies",
+        "strategy_sets",
         "feeding",
     }  # handed out by its functions; checked against window
     assert field in in_params | attributes_read()

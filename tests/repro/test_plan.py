@@ -97,3 +97,28 @@ def test_every_stage_goes_once_after_all_that_it_needs(
     assert ended.keys() == needs.keys()
     for name, how in ended.items():
         assert (how == "left out") == any(ended[needed] != "done" for needed in needs[name])
+
+
+def test_what_needs_only_some_goes_on_without_the_others() -> None:
+    needs = {"a": [], "b": [], "both": ["a", "b"], "some": ["a", "b"], "last": ["some"]}
+    made = Plan(needs, lambda _: 1.0, lambda _: 1, 2, {"some": {"a", "b"}})
+    assert made.failed("a") == ["both"]
+    assert made.unchecked == ["b"]
+    made.done("b")
+    assert made.unchecked == ["some"]
+
+
+def test_what_needs_some_is_left_out_where_nothing_is_there() -> None:
+    made = Plan(
+        {"a": [], "b": [], "some": ["a", "b"]}, lambda _: 1.0, lambda _: 1, 2, {"some": {"a", "b"}}
+    )
+    assert made.failed("a") == []
+    assert made.failed("b") == ["some"]
+    assert not made.is_open
+
+
+def test_what_needs_some_still_needs_the_rest() -> None:
+    made = Plan(
+        {"a": [], "b": [], "some": ["a", "b"]}, lambda _: 1.0, lambda _: 1, 2, {"some": {"b"}}
+    )
+    assert made.failed("a") == ["some"]
