@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from recurrence import checkout, params, paths
+from recurrence.console import KEPT
+from recurrence.escaping import escaped
 
 # stage -> (what its key names, what it does)
 STAGES = {
@@ -108,7 +110,7 @@ def check(
         from recurrence.tracking import receipts
 
         damaged = integrity.report(paths.root()) + receipts.complaints()
-        print("\n".join(damaged) or "outputs and cache: as dvc remembers them")
+        print(escaped("\n".join(damaged), KEPT) or "outputs and cache: as dvc remembers them")
         raise typer.Exit(1 if damaged else 0)
 
 

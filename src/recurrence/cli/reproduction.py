@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recurrence import params, paths
+from recurrence.console import KEPT
 from recurrence.errors import RecurrenceError
+from recurrence.escaping import escaped
 from recurrence.files import read_json
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def run(targets: list[str], jobs: int | None = None) -> int:
     started = time.monotonic()
     crew = Crew(paths.root(), targets, jobs, Known(cost, partial(cores, jobs=jobs), gpus_for))
     crew.run()
-    print("\n".join(summary(crew.board)))
+    print(escaped("\n".join(summary(crew.board)), KEPT))
     print(f"in {timedelta(seconds=round(time.monotonic() - started))}")
     if crew.signal:
         print(f"stopped by {signal.Signals(crew.signal).name}; the same command goes on from here")

@@ -9,6 +9,7 @@ import os
 import sys
 
 from recurrence import checkout
+from recurrence.console import fail
 from recurrence.errors import RecurrenceError
 from recurrence.processes import die_with_parent, end_at_once
 
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> None:
             end_at_once()
         stage.main(key)
     except RecurrenceError as error:
-        print(f"error: {error}", file=sys.stderr)
+        fail(error)
         sys.exit(error.exit_code)
 
 
