@@ -10,6 +10,8 @@ class RecurrenceError(ValueError):
     exit_code = 2
 
 
+LONGEST_REASON = 200
+"""Characters of what a library says."""
 MOST_NAMES = 100
 """Valid names that a message lists; of any more, only how many."""
 LONGEST_NAME = 100
@@ -31,3 +33,9 @@ def nearest_name(name: str, valid: Iterable[str]) -> str | None:
         return None
     close = get_close_matches(name, list(valid), n=1, cutoff=0.5)
     return close[0] if close else None
+
+
+def in_brief(error: Exception) -> str:
+    """What a library says, in one line of bounded length, for the brackets of a message of ours."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."

@@ -97,7 +97,7 @@ class _Strict(Composer, yaml.CSafeLoader):
         if self.nodes > MOST_NODES:
             _refuse(event, f"more than {MOST_NODES:,} keys and values; is this the right file?")
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """YAML takes the last of two equal keys without a word; a block copied and not renamed would vanish."""
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
