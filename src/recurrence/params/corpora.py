@@ -18,6 +18,8 @@ class Source(Block):
         Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")], ...
     ] = ()
     """Digests of the downloaded file, any of which is accepted; empty: not checked (a corpus of one's own)."""
+    max_bytes: Count | None = None
+    """What may be downloaded at most; default: 4 GiB."""
     members: dict[Literal["train", "valid"], str] = {}
     """archive: a glob over member names for each part."""
     member_digests: dict[str, Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]] = {}
