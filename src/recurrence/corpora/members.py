@@ -93,6 +93,8 @@ class _Limits:
             self.refuse(f"{_short(name)} is a link, a device or sparse")
         if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", name):
             self.refuse(f"{_short(name)} leads out of its folder")
+        if size < 0:
+            self.refuse(f"{_short(name)} has {size} bytes")
         self.members += 1
         self.claimed += size
         if self.members > MAX_MEMBERS:
