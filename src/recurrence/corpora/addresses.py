@@ -1,5 +1,6 @@
 """Addresses of files, as params.yaml has them: what they name, and how they may be shown."""
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -9,9 +10,9 @@ from recurrence.errors import RecurrenceError
 
 LONGEST_NAME = 255
 """Bytes that a file system takes."""
-_LOGIN = re.compile(r"(?<=//)[^/?#]*@")
-_BROKEN_LOGIN = re.compile(r"(?<=//)[^/?#@]*:[^/?#@]*[^/?#@0-9][^@]*@")
-"""A password that has one of / ? # in it, so that what stands before it looks like a host with an odd port."""
+_LOGIN = re.compile(r"(?<=//)(?:.*:.*|[^/?#]*)@", re.DOTALL)
+"""A password may hold any of / ? # @ where nobody has escaped it, so this takes all up to the last @; a path that has an
+@ after a port is hidden with it."""
 _QUERY = re.compile(r"\?[^#]*")
 
 
@@ -19,10 +20,7 @@ def shown(address: str) -> str:
     """The address without what may be secret: a login, and the values of a query (many are keys)."""
     if "//" not in address:
         return address
-    without = _LOGIN.sub("***@", address, count=1)
-    if without == address:
-        without = _BROKEN_LOGIN.sub("***@", address, count=1)
-    return _QUERY.sub("?...", without)
+    return _QUERY.sub("?...", _LOGIN.sub("***@", address, count=1))
 
 
 def file_name(address: str) -> str:
@@ -31,7 +29,7 @@ def file_name(address: str) -> str:
     name = unquote(path).rsplit("/", 1)[-1]
     if name in ("", ".", "..") or "\\" in name or "\0" in name:
         raise RecurrenceError(f"{shown(address)}: must end in the name of a file")
-    if len(name.encode(errors="surrogatepass")) > LONGEST_NAME:
+    if len(os.fsencode(name)) > LONGEST_NAME:
         raise RecurrenceError(
             f"{shown(address)}: must end in the name of a file, of at most {LONGEST_NAME} bytes"
         )
@@ -57,6 +55,7 @@ def local_path(address: str) -> Path | None:
 
 def _split(address: str) -> SplitResult:
     try:
+        os.fsencode(address)
         parts = urlsplit(address)
         _ = parts.port  # read only here, and checked only when read
     except ValueError as error:

@@ -59,7 +59,7 @@ def download(address: str, title: str, folder: Path, most_bytes: int) -> Path:
     same version of the file. Errors of the disk pass through as OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    part = _Part(folder / hashlib.sha256(address.encode()).hexdigest(), most_bytes)
+    part = _Part(folder / hashlib.sha256(os.fsencode(address)).hexdigest(), most_bytes)
     failures = 0
     while True:
         before = part.size
