@@ -60,7 +60,7 @@ def changed(draw: st.DrawFn, tree: Any, times: int = 3) -> Any:
     for _ in range(draw(st.integers(1, times))):
         place, key = _place(draw, tree)
         if place is None:
-            return draw(st.sampled_from(ODD))
+            return copy.deepcopy(draw(st.sampled_from(ODD)))
         with suppress(KeyError, IndexError):
             _change(draw, place, key)
     return tree
@@ -80,7 +80,7 @@ def _place(draw: st.DrawFn, tree: Any) -> tuple[Any, Any]:
 def _change(draw: st.DrawFn, place: Any, key: Any) -> None:
     how = draw(st.sampled_from(["odd", "odd", "odd", "gone", "again", "other", "deep", "number"]))
     if how == "odd":
-        place[key] = draw(st.sampled_from(ODD))
+        place[key] = copy.deepcopy(draw(st.sampled_from(ODD)))
     elif how == "gone":
         del place[key]
     elif how == "again" and isinstance(place, dict):

@@ -14,7 +14,9 @@ from recurrence.cli.pipeline import validate
 
 FILE = Path(__file__).parents[2] / "params.yaml"
 KEYS = ["human_numbers", "imdb"]
-KEYS += [f"human_numbers-{name}" for name in ("lm1", "lm2", "lm7", "lm7_ar_tar", "uniform", "unigram")]
+KEYS += [
+    f"human_numbers-{name}" for name in ("lm1", "lm2", "lm7", "lm7_ar_tar", "uniform", "unigram")
+]
 KEYS += [f"imdb-{name}" for name in ("awd_lstm", "uniform", "unigram", "kneser_ney")]
 
 

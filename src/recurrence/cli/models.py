@@ -83,6 +83,8 @@ def generate(  # noqa: PLR0913 (each is an option of the command)
 ) -> None:
     """Continue a prompt, token by token as it is made. Without --prompt: run the stage `generate` of the model.
 
+    On a terminal, control characters are shown as escapes; into a file or a program, the text goes as it is.
+
     \b
     Examples:
       recurrence generate human_numbers/lm6 --prompt "one hundred . one hundred"

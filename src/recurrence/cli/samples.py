@@ -57,7 +57,10 @@ Corpus = Annotated[
 ]
 Lines = Annotated[bool, typer.Option("--lines", help="Each line of a text file is a sample.")]
 Format = Annotated[
-    Literal["table", "jsonl", "csv"], typer.Option(help="For people, or for programs.")
+    Literal["table", "jsonl", "csv"],
+    typer.Option(
+        help="For people, or for programs. csv puts ' before texts that a spreadsheet would compute; jsonl is exact."
+    ),
 ]
 Highlight = Annotated[bool, typer.Option("--highlight", help="Show the texts, their loops marked.")]
 Html = Annotated[
