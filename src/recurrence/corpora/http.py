@@ -265,7 +265,7 @@ def _target(answer: aiohttp.ClientResponse) -> str:
         raise Unreachable(
             f"the server sends on to {shown(place)!r}, which is no address"
         ) from error
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not url.raw_host:
         raise Unreachable(f"the server sends on to {shown(str(url))!r}; http: or https: it must be")
     return str(url)
 
