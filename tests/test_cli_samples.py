@@ -87,6 +87,23 @@ def test_csv_has_a_line_per_sample(folder: Path, recurrence: Cli) -> None:
     assert rows[1]["id"] == r"x,y\n"
 
 
+def test_a_table_for_a_spreadsheet_computes_nothing(folder: Path, recurrence: Cli) -> None:
+    records = [{"id": "=1+1", "text": "@SUM(A1) " * 12}, {"id": "-2", "tokens": ["+1"] * 50}]
+    (folder / "f.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    _, out, _ = recurrence("loops", "f.jsonl", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [(row["id"], row["unit"]) for row in rows] == [("'=1+1", "'@SUM(A1) "), ("'-2", "'+1")]
+    _, out, _ = recurrence("loops", "f.jsonl", "--format", "jsonl")
+    exact = [json.loads(line) for line in out.splitlines()]
+    assert [row["id"] for row in exact] == ["=1+1", "-2"]
+
+
+@pytest.mark.parametrize("floor", [str(2**31), str(2**64), "9" * 5000])
+def test_a_floor_that_no_sample_can_have_is_refused(recurrence: Cli, floor: str) -> None:
+    code, _, err = recurrence("loops", "loop.txt", "--floor", floor)
+    assert (code, "Traceback" in err) == (2, False)
+
+
 # ---------------------------------------------------------------- for people
 
 

@@ -1,10 +1,23 @@
 """Without a terminal, progress is a few quiet lines."""
 
+import io
 import sys
 
 import pytest
 
-from recurrence.console import MARK, QUIET_S, WATCHED, WATCHED_S, Lines, Watched, progress, say
+from recurrence.console import (
+    MARK,
+    MOST_CHARACTERS,
+    QUIET_S,
+    WATCHED,
+    WATCHED_S,
+    Lines,
+    Watched,
+    fail,
+    progress,
+    say,
+    write,
+)
 
 
 class Clock:
@@ -24,6 +37,53 @@ def lines_and_clock(total: float | None, unit: str = "") -> tuple[Lines, list[st
 def test_say_writes_one_line_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     say("split: 3 lines")
     assert capsys.readouterr() == ("", "split: 3 lines\n")
+
+
+EVIL = "a\x1b]0;title\x07\x9b2J\r\u202eb"
+SPELLED = r"a\x1b]0;title\x07\x9b2J\r\u202eb"
+
+
+def test_no_line_acts_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"{EVIL}\n\t{MARK}")
+    fail(ValueError(EVIL))
+    with progress(EVIL, 3, "files") as advance:
+        advance(3, EVIL)
+    assert capsys.readouterr().err == (
+        f"{SPELLED}\n\t\\x10\nerror: {SPELLED}\n{SPELLED}: 3 files in 0:00:00 ({SPELLED})\n"
+    )
+
+
+def test_what_the_watching_program_gets_is_marked_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(WATCHED, "1")
+    with progress("read", 3, "files") as advance:
+        advance(3, EVIL + MARK)
+    marked = capsys.readouterr().err.splitlines()[0]
+    assert marked == f"{MARK}1.000 100% of 3 files, 0:00:00 left ({SPELLED}\\x10)"
+
+
+def test_an_error_is_not_longer_than_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    fail(ValueError("x" * 1_000_000))
+    shown = capsys.readouterr().err
+    assert len(shown) < MOST_CHARACTERS + 50
+    assert shown.endswith(" ... (1,000,007 characters)\n")
+
+
+def test_generated_text_is_exact_for_programs_and_harmless_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(f"{EVIL}\n")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    write(f"{EVIL}\n\t")
+    assert capsys.readouterr().out == f"{EVIL}\n{SPELLED}\n\t"
+
+
+def test_what_the_encoding_has_not_is_spelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
+    write("é\ud800 x")
+    assert written.getvalue() == rb"\xe9\ud800 x"
 
 
 def test_a_line_at_most_every_ten_seconds() -> None:

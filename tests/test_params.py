@@ -1,11 +1,15 @@
 """params.yaml: every wrong key or value is met with one line that names the place, the rule and the remedy."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 
 from recurrence import params
 from recurrence.errors import RecurrenceError
+from recurrence.params import reading
 
 SMALL = """
 corpora:
@@ -405,3 +409,120 @@ def test_an_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "params.yaml").write_bytes(b"corpora: \xff")
     with pytest.raises(RecurrenceError, match=r"not UTF-8 .*byte 9.*save it as UTF-8"):
         params.load()
+
+
+# ---------------------------------------------------------------- files of strangers
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &x 1\nb: *x", "line 1, column 4: .* the anchor &x"),
+        ("a: [*x]", r"line 1, column 5: .* the alias \*x; write it out, or name it under recipes:"),
+        ("&a [*a]", "line 1, column 1: .* the anchor &a"),
+        ("? [a, b]\n: 1", r"line 1, column 3: .* a key must be text, got \['a', 'b'\]"),
+        ("2020: 1", "line 1, column 1: .* a key must be text, got 2020; quote it"),
+        ("a: !!binary x", "line 1, column 4: .* the tag tag:yaml.org,2002:binary; write the value"),
+        ("a: !!python/object:os.system x", "the tag tag:yaml.org,2002:python/object:os.system"),
+        ("a: " + "9" * 5000, "line 1, column 4: .* a whole number of more than 18 digits"),
+        ("a: 1000000000000000000", "a whole number of more than 18 digits"),
+        ("[" * 100_000, "line 1, column 41: .* more than 40 levels"),
+        ("- " * 100_000, "line 1, column 81: .* more than 40 levels"),
+        ("a: \x07", "not YAML: unacceptable character #x0007"),
+        ("a: '\ud800'", "not YAML: "),
+        ("%YAML 9.9\n---\na: 1", "line 1, column 1: .* incompatible"),
+        ("--- {a: 1}\n--- {b: 1}", "line 2, column 1: .* another document"),
+        ("a: 1\n" * 40_000, "more than 30,000 keys and values"),
+    ],
+)
+def test_what_yaml_can_do_and_params_need_not_is_one_line(text: str, message: str) -> None:
+    with pytest.raises(RecurrenceError) as caught:
+        params.parse(text)
+    assert re.search(f"^params.yaml.*{message}", str(caught.value))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("value", ["2020-99-99", "2020-01-31", "01:30", "yes", "=", "<<"])
+def test_what_only_old_yaml_takes_for_more_is_text(value: str) -> None:
+    assert reading.read_tree(f"a: {value}", "params.yaml") == {"a": value}
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("1e-3", 1e-3), ("010", 10), ("0o10", 8), ("0x1F", 31), ("+.5", 0.5), ("-.inf", float("-inf"))]
+    + [("~", None), ("", None), ("True", True), ("3.", 3.0)],
+)
+def test_plain_values_are_those_of_yaml_1_2(written: str, value: object) -> None:
+    assert reading.read_tree(f"a: {written}", "params.yaml") == {"a": value}
+
+
+def test_of_very_many_unknown_keys_a_few_are_named() -> None:
+    text = refused("{pick: argmax}", f"{{{', '.join(f'k{i}: 1' for i in range(12_000))}}}")
+    lines = text.splitlines()
+    assert len(lines) == 11
+    assert re.fullmatch(r"params.yaml: and 1[12],\d{3} more; mend these first", lines[-1])
+
+
+def test_a_file_that_is_far_too_large_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
+    with (tmp_path / "params.yaml").open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(RecurrenceError, match="params.yaml: larger than 1,048,576 bytes"):
+        params.load()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("hidden: 8", "hidden: true", "models.mine-rnn.hidden: must be a whole number, got True"),
+        ("hidden: 8", "hidden: '8'", "models.mine-rnn.hidden: must be a whole number, got '8'"),
+        ("hidden: 8", "hidden: 8.0", "models.mine-rnn.hidden: must be a whole number, got 8.0"),
+        ("hidden: 8", "tied: 1", "models.mine-rnn.tied: must be true or false, got 1"),
+        ("hidden: 8", "seeds: [-1]", "models.mine-rnn.seeds.0: must be at least 0, got -1"),
+        ("hidden: 8", "seeds: [true]", "models.mine-rnn.seeds.0: must be a whole number, got True"),
+        ("hidden: 8", "init_range: true", "models.mine-rnn.init_range: must be a number, got True"),
+        (
+            "vocab: {}",
+            "vocab: {specials: [<unk>, <unk>]}",
+            "corpora.mine.vocab: specials must differ from one another",
+        ),
+    ],
+)
+def test_true_is_no_number_and_text_is_none(old: str, new: str, message: str) -> None:
+    assert refused(old, new).startswith(f"params.yaml: {message}")
+
+
+def kinds(annotation: Any, strict: bool = False) -> Iterator[tuple[type, bool]]:
+    """Every int, float and bool inside a field's type, and whether it is strict."""
+    if get_origin(annotation) is Annotated:
+        inner, *notes = get_args(annotation)
+        said = any(getattr(note, "strict", None) for note in notes) or any(
+            getattr(part, "strict", None)
+            for note in notes
+            for part in getattr(note, "metadata", ())
+        )
+        yield from kinds(inner, strict or said)
+    elif annotation in (int, float, bool):
+        yield annotation, strict
+    else:
+        for inner in get_args(annotation):
+            yield from kinds(inner)
+
+
+def test_every_number_in_every_block_is_strict() -> None:
+    blocks = [
+        kind
+        for kind in vars(params).values()
+        if isinstance(kind, type) and issubclass(kind, params.Block)
+    ]
+    hints = {
+        f"{kind.__name__}.{name}": hint
+        for kind in blocks
+        for name, hint in get_type_hints(kind, include_extras=True).items()
+        if name in kind.model_fields
+    }
+    found = {name: list(kinds(hint)) for name, hint in hints.items()}
+    assert sum(map(len, found.values())) > 40
+    assert not [name for name, parts in found.items() if not all(strict for _, strict in parts)]

@@ -1,4 +1,8 @@
-"""What a stage says to the person before it: quiet lines, and progress with the time left. All of it goes to stderr.
+"""What is said to the person in front: quiet lines, errors, progress with the time left, all of it to stderr; and text
+to stdout, where it is as exact as a program needs it, but on a terminal does nothing but be seen.
+
+Names and text come from outside (files, servers, vocabularies), so every control character is written as an escape
+here, but for line breaks and tabs.
 
 Where RECURRENCE_WATCHED is set, another program shows the progress of this one (`recurrence repro`, in its table): it
 gets a line beginning with MARK a few times a second: the share done (empty: unknown), a space, and the rest in words.
@@ -25,12 +29,17 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from recurrence.escaping import escaped
+
 QUIET_S = 10.0
 """Seconds between two progress lines where no terminal is listening."""
 WATCHED = "RECURRENCE_WATCHED"
 WATCHED_S = 0.25
 MARK = "\x10"
-"""Begins a line that is for the watching program only; no text of a stage holds that character (data link escape)."""
+"""Begins a line that is for the watching program only; no other line holds that character (data link escape)."""
+KEPT = "\n\t"
+MOST_CHARACTERS = 4000
+"""Of an error: what an outsider's text may take of somebody's screen."""
 
 
 class Advance(Protocol):
@@ -41,7 +50,37 @@ class Advance(Protocol):
 
 def say(message: str) -> None:
     """Print one line to stderr, in one piece even where several threads or processes speak."""
-    print(f"{message}\n", end="", file=sys.stderr, flush=True)
+    _print(escaped(message, KEPT))
+
+
+def fail(error: Exception) -> None:
+    """Print an error that is meant for people to stderr, as `error: ...`."""
+    message = f"error: {error}"
+    if len(message) > MOST_CHARACTERS:
+        message = f"{message[:MOST_CHARACTERS]} ... ({len(message):,} characters)"
+    say(message)
+
+
+def write(text: str) -> None:
+    """Write generated text to stdout: to a file or a program as it is, to a terminal without control characters."""
+    if sys.stdout.isatty():
+        text = escaped(text, KEPT)
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError:  # a lone surrogate, or a terminal that has no such character
+        encoding = sys.stdout.encoding or "ascii"
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.flush()
+
+
+def _tell_watcher(message: str) -> None:
+    """A line that begins with MARK, if it is one for the watching program."""
+    mark = MARK if message.startswith(MARK) else ""
+    _print(mark + escaped(message.removeprefix(MARK), KEPT))
+
+
+def _print(line: str) -> None:
+    print(f"{line}\n", end="", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -52,7 +91,8 @@ def progress(title: str, total: float | None, unit: str = "") -> Iterator[Advanc
     """
     if sys.stderr.isatty():
         with _bar() as bar:
-            yield _on_bar(bar, bar.add_task(title, total=total, unit=unit, note=""))
+            task = bar.add_task(escaped(title), total=total, unit=unit, note="")
+            yield _on_bar(bar, task)
     else:
         lines = (
             Watched(title, total, unit) if os.environ.get(WATCHED) else Lines(title, total, unit)
@@ -112,6 +152,7 @@ class Lines:
 class Watched(Lines):
     """Progress for the program that watches this one; the closing line is as ever."""
 
+    write: Callable[[str], None] = _tell_watcher
     every_s: float = WATCHED_S
 
     def __post_init__(self) -> None:
@@ -149,7 +190,7 @@ def _on_bar(bar: Progress, task: TaskID) -> Advance:
     def advance(amount: float, note: str = "") -> None:
         bar.advance(task, amount)
         if note:
-            bar.update(task, note=note)
+            bar.update(task, note=escaped(note))
 
     return advance
 

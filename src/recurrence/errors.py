@@ -11,16 +11,27 @@ class RecurrenceError(ValueError):
     exit_code = 2
 
 
+LONGEST_REASON = 200
+"""Characters of what a library says."""
+MOST_NAMES = 100
+"""Valid names that a message lists; of any more, only how many."""
+LONGEST_NAME = 100
+"""A longer one is nobody's misspelling, and comparing it takes its time."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A hint that ends an "unknown name" message: the nearest valid name, then all of them."""
     valid = sorted(valid)
     close = nearest_name(name, valid)
     guess = f"did you mean {close!r}? " if close else ""
-    return f"{guess}available: {', '.join(valid) or 'none'}"
+    more = f" and {len(valid) - MOST_NAMES:,} more" if len(valid) > MOST_NAMES else ""
+    return f"{guess}available: {', '.join(valid[:MOST_NAMES]) or 'none'}{more}"
 
 
 def nearest_name(name: str, valid: Iterable[str]) -> str | None:
     """The valid name that looks most like `name`, if any does."""
+    if len(name) > LONGEST_NAME:
+        return None
     close = get_close_matches(name, list(valid), n=1, cutoff=0.5)
     return close[0] if close else None
 
@@ -28,3 +39,9 @@ def nearest_name(name: str, valid: Iterable[str]) -> str | None:
 def command(*words: object) -> str:
     """A command for a person to paste into a shell: whatever is in its words, each stays one word."""
     return shlex.join(map(str, words))
+
+
+def in_brief(error: Exception) -> str:
+    """What a library says, in one line of bounded length, for the brackets of a message of ours."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recurrence.errors import RecurrenceError
+from recurrence.errors import RecurrenceError, in_brief
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +35,9 @@ REMEDIES = {
     errno.EROFS: "cannot be written (Read-only file system); check who may write there",
 }
 """Failures that a person can mend; any other stays what it is."""
+
+MOST_READ_BYTES = 1 << 30
+"""No file that is read as a whole is nearly as large."""
 
 
 @contextmanager
@@ -144,21 +147,32 @@ def write_json(target: Path, value: Any) -> None:
     write_text(target, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_text(path: Path) -> str:
-    """Read UTF-8 text that a stage wrote; a file that is missing is named."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+def read_text(path: Path, most_bytes: int = MOST_READ_BYTES) -> str:
+    """Read UTF-8 text that a stage wrote; a file that is missing, or far too large, is named."""
+    if not path.is_file():
+        raise RecurrenceError(f"{path}: no such file; run the stage that writes it (`dvc repro`)")
+    if (size := path.stat().st_size) > most_bytes:
         raise RecurrenceError(
-            f"{path}: no such file; run the stage that writes it (`dvc repro`)"
-        ) from error
+            f"{path}: must have at most {most_bytes:,} bytes, has {size:,}; delete it and run `dvc repro`"
+        )
+    return path.read_text(encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, most_bytes: int = MOST_READ_BYTES) -> Any:
     """Read JSON; a file that is missing or broken is named."""
+    text = _decoded(path, most_bytes)
     try:
-        return json.loads(read_text(path))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise RecurrenceError(
-            f"{path}: not JSON ({error}); delete it and run `dvc repro`"
-        ) from error
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _no_json(path, error) from error
+
+
+def _decoded(path: Path, most_bytes: int) -> str:
+    try:
+        return read_text(path, most_bytes)
+    except UnicodeDecodeError as error:
+        raise _no_json(path, error) from error
+
+
+def _no_json(path: Path, error: Exception) -> RecurrenceError:
+    return RecurrenceError(f"{path}: not JSON ({in_brief(error)}); delete it and run `dvc repro`")

@@ -26,6 +26,8 @@ from recurrence.model.counting import CountedModel, Floats, Ids
 MOST_LOGITS = 2**24
 """Logits held at a time, so that memory stays bounded whatever the vocabulary (64 MiB as float32)."""
 MOST_STEPS, MOST_WINDOWS = 256, 4096
+MOST_WINDOW_TOKENS = 2**22
+"""Tokens of the windows held at a time; fewer windows at a time where they are very long."""
 SHORTEST_LEG, MOST_LEGS = 64, 32
 """A lane is run in legs; the state after each is remembered, to see when a second run no longer differs."""
 SAME_STATE = 1e-6
@@ -61,7 +63,11 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        return math.exp(self.nats)
+        """exp(nats); inf from about 709.8 nats on, where it is larger than a float can be."""
+        try:
+            return math.exp(self.nats)
+        except OverflowError:
+            return math.inf
 
     @property
     def accuracy(self) -> float:
@@ -123,7 +129,19 @@ def token_scores(
             else _by_windows(model, stream, model.context)
         )
     predicted = pieces[1].numpy()
-    return TokenScores(pieces[0].double().numpy(), predicted, predicted == ids[1:])
+    return TokenScores(_numbers(pieces[0]), predicted, predicted == ids[1:])
+
+
+def _numbers(log_probs: Tensor) -> Floats:
+    """As float64; raises RecurrenceError where a model's weights, finite as they are, give what is no number."""
+    found: Floats = log_probs.double().numpy()
+    if not np.isfinite(found).all():
+        at = int(np.flatnonzero(~np.isfinite(found))[0]) + 1
+        raise RecurrenceError(
+            f"the model gives token {at:,} the log-probability {found[at - 1]}, which is no number to go on with: "
+            "its weights are too large; train it again with a smaller learning rate"
+        )
+    return found
 
 
 def _by_windows(model: LanguageModel, ids: Tensor, context: int) -> tuple[Tensor, Tensor]:
@@ -132,7 +150,8 @@ def _by_windows(model: LanguageModel, ids: Tensor, context: int) -> tuple[Tensor
         _judge(model(ids[None, :t], ())[0], ids[t : t + 1])
         for t in range(1, min(context, len(ids)))
     ]
-    at_once = max(1, min(MOST_WINDOWS, MOST_LOGITS // model.vocab_size))
+    most = min(MOST_WINDOWS, MOST_LOGITS // model.vocab_size, MOST_WINDOW_TOKENS // context)
+    at_once = max(1, most)
     for start in range(context, len(ids), at_once):
         targets = ids[start : start + at_once]
         windows_BT = ids[start - context : start + len(targets) - 1].unfold(0, context, 1)
@@ -246,6 +265,11 @@ def delta(
         name: None if theirs[name] is None else ours[name] - theirs[name]
         for name in ("nats", "accuracy")
     }
+
+
+def in_json(figures: Mapping[str, float | None]) -> dict[str, float | str | None]:
+    """The figures as JSON can hold them: infinity, which is no number there, as the text that float() reads."""
+    return {name: "inf" if value == math.inf else value for name, value in figures.items()}
 
 
 def size(model: LanguageModel | CountedModel) -> int:

@@ -1,22 +1,25 @@
 """Vocab: which tokens there are and the id of each; built from tokens, kept as JSON. Knows no paths of the project."""
 
+import reprlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from recurrence import files
-from recurrence.errors import RecurrenceError
+from recurrence.errors import RecurrenceError, in_brief
 from recurrence.params import Tokens, VocabRule
 from recurrence.tokens import EOS, detokenize, line_count, token_lines, tokenize
 
 UNK = "<unk>"
+MOST_BYTES = 1 << 28
+"""Of a vocabulary on disk: some ten million words."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +134,26 @@ class Vocab:
     @classmethod
     def load(cls, path: Path) -> "Vocab":
         """Read what `save` wrote; anything else is a RecurrenceError."""
-        tree = files.read_json(path)
+        tree = files.read_json(path, MOST_BYTES)
         try:
-            return cls(
-                tuple(tree["tokens"]), tuple(tree["specials"]), Tokens.model_validate(tree["rule"])
-            )
-        except (KeyError, TypeError, ValidationError) as error:
+            tokens, specials = _texts(tree, "tokens"), _texts(tree, "specials")
+            if unknown := set(specials) - set(tokens):
+                raise ValueError(f"specials must be among its tokens, {min(unknown)!r} is not")
+            return cls(tokens, specials, Tokens.model_validate(tree["rule"]))
+        except (KeyError, TypeError, ValueError) as error:
             raise RecurrenceError(
-                f"{path}: not a vocabulary ({error}); delete it and run `dvc repro`"
+                f"{path}: not a vocabulary ({in_brief(error)}); delete it and run `dvc repro`"
             ) from error
+
+
+def _texts(tree: Any, name: str) -> tuple[str, ...]:
+    """A list of different texts; raises ValueError for anything else."""
+    values = tree[name]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{name} must be a list of texts")
+    if len(set(values)) < len(values):
+        twice = next(value for value, count in Counter(values).items() if count > 1)
+        raise ValueError(
+            f"{name} must differ from one another, {reprlib.repr(twice)} is there twice"
+        )
+    return tuple(values)

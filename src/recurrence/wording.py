@@ -14,10 +14,17 @@ from recurrence.errors import nearest, nearest_name
 
 Place = tuple[str | int, ...]
 
+MOST_LINES = 10
+"""Places that are wrong and named; of any more, only how many."""
+_LOOKED_AT = 200
+"""So many of pydantic's findings are put into words: each unknown key is compared with all valid ones."""
+_LONGEST_KEY = 60
+
 _RULES: dict[str, Callable[[dict[str, Any]], str]] = {
     "literal_error": lambda ctx: ctx["expected"],
     "greater_than": lambda ctx: f"greater than {ctx['gt']:g}",
     "greater_than_equal": lambda ctx: f"at least {ctx['ge']:g}",
+    "less_than_equal": lambda ctx: f"at most {ctx['le']:g}",
     "less_than": lambda ctx: f"less than {ctx['lt']:g}",
     "finite_number": lambda ctx: "a finite number",
     "string_pattern_mismatch": lambda ctx: f"text that matches {ctx['pattern']}",
@@ -38,8 +45,16 @@ _RULES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def worded(error: ValidationError, where: str, tree: Any, schema: type[BaseModel]) -> str:
-    """One line per place that is wrong, each beginning with `where` (the file's name)."""
-    items = [(_place(item["loc"], tree), dict(item)) for item in error.errors()]
+    """One line per place that is wrong, each beginning with `where` (the file's name); of very many, the first."""
+    found = error.errors(include_url=False)
+    lines = _lines([(_place(item["loc"], tree), dict(item)) for item in found[:_LOOKED_AT]], schema)
+    left = len(lines) - MOST_LINES + max(len(found) - _LOOKED_AT, 0)
+    if left > 0:
+        lines[MOST_LINES:] = [f"and {left:,} more; mend these first"]
+    return "\n".join(f"{where}: {line}" for line in lines)
+
+
+def _lines(items: list[tuple[Place, dict[str, Any]]], schema: type[BaseModel]) -> list[str]:
     places = {place for place, _ in items}
     unknown = {place for place, item in items if item["type"] == "extra_forbidden"}
     meant = {
@@ -58,12 +73,18 @@ def worded(error: ValidationError, where: str, tree: Any, schema: type[BaseModel
             continue  # a list is short of the items that are themselves wrong
         rule, got = _rule(place, item, schema)
         rules.setdefault((place, got), []).append(rule)
-    return "\n".join(_line(where, place, found, got) for (place, got), found in rules.items())
+    return [_line(place, found, got) for (place, got), found in rules.items()]
 
 
-def _line(where: str, place: Place, found: list[str], got: str) -> str:
+def _line(place: Place, found: list[str], got: str) -> str:
     rule = f"must be {' or '.join(found)}{got}" if got else found[0]
-    return ": ".join(part for part in (where, ".".join(map(str, place)), rule) if part)
+    return ": ".join(part for part in (".".join(map(_key, place)), rule) if part)
+
+
+def _key(part: str | int) -> str:
+    """A key as it is shown: not longer than anyone reads."""
+    name = str(part)
+    return name if len(name) <= _LONGEST_KEY else f"{name[:_LONGEST_KEY]}..."
 
 
 def _rule(place: Place, item: dict[str, Any], schema: type[BaseModel]) -> tuple[str, str]:

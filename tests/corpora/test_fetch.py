@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from recurrence.corpora import fetch
+from recurrence.corpora import http
+from recurrence.corpora.addresses import file_name, local_path, shown
 from recurrence.corpora.digests import check_bytes, check_file
-from recurrence.corpora.fetch import Fetcher, file_name, local_path
+from recurrence.corpora.fetch import Fetcher
 from recurrence.corpora.http import Unreachable
 from recurrence.errors import RecurrenceError
 
@@ -31,13 +32,13 @@ def web(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Addresses and what they give; all others refuse."""
     pages: dict[str, bytes] = {}
 
-    def download(address: str, title: str, folder: Path) -> Path:
+    def download(address: str, title: str, folder: Path, most_bytes: int) -> Path:
         if address not in pages:
             raise Unreachable("the server answered 404 Not Found")
         (folder / "part").write_bytes(pages[address])
         return folder / "part"
 
-    monkeypatch.setattr(fetch, "download", download)
+    monkeypatch.setattr(http, "download", download)
     return pages
 
 
@@ -180,3 +181,53 @@ def test_any_accepted_digest_will_do() -> None:
     check_bytes(b"x", [], "here")
     with pytest.raises(RecurrenceError, match=f"^here: wrong digest: expected {md5}, got md5:"):
         check_bytes(b"y", [md5], "here")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://[::1",
+        "http://[::1]extra/b.txt",
+        "http://a:port/b.txt",
+        "http:///b.txt",
+        "~nobody-of-this-name/b.txt",
+        "a\0b/c.txt",
+        "https://e.org/" + "a" * 300,
+        "https://e.org/%00",
+    ],
+)
+def test_what_is_no_address_is_named(folder: Path, address: str) -> None:
+    with pytest.raises(RecurrenceError, match="must |is no address"):
+        Fetcher(folder.parent, folder.parent).get([address], folder, anything)
+
+
+@pytest.mark.parametrize(
+    ("address", "seen"),
+    [
+        ("https://user:secret@e.org/b.txt", "https://***@e.org/b.txt"),
+        ("https://secret@e.org/b.txt", "https://***@e.org/b.txt"),
+        ("https://user:se/cret@e.org/b.txt", "https://***@e.org/b.txt"),
+        ("https://user:se@cr#et@e.org/b.txt", "https://***@e.org/b.txt"),
+        ("https://e.org/b@1.txt?key=secret#top", "https://e.org/b@1.txt?...#top"),
+        ("https://e.org:80/b.txt", "https://e.org:80/b.txt"),
+        ("texts/b?.txt", "texts/b?.txt"),
+    ],
+)
+def test_no_password_is_shown(address: str, seen: str) -> None:
+    assert shown(address) == seen
+
+
+def test_no_password_is_in_what_was_tried(web: dict[str, bytes], folder: Path) -> None:
+    secret = "http://user:secret@127.0.0.1:1/b.txt?key=secret"
+    web[secret] = b"bad"
+    with pytest.raises(RecurrenceError) as caught:
+        Fetcher(folder.parent, folder.parent, "https://me:secret@m.org").get(
+            [secret, "ftp://user:secret@e.org/b.txt"], folder, only(b"good")
+        )
+    assert "secret" not in str(caught.value)
+    assert str(caught.value).count("***@") >= 3
+
+
+def test_a_device_is_no_file(folder: Path) -> None:
+    with pytest.raises(RecurrenceError, match="/dev/zero: must be a file, is a device or a pipe"):
+        Fetcher(folder.parent, folder.parent).get(["/dev/zero"], folder, anything)

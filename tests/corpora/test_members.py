@@ -186,6 +186,58 @@ def test_damage_in_the_middle_is_refused(tmp_path: Path, name: str) -> None:
         contents(path)
 
 
+def pax(keywords: dict[str, str], repeats: int = 1) -> bytes:
+    """Headers of one member, one after another, and its 1 byte of content."""
+    info = tarfile.TarInfo("a.txt")
+    info.size = 1
+    info.pax_headers = keywords
+    header = info.create_pax_header(info.get_info(), "utf-8")
+    return header[:-512] * repeats + header[-512:] + b"x".ljust(512, b"\0") + bytes(1024)
+
+
+@pytest.mark.parametrize("repeats", [100, 5000])
+@pytest.mark.parametrize("name", ["x.tar", "x.tar.gz"])
+def test_a_member_with_thousands_of_headers_is_refused(
+    tmp_path: Path, name: str, repeats: int
+) -> None:
+    raw = pax({"comment": "x"}, repeats)
+    (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith("gz") else raw)
+    with pytest.raises(RecurrenceError, match="says more than 65,536 bytes of one member"):
+        contents(tmp_path / name)
+
+
+def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.tar").write_bytes(pax({"comment": "x" * 10_000_000}))
+    with pytest.raises(RecurrenceError, match="says more than 65,536 bytes of one member"):
+        contents(tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"GNU.sparse.map": "a,b"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"},
+        {"path": "a\0b"},
+        {"path": "/etc/passwd"},
+        {"path": "../../up"},
+        {"size": "-1"},
+        {"size": "99999999999999999999"},
+    ],
+)
+def test_headers_that_make_no_sense_are_refused(tmp_path: Path, keywords: dict[str, str]) -> None:
+    (tmp_path / "x.tar").write_bytes(pax(keywords))
+    with pytest.raises(RecurrenceError, match=r"^x.tar: "):
+        contents(tmp_path / "x.tar")
+
+
+def test_long_names_and_many_keywords_are_read(tmp_path: Path) -> None:
+    name = "a/" * 1000 + "b.txt"
+    path = tar(tmp_path / "x.tar", {name: b"x", "c.txt": b"y"})
+    assert contents(path) == {name: b"x", "c.txt": b"y"}
+    (tmp_path / "y.tar").write_bytes(pax({f"comment{i}": "x" * 50 for i in range(500)}))
+    assert contents(tmp_path / "y.tar") == {"a.txt": b"x"}
+
+
 def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
     path = tar(tmp_path / "x.tar", FILES)
     raw = bytearray(path.read_bytes())

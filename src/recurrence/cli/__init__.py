@@ -6,6 +6,7 @@ from collections.abc import Callable
 import typer
 
 from recurrence.cli import comparing, models, pipeline, samples
+from recurrence.console import fail
 from recurrence.errors import RecurrenceError
 
 app = typer.Typer(
@@ -36,5 +37,5 @@ def main() -> None:
     try:
         app()
     except RecurrenceError as error:
-        print(f"error: {error}", file=sys.stderr)
+        fail(error)
         sys.exit(error.exit_code)

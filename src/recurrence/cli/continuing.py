@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -11,7 +10,7 @@ import torch
 
 from recurrence import params, paths
 from recurrence.cli.places import Trained
-from recurrence.console import say
+from recurrence.console import say, write
 from recurrence.decoding.filters.contract import Setting
 from recurrence.decoding.loop.samples import Prompt
 from recurrence.decoding.loop.sampling import Row, Sampler, Stopping, steps
@@ -82,19 +81,18 @@ def continue_prompt(
     model = load_model(found.folder, found.seed).double()  # as the stage does it
     between = "" if found.vocab.unit == "char" else " "
     with _interruptible():
-        sys.stdout.write(found.vocab.decode(ids))
+        write(found.vocab.decode(ids))
         for count, token in enumerate(
             _tokens(model, strategy, ids, length, generator(seed, strategy.name, prompt)), 1
         ):
-            sys.stdout.write(between + found.vocab.decode([token]))
-            sys.stdout.flush()
+            write(between + found.vocab.decode([token]))
             ended = [watch for watch in asked if bool(watch.stop(torch.tensor([token])))]
             if ended:
-                sys.stdout.write("\n")
+                write("\n")
                 reasons = " and ".join(watch.reason() for watch in ended)
                 say(f"stopped after {count} tokens: {reasons}")
                 return
-    sys.stdout.write("\n")
+    write("\n")
 
 
 def _tokens(

@@ -62,7 +62,7 @@ def _state_and_scores(block: params.Model) -> list[str]:
     figures = (exact["nats"], exact["bits_per_char"], exact["perplexity"], exact["accuracy"])
     printed = f"{notebook['nats']:.4f}" if notebook else ""
     counts = (f"{scores['parameters']:,}", str(len(scores["seeds"])))
-    return ["scored", *counts, *(f"{value:.4f}" for value in figures), printed]
+    return ["scored", *counts, *(f"{float(value):.4f}" for value in figures), printed]
 
 
 def generate(  # noqa: PLR0913 (each is an option of the command)
@@ -82,6 +82,8 @@ def generate(  # noqa: PLR0913 (each is an option of the command)
     ] = False,
 ) -> None:
     """Continue a prompt, token by token as it is made. Without --prompt: run the stage `generate` of the model.
+
+    On a terminal, control characters are shown as escapes; into a file or a program, the text goes as it is.
 
     \b
     Examples:

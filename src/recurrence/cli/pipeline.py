@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from recurrence import checkout, params, paths
+from recurrence.console import KEPT
+from recurrence.escaping import escaped
 from recurrence.locks import only_writer
 
 # stage -> (what its key names, what it does)
@@ -124,7 +126,7 @@ def check(
 
         look = integrity.set_aside if set_aside else integrity.report
         damaged = look(paths.root()) + receipts.complaints()
-        print("\n".join(damaged) or "outputs and cache: as dvc remembers them")
+        print(escaped("\n".join(damaged), KEPT) or "outputs and cache: as dvc remembers them")
         troubles |= bool(damaged) and not set_aside
     raise typer.Exit(1 if troubles else 0)
 

@@ -24,7 +24,7 @@ def trained(model: str, seed: int | None) -> Trained:
 
     Raises RecurrenceError for a name that params.yaml does not have, and for a folder without a model of ours.
     """
-    from recurrence.model.checkpoint import load_config, seeds_in
+    from recurrence.model.checkpoint import check_vocabulary, load_config, seeds_in
 
     folder = model_folder(model)
     block = load_config(folder)
@@ -33,9 +33,9 @@ def trained(model: str, seed: int | None) -> Trained:
         raise RecurrenceError(
             f"{folder}: holds no weights (seed*.safetensors); train the model again"
         )
-    return Trained(
-        folder, seeds[0] if seed is None else seed, Vocab.load(folder / "vocab.json"), block.hidden
-    )
+    vocab = Vocab.load(folder / "vocab.json")
+    check_vocabulary(folder, len(vocab))
+    return Trained(folder, seeds[0] if seed is None else seed, vocab, block.hidden)
 
 
 def model_folder(model: str) -> Path:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recurrence import params, paths
+from recurrence.console import KEPT
 from recurrence.errors import RecurrenceError, command
+from recurrence.escaping import escaped
 from recurrence.files import read_json
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None
     limits = Limits(jobs) if wait_s is None else Limits(jobs, wait_s)
     crew = Crew(paths.root(), targets, limits, Known(cost, partial(cores, jobs=jobs), gpus_for))
     crew.run()
-    print("\n".join(summary(crew.board)))
+    print(escaped("\n".join(summary(crew.board)), KEPT))
     print(f"in {timedelta(seconds=round(time.monotonic() - started))}")
     if crew.signal:
         print(f"stopped by {signal.Signals(crew.signal).name}; the same command goes on from here")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ON_PAGE = 500
 """Samples on a page, at most."""
 MOST_JOBS = 8
+MOST_TOKENS = 2**31 - 1
+"""The largest floor: what an array of positions can hold."""
 BAR_BYTES = 4_000_000
 """Less is judged before a progress bar would be of use."""
 
@@ -45,6 +47,7 @@ Floor = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_TOKENS,
         help="Least matched tokens; default: 40 char, 20 else, of near loops 70 and 25.",
         show_default=False,
     ),
@@ -54,7 +57,10 @@ Corpus = Annotated[
 ]
 Lines = Annotated[bool, typer.Option("--lines", help="Each line of a text file is a sample.")]
 Format = Annotated[
-    Literal["table", "jsonl", "csv"], typer.Option(help="For people, or for programs.")
+    Literal["table", "jsonl", "csv"],
+    typer.Option(
+        help="For people, or for programs. csv puts ' before texts that a spreadsheet would compute; jsonl is exact."
+    ),
 ]
 Highlight = Annotated[bool, typer.Option("--highlight", help="Show the texts, their loops marked.")]
 Html = Annotated[

@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from recurrence.escaping import cell, escaped
 from recurrence.files import write_text
 from recurrence.loops.verdict import Detector
 from recurrence.scan.findings import FIELDS, MOST_TOKENS, Evident
-from recurrence.scan.highlight import Piece, cells_of, escaped, page, sentence, unit_text
+from recurrence.scan.highlight import Piece, cells_of, page, sentence, unit_text
 
 SHOWN = 50
 """Samples in the table, and with --highlight their texts."""
@@ -52,7 +53,7 @@ def _as_json(character: re.Match[str]) -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, list):
         value = " ".join(map(str, value))
-    return escaped(value) if isinstance(value, str) else value
+    return cell(value) if isinstance(value, str) else value
 
 
 # ---------------------------------------------------------------- for people

@@ -87,7 +87,9 @@ class Counted(CountedModel):
     @classmethod
     def from_state(cls, tensors: Mapping[str, Tensor], vocab_size: int, **options: Any) -> Self:
         keys = [tensors[f"keys_{k}"].numpy() for k in range(1, _order(options) + 1)]
-        return cls(keys, tensors["counts"].numpy(), vocab_size)
+        counts = tensors["counts"].numpy()
+        _check(keys, counts, vocab_size)
+        return cls(keys, counts, vocab_size)
 
     @property
     def stored_counts(self) -> int:
@@ -129,6 +131,21 @@ class Counted(CountedModel):
         for k, level in enumerate(self._levels[:length]):
             nodes.append(level.find(nodes[-1][..., : length - k], ids[..., k:], self.vocab_size))
         return nodes
+
+
+def _check(keys: list[Nodes], counts: Nodes, vocab_size: int) -> None:
+    """Raise ValueError where what was read from a file is no trie: nothing is indexed, or made, by what it says."""
+    contexts = 1
+    for k, level in enumerate(keys, start=1):
+        if level.dtype != np.int64 or level.ndim != 1 or not len(level):
+            raise ValueError(f"keys_{k} must be a list of whole numbers of 64 bits")
+        if level[0] < 0 or level[-1] // vocab_size >= contexts or not (np.diff(level) > 0).all():
+            raise ValueError(f"keys_{k} must ascend from 0 to below {contexts} x {vocab_size}")
+        contexts = len(level)
+    if counts.dtype != np.int32 or counts.shape != keys[-1].shape or counts.min() < 1:
+        raise ValueError(
+            "counts must be a whole number of 32 bits, from 1 on, for each of the last keys"
+        )
 
 
 def _order(options: dict[str, Any]) -> int:

@@ -32,7 +32,10 @@ class Counted(CountedModel):
     @classmethod
     def from_state(cls, tensors: Mapping[str, Tensor], vocab_size: int, **options: Any) -> Self:
         check_options("unigram", options)
-        return cls(tensors["counts"])
+        counts_V = tensors["counts"]
+        if counts_V.dtype != torch.int64 or counts_V.shape != (vocab_size,) or counts_V.min() < 0:
+            raise ValueError(f"counts must be {vocab_size} whole numbers of 64 bits, from 0 on")
+        return cls(counts_V)
 
     @property
     def stored_counts(self) -> int:

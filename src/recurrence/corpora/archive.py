@@ -5,8 +5,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from recurrence.console import progress
+from recurrence.corpora.addresses import file_name
 from recurrence.corpora.digests import check_bytes, check_file
-from recurrence.corpora.fetch import Fetcher, file_name
+from recurrence.corpora.fetch import Fetcher
 from recurrence.corpora.members import members
 from recurrence.corpora.text import decode
 from recurrence.errors import RecurrenceError

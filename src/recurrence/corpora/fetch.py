@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
-from urllib.request import url2pathname
+from urllib.parse import quote
 
-from recurrence.corpora.http import Unreachable, download
+from recurrence.corpora.addresses import file_name, local_path, shown
 from recurrence.errors import RecurrenceError
+
+MAX_BYTES = 4 << 30
+"""Of a download, where params.yaml says nothing else."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Fetcher:
     """Folder of unfinished downloads, which the next run goes on with."""
     mirror: str | None = None
     """A folder or base address that is asked first for whatever has a public address."""
+    max_bytes: int = MAX_BYTES
+    """A download is given up where it has more."""
 
     def get(
         self, addresses: Sequence[str], folder: Path, accept: Callable[[Path, str], None]
@@ -38,10 +42,11 @@ class Fetcher:
         for place in self._places(addresses):
             try:
                 self._bring(place, target)
-                accept(target, place)
+                accept(target, shown(place))
                 return target
-            except (Unreachable, RecurrenceError) as error:
+            except RecurrenceError as error:
                 target.unlink(missing_ok=True)
+                place = shown(place)
                 tried.append(f"\n  {place}: {str(error).removeprefix(f'{place}: ')}")
         raise RecurrenceError(
             f"no place gives a good {target.name}:{''.join(tried)}\n{self._remedy(addresses)}"
@@ -62,14 +67,29 @@ class Fetcher:
     def _bring(self, place: str, target: Path) -> None:
         path = local_path(place)
         if path is None:
-            shutil.move(download(place, file_name(place), self.partial), target)
+            shutil.move(self._download(place), target)
             return
+        source = self.root / path
         try:
-            with (self.root / path).open("rb"):
+            if source.exists() and not source.is_dir() and not source.is_file():
+                raise RecurrenceError(f"{place}: must be a file, is a device or a pipe")
+            with source.open("rb"):
                 pass
         except OSError as error:
-            raise Unreachable(error.strerror) from error
-        shutil.copyfile(self.root / path, target)
+            raise RecurrenceError(f"{place}: {error.strerror}") from error
+        shutil.copyfile(source, target)
+
+    def _download(self, place: str) -> Path:
+        try:
+            from recurrence.corpora.http import Unreachable, download
+        except ImportError as error:
+            raise RecurrenceError(
+                "downloads need aiohttp; pip install 'recurrence[pipeline]' (make run does)"
+            ) from error
+        try:
+            return download(place, file_name(place), self.partial, self.max_bytes)
+        except Unreachable as error:
+            raise RecurrenceError(f"{shown(place)}: {error}") from error
 
     def _remedy(self, addresses: Sequence[str]) -> str:
         if local_path(addresses[0]) is not None:
@@ -78,26 +98,3 @@ class Fetcher:
             "check the addresses, the digests and the connection, "
             f"or let RECURRENCE_MIRROR name a folder or base address that has {file_name(addresses[0])}"
         )
-
-
-def file_name(address: str) -> str:
-    """The last component of an address or path; raises RecurrenceError where that cannot name a file."""
-    path = urlsplit(address).path if local_path(address) is None else address
-    name = unquote(path).rsplit("/", 1)[-1]
-    if name in ("", ".", "..") or "\\" in name or "\0" in name:
-        raise RecurrenceError(f"{address}: must end in the name of a file")
-    return name
-
-
-def local_path(address: str) -> Path | None:
-    """The path that an address without a scheme, or with file:, means; None for http(s), RecurrenceError for others."""
-    scheme = urlsplit(address).scheme.lower()
-    if scheme in ("http", "https"):
-        return None
-    if scheme == "file":
-        return Path(url2pathname(urlsplit(address).path))
-    if "://" in address:
-        raise RecurrenceError(
-            f"{address}: must be a path, or an address with http:, https: or file:"
-        )
-    return Path(address).expanduser()

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+from recurrence.corpora.addresses import file_name
 from recurrence.corpora.digests import check_file
-from recurrence.corpora.fetch import Fetcher, file_name
+from recurrence.corpora.fetch import Fetcher
 from recurrence.errors import RecurrenceError
 from recurrence.params import Source
+
+_NOT_FOR_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}
+"""Python has them as encodings, but they are for names and source code; some take hours for a text."""
 
 
 def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
@@ -26,6 +30,8 @@ def read(source: Source, folder: Path) -> dict[str, str]:
 
 def decode(content: bytes, encoding: str, where: str) -> str:
     """Strictly decoded text, newlines as \\n, no byte order mark; raises RecurrenceError for what is not text."""
+    if encoding.lower().replace("-", "_") in _NOT_FOR_FILES:
+        raise RecurrenceError(f"{where}: source.encoding must be one of files, {encoding!r} is not")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -33,7 +39,7 @@ def decode(content: bytes, encoding: str, where: str) -> str:
             f"{where}: must be {encoding} text, but byte {error.start:,} (0x{content[error.start]:02x}) is not; "
             "convert the file, or name its encoding in the corpus's source block"
         ) from error
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
         raise RecurrenceError(
             f"{where}: source.encoding must be one that Python knows, got {encoding!r}"
         ) from error

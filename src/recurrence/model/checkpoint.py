@@ -1,18 +1,30 @@
-"""Trained models on disk: safetensors and JSON, no pickle. A folder holds one model with all its seeds."""
+"""Trained models on disk: safetensors and JSON, no pickle. A folder holds one model with all its seeds.
+
+A folder may come from a stranger: what its config says is held against the names and shapes at the head of its weights
+before anything of that size is made, and what comes out is held to be numbers.
+"""
 
 import re
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from recurrence import params
-from recurrence.errors import RecurrenceError
+from recurrence.errors import RecurrenceError, in_brief
 from recurrence.files import read_json, write_json
 from recurrence.model import LanguageModel, build_model, core_module
+from recurrence.wording import worded
+
+MOST_CONFIG_BYTES = 1 << 20
+MOST_TOKENS = 2**31 - 1
+"""Ids are 32 bits wide."""
+Shapes = dict[str, tuple[int, ...]]
 
 
 def save_config(folder: Path, block: params.Model, vocab_size: int) -> None:
@@ -45,7 +57,7 @@ def load_config(folder: Path) -> params.Model:
 def seeds_in(folder: Path) -> list[int]:
     """The training seeds whose weights are there, ascending."""
     found = [
-        re.fullmatch(r"seed(\d+)\.safetensors", path.name)
+        re.fullmatch(r"seed([0-9]{1,18})\.safetensors", path.name)
         for path in folder.glob("seed*.safetensors")
     ]
     return sorted(int(match[1]) for match in found if match)
@@ -60,30 +72,101 @@ def load_model(folder: Path, seed: int, device: torch.device | str = "cpu") -> L
     path = folder / f"seed{seed}.safetensors"
     if not path.is_file():
         raise RecurrenceError(f"{path}: no such seed; there are {seeds_in(folder) or 'none'}")
-    module = core_module(block.core)
-    try:
-        weights = load_file(path)
+    with _named(path):
+        module = core_module(block.core)
         if hasattr(module, "Counted"):
-            model: LanguageModel = module.Counted.from_state(weights, vocab_size, **block.options)
+            model: LanguageModel = module.Counted.from_state(
+                _numbers(path), vocab_size, **block.options
+            )
         else:
+            _check_shapes(_shapes(path), block, vocab_size)
+            weights = _numbers(path)
             model = build_model(block, vocab_size)
             model.load_state_dict(weights)
-    except (SafetensorError, RuntimeError, KeyError) as error:
-        raise RecurrenceError(
-            f"{path}: not the weights of this model ({error}); train it again"
-        ) from error
     return model.to(device).eval()
 
 
+def check_vocabulary(folder: Path, tokens: int) -> None:
+    """Raise RecurrenceError unless the folder's model has as many tokens as its vocabulary."""
+    size = _config(folder)[1]
+    if tokens != size:
+        raise RecurrenceError(
+            f"{folder}: vocab.json must have as many tokens as config.json says, {size:,}, has "
+            f"{tokens:,}: they are not of one model; train it again"
+        )
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Whatever torch or safetensors make of foreign weights becomes one line that names the file."""
+    try:
+        yield
+    except RecurrenceError as error:
+        raise RecurrenceError(
+            f"{path}: cannot be loaded ({error}); train it again, or get the whole folder anew"
+        ) from error
+    except (
+        SafetensorError,
+        ArithmeticError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise RecurrenceError(
+            f"{path}: not the weights of this model ({in_brief(error)}); train it again"
+        ) from error
+
+
+def _shapes(path: Path) -> Shapes:
+    """The shape of each tensor, from the head of the file alone."""
+    with safe_open(path, "pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
+def _check_shapes(found: Shapes, block: params.Model, vocab_size: int) -> None:
+    """Raise ValueError for the first tensor that is not as the config says. Makes nothing of the config's sizes."""
+    if block.layers > len(found):
+        raise ValueError(f"{block.layers:,} layers cannot lie in {len(found):,} tensors")
+    with torch.device("meta"):
+        expected = build_model(block, vocab_size).state_dict()
+    for name in expected.keys() ^ found.keys():
+        raise ValueError(f"{name!r} must {'' if name in expected else 'not '}be there")
+    for name, tensor in expected.items():
+        if tuple(tensor.shape) != found[name]:
+            raise ValueError(f"{name!r} must be {tuple(tensor.shape)}, is {found[name]}")
+
+
+def _numbers(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors; raises ValueError where one holds what is no number."""
+    tensors: dict[str, torch.Tensor] = load_file(path)
+    for name, tensor in tensors.items():
+        if tensor.is_complex() or (tensor.is_floating_point() and not tensor.isfinite().all()):
+            raise ValueError(f"{name!r} holds values that are no finite numbers")
+    return tensors
+
+
 def _config(folder: Path) -> tuple[params.Model, int]:
-    if not (folder / "config.json").is_file():
+    path = folder / "config.json"
+    if not path.is_file():
         raise RecurrenceError(
             f"{folder}: no trained model here (no config.json); train it: dvc repro train@CORPUS-NAME"
         )
-    tree = read_json(folder / "config.json")
+    tree = read_json(path, MOST_CONFIG_BYTES)
     try:
-        return params.Model.model_validate(tree["model"]), int(tree["vocab_size"])
-    except (ValidationError, KeyError, TypeError) as error:
+        return params.Model.model_validate(tree["model"]), _vocab_size(tree["vocab_size"])
+    except ValidationError as error:
+        wrong = worded(error, f"{path}: model", tree["model"], params.Model)
+        raise RecurrenceError(f"{wrong}\nnot a model of this project; train it again") from error
+    except (KeyError, TypeError, ValueError) as error:
         raise RecurrenceError(
-            f"{folder / 'config.json'}: not a model of this project; train it again"
+            f"{path}: not a model of this project ({in_brief(error)}); train it again"
         ) from error
+
+
+def _vocab_size(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= MOST_TOKENS:
+        raise ValueError(
+            f"vocab_size must be a whole number from 1 to {MOST_TOKENS:,}, got {reprlib.repr(value)}"
+        )
+    return value

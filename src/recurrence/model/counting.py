@@ -37,7 +37,8 @@ class CountedModel(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def from_state(cls, tensors: Mapping[str, Tensor], vocab_size: int, **options: Any) -> Self:
-        """The model whose `state_dict()` this was; raises KeyError where a tensor is missing."""
+        """The model whose `state_dict()` this was; raises KeyError where a tensor is missing, ValueError where one cannot
+        be of such a model."""
 
     @abstractmethod
     def distributions(self, ids_BT: Ids) -> Floats:

@@ -1,10 +1,11 @@
 """The blocks that say what a corpus is: where it comes from, its tokens, split and vocabulary, what is continued."""
 
+import reprlib
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from recurrence.params.block import Block, Count
+from recurrence.params.block import Block, Count, Flag, Number
 
 
 class Source(Block):
@@ -17,6 +18,8 @@ class Source(Block):
         Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")], ...
     ] = ()
     """Digests of the downloaded file, any of which is accepted; empty: not checked (a corpus of one's own)."""
+    max_bytes: Count | None = None
+    """What may be downloaded at most; default: 4 GiB."""
     members: dict[Literal["train", "valid"], str] = {}
     """archive: a glob over member names for each part."""
     member_digests: dict[str, Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]] = {}
@@ -46,7 +49,7 @@ class Tokens(Block):
     """How text becomes tokens."""
 
     unit: Literal["char", "word"]
-    lower: bool = False
+    lower: Flag = False
     newlines: Literal["keep", "drop"] = "keep"
     """char: whether the newline is a character of the text. word: always a separator."""
     eos: Literal["none", "part", "line"] = "none"
@@ -59,7 +62,7 @@ class Split(Block):
     """The ordered split; nothing is shuffled. Which value is read depends on the rule."""
 
     rule: Literal["line_fraction", "line", "token_windows", "given"]
-    fraction: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    fraction: Annotated[Number, Field(gt=0, lt=1)] = 0.8
     """line_fraction: ceil(fraction x lines) go to train. token_windows: int(fraction x windows) windows do."""
     line: Count | None = None
     window: Count | None = None
@@ -84,6 +87,14 @@ class VocabRule(Block):
     """count: by descending count, ties alphabetical."""
     specials: tuple[str, ...] = ("<unk>", "<pad>")
     """Put first, in this order. Without <unk>, a token outside the vocabulary is an error."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.specials)) < len(self.specials):
+            raise ValueError(
+                f"specials must differ from one another, got {reprlib.repr(self.specials)}"
+            )
+        return self
 
 
 class Sample(Block):

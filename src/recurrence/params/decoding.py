@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from recurrence.errors import nearest
-from recurrence.params.block import Block, Count, Name
+from recurrence.params.block import Block, Count, Name, Number, Whole
 from recurrence.params.names import looked_up
 
 Family = Literal["search", "greedy", "greedy with filters", "pure sampling", "truncated sampling"]
@@ -87,12 +87,12 @@ class Sizes(Block):
     `protocol.bound`, or it is clear that it will not be.
     """
 
-    pairs: Annotated[int, Field(ge=0)] = 24
+    pairs: Whole = 24
     """The first pass: pairs of a net and a held-out prompt, for each strategy. They are dealt out
     evenly: 24 are 5 prompts for each of 5 nets, 24 for a single one."""
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Whole, ...], Field(min_length=1)] = (0,)
     """Sampling seeds; a deterministic strategy uses the first alone."""
-    candidates: Annotated[int, Field(ge=0)] = 6
+    candidates: Whole = 6
     """Most settings of a model that are tried for recommendation."""
     most: ByUnit = {"char": 400, "word": 130}
     """Most pairs of a net and a fresh prompt for one candidate. Without a loop 381 show that at most
@@ -118,7 +118,7 @@ class Protocol(Block):
     size: Name
     reference: Name | None = None
     """The strategy with which the others are compared: pure sampling. Without it, none are."""
-    bound: dict[Literal["char", "word"], Annotated[float, Field(gt=0, lt=1)]] = {
+    bound: dict[Literal["char", "word"], Annotated[Number, Field(gt=0, lt=1)]] = {
         "char": 0.01,
         "word": 0.03,
     }

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from recurrence.params.block import Block, Count, Name, Positive, Probability
+from recurrence.params.block import Block, Count, Flag, Name, Number, Positive, Probability, Whole
 from recurrence.params.names import Names, looked_up
 
 
@@ -44,7 +44,7 @@ class Batches(Block):
     state: Literal["carry", "reset", "zero"] = "carry"
     """carry: never reset, flows from train to validation to the next epoch. reset: zero at the start of each training
     epoch and of each validation. zero: zero for every window."""
-    skip_valid: Annotated[int, Field(ge=0)] = 0
+    skip_valid: Whole = 0
     """Tokens of the validation stream to pass over in as_notebook validation (a notebook's own cut)."""
     notebook_split: Literal["none", "random_windows", "last_window"] = "none"
     """The notebook's own validation over windows of the WHOLE text: a random 20 % (leaky), or the last window alone.
@@ -56,10 +56,10 @@ class Optimizer(Block):
 
     betas: tuple[Probability, Probability] = (0.9, 0.999)
     eps: Positive = 1e-8
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    decoupled: bool = False
+    weight_decay: Annotated[Number, Field(ge=0)] = 0.0
+    decoupled: Flag = False
     """False: L2 added to the gradient. True: p -= lr * weight_decay * p (AdamW)."""
-    decay_biases: bool = True
+    decay_biases: Flag = True
     """False: the biases of Linear heads are not decayed (fastai 2)."""
 
 
@@ -72,9 +72,9 @@ class Schedule(Block):
     cycle_batches: Count | Literal["epoch"] = "epoch"
     """cosine_restarts: length of the first cycle; epoch: as many batches as the loader says an epoch has."""
     cycle_mult: Count = 1
-    warm_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    warm_fraction: Annotated[Number, Field(ge=0, lt=1)] = 0.0
     """cosine_restarts: at the very start, this fraction of the first cycle runs at lr/100."""
-    pct_start: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    pct_start: Annotated[Number, Field(gt=0, lt=1)] = 0.25
     div: Positive = 25.0
     div_final: Positive = 1e5
     moms: tuple[Probability, Probability, Probability] = (0.95, 0.85, 0.95)
@@ -92,7 +92,7 @@ class Phase(Block):
 class OnDivergence(Block):
     """What to do when the loss is no longer finite: go back to the last good state, with a lower learning rate."""
 
-    reduce_lr: Annotated[float, Field(gt=0, lt=1)]
+    reduce_lr: Annotated[Number, Field(gt=0, lt=1)]
     """What the learning rate of all that follows is multiplied with."""
     at_most: Count
     """How often; the next time it stops."""
@@ -105,10 +105,10 @@ class Recipe(Block):
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
     clip: Positive | None = None
     """Bound on the gradient norm over all parameters."""
-    ar: Annotated[float, Field(ge=0)] = 0.0
+    ar: Annotated[Number, Field(ge=0)] = 0.0
     """Activation regularization: ar * mean(h^2) on the last layer's output."""
     ar_on: Literal["raw", "dropped"] = "raw"
-    tar: Annotated[float, Field(ge=0)] = 0.0
+    tar: Annotated[Number, Field(ge=0)] = 0.0
     """Temporal activation regularization: tar * mean((h_t - h_{t-1})^2) on the raw output."""
     sample_tokens: Count | None = None
     """Train, and validate after each epoch, on the first so many tokens only (for schedules on a small machine)."""
@@ -138,9 +138,9 @@ class Model(Block):
     layers: Count = 1
     embedding: Count | None = None
     hidden: Count | None = None
-    tied: bool = False
+    tied: Flag = False
     """The head's weights are the embedding's."""
-    head_bias: bool = True
+    head_bias: Flag = True
     init_range: Positive | None = None
     """Embedding and head weights uniform in +-init_range; default: torch's own."""
     context: Count | None = None
@@ -150,7 +150,7 @@ class Model(Block):
     """The core's own settings."""
     recipe: Recipe | None = None
     """In params.yaml the name of one of `recipes:`. That of a model that counts is empty: None."""
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Whole, ...], Field(min_length=1)] = (0,)
     notebook: str | None = None
     """The id in notebooks.yaml whose printed figures this model is compared with."""
 

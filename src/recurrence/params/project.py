@@ -4,17 +4,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import BeforeValidator, TypeAdapter, ValidationError, model_validator
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError, nearest
-from recurrence.params.block import Block, Count, Key, Name
+from recurrence.params.block import Block, Count, Flag, Key, Name
 from recurrence.params.corpora import Corpus
 from recurrence.params.decoding import Loops, Protocol, Sampling, Sizes, Strategy
 from recurrence.params.models import Model, Recipe
 from recurrence.params.names import UNREAD, Names
-from recurrence.params.scalars import Scalars
+from recurrence.params.reading import read_file, read_tree
 from recurrence.wording import worded
 
 Chosen = TypeVar("Chosen")
@@ -35,9 +34,9 @@ class Compute(Block):
     """Of training alone; scores and samples never have less than float32. tf32: products on a GPU keep 10 bits of their
     factors. bf16: products and layers keep 7; weights and optimizer stay float32. Figures that are to be reproduced are
     made with float32."""
-    deterministic: bool = False
+    deterministic: Flag = False
     """On a GPU: the same seed gives the same bytes, at some cost. On a CPU it does anyway."""
-    cuda_graphs: bool = True
+    cuda_graphs: Flag = True
     """On a GPU, launch a step as a whole; false only to look for errors. The results are the same."""
 
 
@@ -116,30 +115,9 @@ def core_names() -> list[str]:
     )
 
 
-class _NoDoubles(Scalars):
-    """YAML takes the last of two equal keys without a word; a block copied and not renamed would vanish."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def parse(text: str, where: str = "params.yaml") -> Params:
     """Validate the text of a params file; raises RecurrenceError naming the key, the rule and the value."""
-    try:
-        tree = yaml.load(text, _NoDoubles)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise RecurrenceError(f"{where}{at}: not YAML as it should be: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise RecurrenceError(f"{where}: not YAML: {error}") from error
+    tree = read_tree(text, where)
     if not isinstance(tree, dict):
         raise RecurrenceError(
             f"{where}: must be a mapping with the keys {', '.join(Params.model_fields)}"
@@ -170,7 +148,7 @@ def _each(section: Any, kind: TypeAdapter[Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def _load(path: Path, _stamp: int) -> Params:
-    return parse(path.read_text(encoding="utf-8"), path.name)
+    return parse(read_file(path), path.name)
 
 
 def load() -> Params:
@@ -181,10 +159,6 @@ def load() -> Params:
     except OSError as error:
         raise RecurrenceError(
             f"{path}: cannot be read ({error.strerror}); is RECURRENCE_ROOT right?"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise RecurrenceError(
-            f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
         ) from error
 
 

@@ -36,7 +36,10 @@ def _percent(value: float) -> str:
 nats = _or_dash(lambda value: f"{value:.3f}")
 signed = _or_dash(lambda value: f"{value:+.3f}")
 short = _or_dash(lambda value: f"{value:.2f}")
-perplexity = _or_dash(lambda value: f"{value:.2f}" if value < 100 else f"{value:,.0f}")
+perplexity = _or_dash(
+    lambda value: f"{float(value):.2f}" if float(value) < 100 else f"{float(value):,.0f}"
+)
+"""Infinite, it stands as text in the scores, and is inf here."""
 number = _or_dash(lambda value: f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}")
 points = _or_dash(lambda value: f"{100 * value:+.0f}" if abs(value) >= 0.0005 else "0")
 """A difference of two shares, in points."""

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from recurrence import files, params, paths
+from recurrence.console import fail
 from recurrence.errors import RecurrenceError
 from recurrence.reporting import tables
 from recurrence.reporting.formats import DASH, absent, nats, percent, rated, signed, spread
@@ -93,5 +94,5 @@ if __name__ == "__main__":
     try:
         main()
     except RecurrenceError as error:
-        print(f"error: {error}", file=sys.stderr)
+        fail(error)
         sys.exit(error.exit_code)

@@ -80,7 +80,7 @@ def _model(m: ModelResults, results: Results) -> dict[str, Any]:
         "exact_nats_sd": exact["nats_sd"],
         "exact_accuracy": exact["accuracy"],
         "bits_per_char": exact["bits_per_char"],
-        "perplexity": exact["perplexity"],
+        "perplexity": float(exact["perplexity"]),
         "as_notebook_nats": ours.get("nats"),
         "as_notebook_nats_sd": ours.get("nats_sd"),
         "as_notebook_accuracy": ours.get("accuracy"),

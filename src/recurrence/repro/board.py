@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recurrence.console import MARK, say
+from recurrence.escaping import escaped
 
 HEADINGS = ("ran", "restored", "up to date", "left out", "stopped", "failed")
 """What may have become of a stage in the end."""
@@ -93,7 +94,7 @@ class Screen(Log):
         self.live.stop()
 
     def show(self, line: str) -> None:
-        self.live.console.print(Text(line))
+        self.live.console.print(Text(escaped(line)))
 
     def told(self, name: str, line: str) -> None:
         row = self.running.get(name)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from recurrence.escaping import escaped
 from recurrence.scan.files import Ints, Sample
 
 SHOWN_TOKENS = {"char": 400, "word": 80, "token": 80}
@@ -20,8 +21,6 @@ UNIT_CHARACTERS = 60
 _AROUND = 12
 """Tokens on either side of a boundary that are compared to find where a near loop's next copy begins."""
 TOKENS = {"char": "character", "word": "word", "token": "token"}
-_HARMLESS = "\u200c\u200d\u00a0\u00ad\u3000"
-"""Not printable in Python's sense, but part of how some languages are written."""
 _VERDICTS = {
     "exact": "exact loop",
     "near": "near loop",
@@ -122,16 +121,6 @@ def _spelled(sample: Sample, span: range) -> str:
 
 
 # ---------------------------------------------------------------- words
-
-
-def escaped(text: str, keep: str = "") -> str:
-    """The text with an escape for every character that could do more than be seen; those in `keep` stay."""
-    if text.isprintable():
-        return text
-    keep += _HARMLESS
-    return "".join(
-        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text
-    )
 
 
 def unit_text(row: Mapping[str, Any], most: int = UNIT_CHARACTERS) -> str:

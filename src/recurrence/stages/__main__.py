@@ -27,6 +27,7 @@ def run(arguments: list[str], begins: Callable[[str, str], None] | None = None) 
     import importlib
 
     from recurrence import checkout
+    from recurrence.console import fail
     from recurrence.errors import RecurrenceError
     from recurrence.locks import only_writer
     from recurrence.processes import end_at_once
@@ -41,7 +42,7 @@ def run(arguments: list[str], begins: Callable[[str, str], None] | None = None) 
         with only_writer(verb, key):
             importlib.import_module(f"recurrence.stages.{verb}").main(key)
     except RecurrenceError as error:
-        print(f"error: {error}", file=sys.stderr)
+        fail(error)
         sys.exit(error.exit_code)
 
 

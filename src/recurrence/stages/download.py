@@ -4,7 +4,7 @@ import os
 
 from recurrence import corpora, params, paths
 from recurrence.console import say
-from recurrence.corpora.fetch import Fetcher
+from recurrence.corpora.fetch import MAX_BYTES, Fetcher
 from recurrence.corpora.own import check_place
 from recurrence.errors import RecurrenceError
 from recurrence.files import atomic_path
@@ -19,7 +19,10 @@ def main(key: str) -> None:
     except RecurrenceError as error:
         raise RecurrenceError(f"params.yaml: corpora.{key}.source.{error}") from error
     fetcher = Fetcher(
-        root, root / ".recurrence/partial", os.environ.get("RECURRENCE_MIRROR") or None
+        root,
+        root / ".recurrence/partial",
+        os.environ.get("RECURRENCE_MIRROR") or None,
+        source.max_bytes or MAX_BYTES,
     )
     with atomic_path(paths.raw(key)) as folder:
         folder.mkdir()

@@ -27,6 +27,7 @@ def main(key: str) -> None:
     characters = read_json(paths.counts(block.corpus))["valid"]["characters"]
     history = pd.read_csv(folder / "history.csv")
     seeds: list[dict[str, Any]] = []
+    figures: list[dict[str, float]] = []
     repeating: list[dict[str, float]] = []
     for seed in block.seeds:
         model = load_model(folder, seed, where)
@@ -37,14 +38,15 @@ def main(key: str) -> None:
             f"{key} seed {seed}: {score.nats:.4f} nats, accuracy {score.accuracy:.4f}, {score.targets:,} tokens"
         )
         row = scoring.as_notebook(history, seed)
-        seeds.append({"seed": seed, "exact": score.figures(characters), "as_notebook": row})
+        figures.append(score.figures(characters))
+        seeds.append({"seed": seed, "exact": scoring.in_json(figures[-1]), "as_notebook": row})
     scores = {
         "corpus": block.corpus,
         "model": block.name,
         "parameters": scoring.size(model),
         "seeds": seeds,
     }
-    scores["exact"] = scoring.mean([entry["exact"] for entry in seeds])
+    scores["exact"] = scoring.in_json(scoring.mean(figures))
     ours = (
         scoring.mean([entry["as_notebook"] for entry in seeds]) if seeds[0]["as_notebook"] else None
     )
