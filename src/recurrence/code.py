@@ -18,7 +18,7 @@ THIN = frozenset({"decoding", "corpora"})
 """Packages of which definitions are read, not files."""
 EXEMPT = frozenset(
     {"params", "wording", "paths", "errors", "files", "console", "device", "graphs", "processes"}
-    | {"checkout", "code", "digests"}
+    | {"checkout", "code", "digests", "machine"}
 )
 """Modules that cannot change a result, but for defaults of params (see digests.py) and paths."""
 DIGITS = 16
@@ -76,7 +76,9 @@ class Text:
         return [
             each
             for each in self.tree.body
-            if not (_defined(each) or isinstance(each, ast.Import | ast.ImportFrom) or _is_idle(each))
+            if not (
+                _defined(each) or isinstance(each, ast.Import | ast.ImportFrom) or _is_idle(each)
+            )
         ]
 
     @cached_property

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recurrence import stages
+from recurrence import numerics, stages
 from recurrence.processes import die_with_parent
 from recurrence.stages import __main__ as entry
 
@@ -161,6 +161,7 @@ def _version(file: str) -> tuple[int, int]:
 def main() -> None:
     """Serve the socket whose number stands on the command line."""
     atexit.register(leaving)  # before all others, which makes it the last to be called
+    numerics.before_imports()
     for module in pkgutil.iter_modules(stages.__path__):
         with suppress(ImportError):  # the stage will say what is missing
             importlib.import_module(f"recurrence.stages.{module.name}")

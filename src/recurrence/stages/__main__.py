@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 
-from recurrence import checkout
+from recurrence import checkout, machine, numerics
 from recurrence.errors import RecurrenceError
 from recurrence.processes import die_with_parent, end_at_once
 
@@ -26,10 +26,12 @@ def main(arguments: list[str]) -> None:
     verb, key = asked(arguments, by_dvc)
     try:
         checkout.insist(["-m", "recurrence.stages", *arguments])
+        numerics.prepare(verb, key)
         stage = importlib.import_module(f"recurrence.stages.{verb}")
         if verb == "train":
             end_at_once()
-        stage.main(key)
+        with machine.recorded(verb, key):
+            stage.main(key)
     except RecurrenceError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

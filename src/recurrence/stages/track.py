@@ -1,8 +1,11 @@
 """The results of a corpus in MLflow, imported from their files; twice is as once."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pandas as pd
 
-from recurrence import params, paths
+from recurrence import machine, params, paths
 from recurrence.console import progress, say
 from recurrence.errors import RecurrenceError
 from recurrence.files import read_json, write_json
@@ -10,7 +13,7 @@ from recurrence.tracking import Results, import_corpus, record
 from recurrence.tracking.provenance import git_tags, lock_tags, md5, read_lock
 from recurrence.tracking.tables import SAMPLES_KEPT
 
-SCORED = (paths.model, paths.wall, paths.scores)
+SCORED = (paths.model, paths.scores)
 SAMPLED = (paths.samples, paths.loops, paths.loop_rates)
 
 
@@ -45,7 +48,7 @@ def _read(corpus: str, name: str, is_sampled: bool, tags: dict[str, str]) -> Res
         name=name,
         config=read_json(folder / "config.json"),
         history=pd.read_csv(folder / "history.csv"),
-        wall=read_json(paths.wall(corpus, name)),
+        wall=_wall(corpus, name),
         scores=read_json(paths.scores(corpus, name)),
         rates=read_json(paths.loop_rates(corpus, name)) if is_sampled else {"strategies": {}},
         samples=_samples(corpus, name) if is_sampled else pd.DataFrame(),
@@ -57,6 +60,22 @@ def _read(corpus: str, name: str, is_sampled: bool, tags: dict[str, str]) -> Res
         digests=digests,
         tags=tags,
     )
+
+
+def _wall(corpus: str, name: str) -> dict[str, Any]:
+    """When, how long and on what it was trained; where nobody noted it, only when its files came to be."""
+    row = machine.row(corpus, "train", f"{corpus}-{name}")
+    if row is None:
+        came = (paths.model(corpus, name) / "history.csv").stat().st_mtime
+        started = datetime.fromtimestamp(came, UTC).isoformat()
+        return {"started": started, "train_seconds": 0.0, "device": "a machine unknown"}
+    where = [row["device"] or "cpu", row["processor"], f"{row['numerics'] or 'fast'} numerics"]
+    return {
+        "started": row["started"],
+        "train_seconds": float(row["seconds"]),
+        "device": ", ".join(part for part in where if part),
+        **{name: row[name] for name in ("torch", "python", "tokens_per_second") if row[name]},
+    }
 
 
 def _samples(corpus: str, name: str) -> pd.DataFrame:
