@@ -32,7 +32,7 @@ OUTS: dict[str, Any] = {
     "split": lambda key: [paths.text(key)],
     "build_vocab": lambda key: [paths.vocab(key)],
     "numericalize": lambda key: [paths.ids(key), paths.counts(key)],
-    "train": lambda corpus, name: [paths.model(corpus, name), paths.wall(corpus, name)],
+    "train": lambda corpus, name: [paths.model(corpus, name)],
     "evaluate": lambda corpus, name: [
         paths.scores(corpus, name),
         paths.score_metrics(corpus, name),
@@ -47,7 +47,7 @@ OUTS: dict[str, Any] = {
         paths.loop_rates(corpus, name),
         paths.loop_metrics(corpus, name),
     ],
-    "report": lambda key: [paths.report(key)],
+    "report": lambda key: [paths.report(key) / part for part in paths.REPORTED],
     "check_store": lambda key: [paths.checked(key)],
     "track": lambda key: [paths.receipt(key)],
 }

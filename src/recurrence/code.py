@@ -29,7 +29,7 @@ EXEMPT = frozenset(
         "graphs",
         "processes",
     }
-    | {"checkout", "code", "digests"}
+    | {"checkout", "code", "digests", "machine"}
 )
 """Modules that cannot change a result, but for defaults of params (see digests.py) and paths."""
 DIGITS = 16

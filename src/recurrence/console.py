@@ -10,6 +10,7 @@ gets a line beginning with MARK a few times a second: the share done (empty: unk
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ from recurrence.escaping import escaped
 
 QUIET_S = 10.0
 """Seconds between two progress lines where no terminal is listening."""
+SILENT_S = 50.0
+"""Seconds without any report after which a line says all the same that it goes on."""
 WATCHED = "RECURRENCE_WATCHED"
 WATCHED_S = 0.25
 MARK = "\x10"
@@ -43,9 +46,12 @@ MOST_CHARACTERS = 4000
 
 
 class Advance(Protocol):
-    """Report that `amount` more is done, with a short note on how it goes."""
+    """Report that `amount` more is done, with a short note on how it goes.
 
-    def __call__(self, amount: float, note: str = "") -> None: ...
+    `earlier`: an earlier process had done it, so it says nothing of how fast this one is.
+    """
+
+    def __call__(self, amount: float, note: str = "", earlier: bool = False) -> None: ...
 
 
 def say(message: str) -> None:
@@ -85,25 +91,46 @@ def _print(line: str) -> None:
 
 @contextmanager
 def progress(title: str, total: float | None, unit: str = "") -> Iterator[Advance]:
-    """Show progress towards `total` (None: unknown): a bar on a terminal, else a quiet line now and then.
+    """Show progress towards `total` (None: unknown): a bar on a terminal, else a line now and then.
 
-    Yields advance(amount, note=""). The closing line appears only when the block ends well.
+    Yields an Advance. The closing line appears only when the block ends well.
     """
     if sys.stderr.isatty():
         with _bar() as bar:
-            task = bar.add_task(escaped(title), total=total, unit=unit, note="")
-            yield _on_bar(bar, task)
-    else:
-        lines = (
-            Watched(title, total, unit) if os.environ.get(WATCHED) else Lines(title, total, unit)
-        )
+            yield _on_bar(bar, bar.add_task(escaped(title), total=total, unit=unit, note=""))
+        return
+    kind = Watched if os.environ.get(WATCHED) else Lines
+    lines = kind(title, total, unit)
+    with beating(lines.beat, lines.silent_s / 4):
         yield lines.advance
-        lines.close()
+    lines.close()
+
+
+@contextmanager
+def beating(beat: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Call `beat` again and again while the block lasts, whatever it is busy with."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(every_s):
+            beat()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @dataclass
 class Lines:
-    """Progress as plain lines: at most one every `every_s` seconds, and a closing one."""
+    """Progress as plain lines: one every `every_s` seconds at most, and a closing one.
+
+    Where nothing is reported for long, `beat` says how far it was. The time left is that of this
+    process: what an earlier one had done tells nothing of how fast it goes here.
+    """
 
     title: str
     total: float | None
@@ -111,7 +138,9 @@ class Lines:
     write: Callable[[str], None] = say
     clock: Callable[[], float] = time.monotonic
     every_s: float = QUIET_S
+    silent_s: float = SILENT_S
     done: float = 0.0
+    earlier: float = 0.0
     note: str = ""
     started: float = field(init=False)
     spoke: float = field(init=False)
@@ -119,12 +148,20 @@ class Lines:
     def __post_init__(self) -> None:
         self.started = self.spoke = self.clock()
 
-    def advance(self, amount: float, note: str = "") -> None:
+    def advance(self, amount: float, note: str = "", earlier: bool = False) -> None:
         """Count `amount`; write a line if the last one is long enough ago."""
         self.done += amount
+        self.earlier += amount if earlier else 0.0
         self.note = note or self.note
+        self._speak(self.every_s)
+
+    def beat(self) -> None:
+        """Write a line if there was none for a long time."""
+        self._speak(self.silent_s)
+
+    def _speak(self, after_s: float) -> None:
         now = self.clock()
-        if now - self.spoke >= self.every_s:
+        if now - self.spoke >= after_s:
             self.spoke = now
             self.write(self._progress(self._state(now - self.started)))
 
@@ -141,7 +178,9 @@ class Lines:
         if not self.total:
             return f"{_amount(self.done, self.unit)} after {_clock(elapsed_s)}"
         share = min(self.done / self.total, 1.0)
-        left = _clock(elapsed_s * (1 - share) / share) if share else "unknown time"
+        ours = self.done - self.earlier
+        rest = max(self.total - self.done, 0.0)
+        left = _clock(elapsed_s * rest / ours) if ours > 0 else "unknown time"
         return f"{share:.0%} of {_amount(self.total, self.unit)}, {left} left"
 
     def _line(self, state: str) -> str:
@@ -154,6 +193,7 @@ class Watched(Lines):
 
     write: Callable[[str], None] = _tell_watcher
     every_s: float = WATCHED_S
+    silent_s: float = QUIET_S
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -187,8 +227,12 @@ def _bar() -> Progress:
 
 
 def _on_bar(bar: Progress, task: TaskID) -> Advance:
-    def advance(amount: float, note: str = "") -> None:
-        bar.advance(task, amount)
+    def advance(amount: float, note: str = "", earlier: bool = False) -> None:
+        if earlier:  # begins the bar's measuring of speed anew
+            done = bar.tasks[task].completed + amount
+            bar.reset(task, completed=done)  # type: ignore[arg-type]
+        else:
+            bar.advance(task, amount)
         if note:
             bar.update(task, note=escaped(note))
 

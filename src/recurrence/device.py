@@ -1,18 +1,17 @@
-"""Which machine does the work, and with how many bits: CUDA where there is one, else CPU.
+"""Which device does the work, with how many threads and bits: CUDA where there is one, else CPU.
 
-Says what it chose, and never falls back silently when told. What it sets, it sets for the process.
+Says what it chose, and never falls back silently when told. What it sets, it sets for the process. The facts that come
+of it go to reports/<corpus>/machine.csv.
 """
 
 import os
-import platform
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 
 import torch
 
-from recurrence import graphs
+from recurrence import graphs, known_answer, machine, numerics
 from recurrence.console import say
 from recurrence.errors import RecurrenceError
 from recurrence.params import Compute
@@ -25,8 +24,9 @@ COPIED = "RNN module weights are not part of single contiguous chunk of memory"
 
 
 def choose(compute: Compute, hidden: int | None = None) -> torch.device:
-    """The device for `compute.device`; sets the number of threads, one for a small net or none, and says what it is.
+    """The device for `compute.device`; sets the number of threads, and says what it is.
 
+    One thread for a small net or none, and in portable numerics, where a sum must not depend on how many there are.
     Full float32 everywhere: what `training` may lower, it lowers for its own block. RECURRENCE_DEVICE overrides
     params.yaml. Raises RecurrenceError where CUDA is demanded and absent.
     """
@@ -38,15 +38,34 @@ def choose(compute: Compute, hidden: int | None = None) -> torch.device:
             "compute.device: cuda is demanded, but torch finds no CUDA device here; "
             "use auto or cpu (params.yaml, or RECURRENCE_DEVICE=cpu)"
         )
-    if compute.threads is not None:
+    device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    if device.type == "cpu" and numerics.are_set():
+        torch.set_num_threads(1)
+    elif compute.threads is not None:
         torch.set_num_threads(compute.threads)
     elif (hidden or 0) <= SMALL:
         torch.set_num_threads(1)
     graphs.allow(compute.cuda_graphs)
     _allow_tf32(False)
-    device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
-    say(f"running on {describe(device)}")
+    known = facts(device)
+    machine.note(**known)
+    say(f"running on {describe(device)}, {known['numerics']} numerics")
+    if device.type == "cpu" and numerics.are_set() and known["numerics"] == "fast":
+        say(
+            f"torch {known['torch']} computes otherwise here: no bytes are claimed (docs/numerics.md)"
+        )
     return device
+
+
+def numerics_of(device: torch.device) -> numerics.Numerics:
+    """portable, where the same bytes come out on any machine that says so; else fast, which claims no bytes.
+
+    What the environment asks for is believed only where torch answers a known question as it did elsewhere: another
+    build of torch, or one that had computed before it was asked, may not.
+    """
+    if device.type == "cpu" and numerics.are_set() and torch.get_num_threads() == 1:
+        return "portable" if known_answer.is_given() else "fast"
+    return "fast"
 
 
 @contextmanager
@@ -105,32 +124,35 @@ def _make_repeatable(on: bool) -> None:
 
 
 def spare_cores(device: torch.device, compute: Compute) -> int:
-    """How many small nets can train side by side, each in a process with one thread; 0 where that is no gain."""
-    cores = compute.threads or os.cpu_count() or 1
-    return (
-        cores
-        if device.type == "cpu" and torch.get_num_threads() == 1 < cores and hasattr(os, "fork")
-        else 0
-    )
+    """How many nets can train side by side, each in a process with one thread; 0 where that is no gain."""
+    cores = compute.threads or numerics.cores()
+    one_each = device.type == "cpu" and torch.get_num_threads() == 1 < cores
+    return cores if one_each and hasattr(os, "fork") else 0
 
 
-def describe(device: torch.device, compute: Compute | None = None) -> str:
-    """The device in words, as reports print it, and what about `compute` makes a training's results differ."""
+def describe(device: torch.device) -> str:
+    """The device in words."""
     if device.type == "cuda":
-        words = [f"cuda: {torch.cuda.get_device_name(device)}"]
-    else:
-        words = [f"cpu: {_processor()}", f"{torch.get_num_threads()} thread(s)"]
-    if compute and compute.precision != "float32":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return f"cpu: {machine.processor()}, {torch.get_num_threads()} thread(s)"
+
+
+def facts(device: torch.device) -> dict[str, str]:
+    """What machine.csv says of it."""
+    on_cpu = device.type == "cpu"
+    return {
+        "device": "cpu" if on_cpu else describe(device),
+        "threads": str(torch.get_num_threads()),
+        "numerics": numerics_of(device),
+        "torch": torch.__version__,
+    }
+
+
+def remarks(compute: Compute) -> list[str]:
+    """What about `compute` makes a training's results differ."""
+    words: list[str] = []
+    if compute.precision != "float32":
         words.append(compute.precision)
-    if compute and compute.deterministic:
+    if compute.deterministic:
         words.append("deterministic")
-    return ", ".join(words)
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    return words

@@ -67,11 +67,6 @@ def lock(stage: str, key: str) -> Path:
     return root() / ".recurrence/locks" / f"{stage}@{key}"
 
 
-def wall(corpus: str, name: str) -> Path:
-    """Wall times and machine facts of a training; varies from run to run, so only report and track read it."""
-    return root() / "data/wall" / corpus / f"{name}.json"
-
-
 def scores(corpus: str, name: str) -> Path:
     return root() / "data/scores" / corpus / f"{name}.json"
 
@@ -120,8 +115,25 @@ def loop_metrics(corpus: str, name: str) -> Path:
     return root() / "data/metrics/loops" / corpus / f"{name}.json"
 
 
+REPORTED = (
+    "index.html",
+    "summary.md",
+    "models.csv",
+    "decoding.csv",
+    "curves.csv",
+    "metrics",
+    "figures",
+)
+"""What `report` writes into its folder; machine.csv beside them is no stage's."""
+
+
 def report(corpus: str) -> Path:
     return root() / "reports" / corpus
+
+
+def machine(corpus: str) -> Path:
+    """How long each stage took and on which machine: the one file in a report that differs from machine to machine."""
+    return report(corpus) / "machine.csv"
 
 
 def mlflow() -> Path:

@@ -1,11 +1,11 @@
 """What `recurrence repro` knows of the stages, and what it says in the end."""
 
-import json
 from pathlib import Path
 
 import pytest
 import yaml
 
+from recurrence import machine
 from recurrence.cli import reproduction
 from recurrence.repro.board import Log
 
@@ -55,14 +55,13 @@ def anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reproduction, "glob", lambda pattern: ["/dev/nvidia0", "/dev/nvidia1"])
 
 
-def test_the_cost_of_a_training_is_its_last_wall_time(empty_project: Path) -> None:
+def test_the_cost_of_a_stage_is_what_its_last_run_took(empty_project: Path) -> None:
     assert reproduction.cost("train@mine-rnn") == reproduction.COST["train"]
-    wall = empty_project / "data/wall/mine/rnn.json"
-    wall.parent.mkdir(parents=True)
-    wall.write_text(json.dumps({"train_seconds": 12.5}))
+    for key, seconds in (("rnn", "12.5"), ("unigram", "soon")):
+        row = {"stage": "train", "key": f"mine-{key}", "seconds": seconds}
+        machine.put("mine", dict.fromkeys(machine.COLUMNS, "") | row)
     assert reproduction.cost("train@mine-rnn") == 12.5
-    wall.write_text("{")
-    assert reproduction.cost("train@mine-rnn") == reproduction.COST["train"]
+    assert reproduction.cost("train@mine-unigram") == reproduction.COST["train"]
     assert reproduction.cost("anything") == 1.0
 
 
@@ -83,9 +82,14 @@ def cores(*names: str) -> list[int]:
     return [reproduction.cores(name, jobs=8) for name in names]
 
 
+def test_in_portable_numerics_each_stage_computes_on_one_core(empty_project: Path) -> None:
+    change(empty_project, device="cpu")
+    assert cores("train@mine-rnn", "evaluate@mine-rnn", "price@mine-small") == [1, 1, 1]
+
+
 def test_what_computes_with_all_cores_stands_for_all_jobs(empty_project: Path) -> None:
     """Two such stages at a time would only wait for each other's threads."""
-    change(empty_project, device="cpu")
+    change(empty_project, device="cpu", numerics="fast")
     assert cores("train@mine-rnn", "evaluate@mine-rnn", "generate@mine-rnn") == [8, 8, 8]
     assert cores("train@mine-small", "train@mine-unigram", "split@mine", "make@anything") == [
         1,
@@ -94,7 +98,7 @@ def test_what_computes_with_all_cores_stands_for_all_jobs(empty_project: Path) -
         1,
     ]
     assert cores("price@mine-rnn", "price@mine-small") == [1, 8]  # the judge computes
-    change(empty_project, device="cpu", threads=2)
+    change(empty_project, device="cpu", numerics="fast", threads=2)
     assert cores("train@mine-rnn", "train@mine-small") == [2, 1]
 
 

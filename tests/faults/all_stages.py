@@ -8,7 +8,7 @@ import json
 import time
 from importlib import import_module
 
-WALL = {"train_seconds": 1.5, "device": "cpu", "started": "2026-01-01T00:00:00"}
+ROW = {"seconds": "1.50", "device": "cpu", "started": "2026-01-01T00:00:00"}
 BY_CORPUS = ("download", "split", "build_vocab", "numericalize", "calibrate")
 BY_MODEL = (("train", "evaluate"), ("generate", "price", "detect_loops"))
 MODELS = ("mine-rnn", "mine-unigram")
@@ -17,8 +17,8 @@ MODELS = ("mine-rnn", "mine-unigram")
 def main() -> None:
     for stage in BY_CORPUS:
         import_module(f"recurrence.stages.{stage}").main("mine")
-    from recurrence import paths
-    from recurrence.files import write_json, write_text
+    from recurrence import machine, paths
+    from recurrence.files import write_text
     from recurrence.stages import track
     from recurrence.tracking.records import record
 
@@ -26,7 +26,8 @@ def main() -> None:
         for model in MODELS:
             for stage in stages:
                 import_module(f"recurrence.stages.{stage}").main(model)
-            write_json(paths.wall(*model.split("-")), WALL)
+            row = dict.fromkeys(machine.COLUMNS, "") | ROW | {"stage": "train", "key": model}
+            machine.put("mine", row)
     import_module("recurrence.stages.report").main("mine")
     records = [repr(record(track._read("mine", model.split("-")[1], True, {}))) for model in MODELS]
     write_text(paths.root() / "data/records.txt", "\n".join(records))

@@ -103,18 +103,6 @@ def _model(root: Path, corpus: str, name: str) -> None:
     planted_samples.vocab().save(folder / "vocab.json")
     history(name).to_csv(folder / "history.csv", index=False)
     _json(root / f"data/scores/{corpus}/{name}.json", scores(corpus, name))
-    wall = {
-        "train_seconds": 75.4,
-        "device": "cpu: A Processor, 2 threads",
-        "torch": "2.13.0",
-        "python": "3.11.7",
-    }
-    wall |= {
-        "parameters": 1234,
-        "tokens_per_second": 5000.0,
-        "started": "2020-01-02T03:04:05+00:00",
-    }
-    _json(root / f"data/wall/{corpus}/{name}.json", wall)
     if name not in SAMPLED:
         return
     samples, verdicts = texts(name)

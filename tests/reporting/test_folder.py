@@ -18,7 +18,7 @@ def made(toy: Results) -> dict[str, bytes]:
 def test_the_same_results_give_the_same_bytes(toy: Results, made: dict[str, bytes]) -> None:
     assert made == contents(toy)
     assert sorted(made) == [
-        "curves.csv", "curves.png", "decoding.csv", "frontier.png", "index.html", "loop_rates.png",
+        "curves.csv", "decoding.csv", "figures/curves.png", "figures/frontier.png", "figures/loop_rates.png", "index.html",
         "metrics/good.json", "metrics/kneser_ney.json", "metrics/poor.json", "metrics/uniform.json", "models.csv",
         "summary.md",
     ]  # fmt: skip

@@ -21,14 +21,6 @@ def test_percent_never_rounds_to_none_or_all(value: float, shown: str) -> None:
     assert formats.percent(value) == shown
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0.04, "0.0 s"), (7.31, "7.3 s"), (59.4, "59 s"), (185, "3 min 05 s"), (7805, "2 h 10 min")],
-)
-def test_seconds(value: float, shown: str) -> None:
-    assert formats.seconds(value) == shown
-
-
 @pytest.mark.parametrize("value", [None, math.nan])
 def test_what_is_absent_is_a_dash(value: float | None) -> None:
     assert {

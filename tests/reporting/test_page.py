@@ -68,6 +68,7 @@ def test_the_page_asks_no_host_and_runs_no_script(html: str) -> None:
         "curves.csv",
         "data:,",
         "decoding.csv",
+        "machine.csv",
         "models.csv",
         "summary.md",
     ]

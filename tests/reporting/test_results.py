@@ -53,11 +53,9 @@ def test_a_model_without_scores_is_missing_and_not_dropped(project: object) -> N
 
 def test_what_a_model_lacks_beside_its_scores_is_named(project: object) -> None:
     paths.loop_rates("toy", "good").unlink()
-    paths.wall("toy", "good").unlink()
     good = model(load("toy"), "good")
-    assert good.absent == ("wall", "loops")
-    assert (good.rates, good.loops, good.wall, len(good.samples), good.human_nats) == (
-        {},
+    assert good.absent == ("loops",)
+    assert (good.rates, good.loops, len(good.samples), good.human_nats) == (
         {},
         {},
         0,

@@ -14,14 +14,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return results_tree.build(tmp_path)
 
 
-def test_report_takes_the_place_of_the_old_one(project: Path) -> None:
+def test_report_takes_the_place_of_the_old_one_beside_what_the_machine_is(project: Path) -> None:
     folder = paths.report("toy")
     (folder / "metrics").mkdir(parents=True)
     (folder / "metrics/gone.json").write_text("{}", encoding="utf-8")
+    paths.machine("toy").write_text("stage,key\n", encoding="utf-8")
     report.main("toy")
     assert {p.name for p in folder.iterdir()} == {
-        "index.html", "summary.md", "models.csv", "decoding.csv", "curves.csv", "curves.png", "frontier.png",
-        "loop_rates.png", "metrics",
+        "index.html", "summary.md", "models.csv", "decoding.csv", "curves.csv", "figures", "metrics", "machine.csv",
     }  # fmt: skip
     assert not (folder / "metrics/gone.json").exists()
     assert [p.name for p in folder.parent.iterdir()] == ["toy"]

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from recurrence import paths
+from recurrence import machine, paths
 from recurrence.errors import RecurrenceError
 from recurrence.stages import train
 from recurrence.training.trainer import Trainer
@@ -19,7 +18,7 @@ def edit(project: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def test_writes_weights_history_and_wall(trained_project: Path) -> None:
+def test_writes_weights_and_history(trained_project: Path) -> None:
     folder = paths.model("mine", "rnn")
     assert sorted(p.name for p in folder.iterdir()) == [
         "config.json",
@@ -29,10 +28,6 @@ def test_writes_weights_history_and_wall(trained_project: Path) -> None:
     ]
     history = pd.read_csv(folder / "history.csv")
     assert list(history.columns) == train.HISTORY and history.protocol.tolist() == ["ordered"]
-    wall = json.loads(paths.wall("mine", "rnn").read_text())
-    assert (
-        wall["train_seconds"] > 0 and wall["device"].startswith("cpu: ") and wall["parameters"] > 0
-    )
 
 
 def test_the_same_params_give_the_same_bytes(trained_project: Path) -> None:
@@ -141,7 +136,7 @@ def test_a_training_that_was_broken_off_is_gone_on_with(
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == expected
 
 
-def test_how_often_the_rate_was_reduced_is_a_wall_fact(
+def test_how_often_the_rate_was_reduced_is_noted(
     trained_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit(trained_project, "short:\n", "short:\n    on_divergence: {reduce_lr: 0.5, at_most: 1}\n")
@@ -150,8 +145,10 @@ def test_how_often_the_rate_was_reduced_is_a_wall_fact(
         return loss * float("nan") if self.steps == 5 and not self.divergences else loss
 
     monkeypatch.setattr(Trainer, "reduce", reduce)
-    train.main("mine-rnn")
-    assert json.loads(paths.wall("mine", "rnn").read_text())["divergences"] == 1
+    with machine.recorded("train", "mine-rnn"):
+        train.main("mine-rnn")
+    row = machine.row("mine", "train", "mine-rnn")
+    assert row and row["remarks"] == "rate reduced 1x" and float(row["tokens_per_second"]) > 0
     assert pd.read_csv(paths.model("mine", "rnn") / "history.csv").lr.tolist() == [5e-3]
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from recurrence import checkout, params, paths
+from recurrence import checkout, machine, numerics, params, paths
 from recurrence.console import KEPT
 from recurrence.escaping import escaped
 from recurrence.locks import only_writer
@@ -52,8 +52,10 @@ def run_stage(stage: str, key: str) -> None:
     elif kind == "model":
         block = params.model(key)
         key = f"{block.corpus}-{block.name}"
-    with only_writer(stage, key):
-        importlib.import_module(f"recurrence.stages.{stage}").main(key)
+    numerics.prepare(stage, key)
+    module = importlib.import_module(f"recurrence.stages.{stage}")
+    with only_writer(stage, key), machine.recorded(stage, key):
+        module.main(key)
 
 
 def stage_command(stage: str) -> Callable[[str], None]:

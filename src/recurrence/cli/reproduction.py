@@ -4,18 +4,16 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
 from datetime import timedelta
 from functools import cache, partial
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recurrence import params, paths
+from recurrence import machine, numerics, params, paths
 from recurrence.console import KEPT
 from recurrence.errors import RecurrenceError, command
 from recurrence.escaping import escaped
-from recurrence.files import read_json
 
 if TYPE_CHECKING:
     from recurrence.repro.board import Log
@@ -31,7 +29,7 @@ COST = {
     "report": 10.0,
     "track": 10.0,
 }
-"""Seconds, roughly, where no training has left its wall time."""
+"""Seconds, roughly, where no run has left its time in reports/<corpus>/machine.csv."""
 
 
 def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None) -> int:
@@ -88,20 +86,17 @@ def summary(board: "Log") -> list[str]:
 
 
 def cost(name: str) -> float:
-    """Seconds that a stage takes, roughly: what stands in the wall times, or a guess."""
+    """Seconds that a stage takes, roughly: what its last run took, or a guess."""
     stage, _, key = name.partition("@")
-    corpus, _, model = key.partition("-")
-    if stage == "train":
-        with suppress(RecurrenceError, KeyError, TypeError):
-            return float(read_json(paths.wall(corpus, model))["train_seconds"])
-    return COST.get(stage, 1.0)
+    known = machine.seconds(key.partition("-")[0], stage, key)
+    return COST.get(stage, 1.0) if known is None else known
 
 
 def cores(name: str, jobs: int) -> int:
     """How many of the jobs a stage stands for: as many as it computes with threads, or its part of a GPU.
 
-    Each computes with as many threads as it would alone, since the last digits of a large net depend on their number;
-    so such a stage has the cores to itself.
+    In fast numerics each computes with as many threads as it would alone, since the last digits of a large net depend
+    on their number; so such a stage has the cores to itself. In portable numerics a net computes on one core.
     """
     stage, _, key = name.partition("@")
     if stage not in WITH_NETS:
@@ -110,6 +105,8 @@ def cores(name: str, jobs: int) -> int:
         return max(1, jobs // (PER_GPU * count))
     from recurrence.device import SMALL
 
+    if numerics.of_model(key) == "portable":
+        return 1
     loaded = params.load()
     block = loaded.models[key]
     return loaded.compute.threads or jobs if (block.hidden or 0) > SMALL else 1

@@ -1,8 +1,10 @@
 """One core per file; the file's name is the core's name.
 
 A recurrent core exposes `Core(input_size, hidden_size, layers, dropout, **options)`, an nn.Module
-as in the Protocol `Core` below. A baseline that counts exposes `Counted` instead, as in the
-Protocol `Counted` (see kneser_ney.py).
+as in the Protocol `Core` below. Its class may declare `stacks = True`: seeds of it may be computed
+as one (model/stacked.py), each coming out as alone; a test holds it to that.
+
+A baseline that counts exposes `Counted` instead, as in the Protocol `Counted` (see kneser_ney.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

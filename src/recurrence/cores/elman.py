@@ -18,6 +18,8 @@ from recurrence.params import Dropout
 class Core(nn.Module):
     """One layer, in a loop over time or, `unrolled`, for windows of one to three tokens from zero state."""
 
+    stacks = True
+
     def __init__(  # noqa: PLR0913 (what every core takes, and three options)
         self,
         input_size: int,

@@ -14,6 +14,8 @@ from recurrence.params import Dropout
 class Core(nn.Module):
     """One layer in a loop over time."""
 
+    stacks = True
+
     def __init__(self, input_size: int, hidden_size: int, layers: int, dropout: Dropout) -> None:
         super().__init__()
         if layers != 1:

@@ -15,6 +15,8 @@ from recurrence.params import Dropout
 class Core(nn.Module):
     """One layer; rows of W and U in torch's order r, z, n."""
 
+    stacks = True
+
     def __init__(self, input_size: int, hidden_size: int, layers: int, dropout: Dropout) -> None:
         super().__init__()
         if layers != 1:

@@ -26,6 +26,7 @@ KERNELS: dict[type[nn.Module], Callable[..., Any]] = {
 class FusedCore(nn.Module):
     """Layers of one kind; the state is h_LBH, or (h_LBH, c_LBH)."""
 
+    stacks = True
     kind: ClassVar[type[nn.RNN | nn.GRU | nn.LSTM]]
 
     def __init__(self, input_size: int, hidden_size: int, layers: int, dropout: Rates) -> None:

@@ -2,8 +2,7 @@
 
 Comes in: models of one params block. Comes out: a model of them all, in which each computes what it would alone: on a
 CPU to the last bit, if the matrix library makes a product alone as it makes it among others. A small product takes
-longer to start than to compute; S of them at once are started once. A core can be stacked if all its parts are in
-TOGETHER; it need not know of it.
+longer to start than to compute; S of them at once are started once. A core that may be computed so says it: `stacks`.
 """
 
 import copy
@@ -26,8 +25,12 @@ WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def can_stack(model: LanguageModel) -> bool:
-    """Whether every part of a model that has weights, or draws masks, can be stacked."""
-    return all(type(part) in TOGETHER for part in model.modules() if _matters(part))
+    """Whether its core declares that it `stacks`, and every part that has weights, or draws masks, can be stacked.
+
+    Parts alone do not tell: a core that lays out its lanes otherwise, or mixes them, is made of the same ones.
+    """
+    declared = getattr(model.core, "stacks", False)
+    return declared and all(type(part) in TOGETHER for part in model.modules() if _matters(part))
 
 
 def _matters(part: nn.Module) -> bool:

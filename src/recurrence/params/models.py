@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from recurrence.numerics import Numerics
 from recurrence.params.block import Block, Count, Flag, Name, Number, Positive, Probability, Whole
 from recurrence.params.names import Names, looked_up
 
@@ -151,6 +152,8 @@ class Model(Block):
     recipe: Recipe | None = None
     """In params.yaml the name of one of `recipes:`. That of a model that counts is empty: None."""
     seeds: Annotated[tuple[Whole, ...], Field(min_length=1)] = (0,)
+    numerics: Annotated[Numerics | None, Field(exclude_if=lambda value: value is None)] = None
+    """Of this model alone, where it shall be another than compute.numerics."""
     notebook: str | None = None
     """The id in notebooks.yaml whose printed figures this model is compared with."""
 

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError, model_valida
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError, nearest
+from recurrence.numerics import Numerics
 from recurrence.params.block import Block, Count, Flag, Key, Name
 from recurrence.params.corpora import Corpus
 from recurrence.params.decoding import Loops, Protocol, Sampling, Sizes, Strategy
@@ -25,11 +26,18 @@ StrategySet = tuple[Name, ...]
 class Compute(Block):
     """The machine, and how it computes. No stage depends on it, so a change here trains nothing anew.
 
-    What is trained otherwise than by default is another result all the same: the model's wall.json says how it was.
+    What is computed otherwise than by default is another result all the same: reports/<corpus>/machine.csv says how
+    it was.
     """
+
+    numerics: Numerics = "portable"
+    """portable: the same bytes on every x86-64 processor with AVX2, each net on one core. fast: whatever is quickest
+    here. A model may have its own."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = None
+    """Cores that a stage may use; absent: all there are. A large net in fast numerics takes so many threads; others
+    take one, and so many seeds train side by side."""
     precision: Literal["float32", "tf32", "bf16"] = "float32"
     """Of training alone; scores and samples never have less than float32. tf32: products on a GPU keep 10 bits of their
     factors. bf16: products and layers keep 7; weights and optimizer stay float32. Figures that are to be reproduced are

@@ -27,7 +27,7 @@ def contents(results: Results) -> dict[str, bytes]:
     for name, values in tables.metrics(results).items():
         texts[f"metrics/{name}.json"] = json.dumps(values, indent=1) + "\n"
     return {n: t.encode() for n, t in texts.items()} | {
-        n: drawing.png(chart) for n, chart in _charts(results).items()
+        f"figures/{n}": drawing.png(chart) for n, chart in _charts(results).items()
     }
 
 

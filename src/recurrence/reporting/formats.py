@@ -17,15 +17,6 @@ def _or_dash(show: Callable[[Any], str]) -> Callable[[Any], str]:
     return lambda value: DASH if absent(value) else show(value).replace("-", MINUS)
 
 
-def _seconds(value: float) -> str:
-    whole = round(value)
-    if whole < 60:
-        return f"{value:.1f} s" if value < 10 else f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 def _percent(value: float) -> str:
     """Whole percents, one decimal below ten: 0.004 must not read as 0 %, nor 0.999 as 100 %."""
     if 0 < value < 0.0995 or 0.995 <= value < 1:
@@ -48,8 +39,6 @@ probability = _or_dash(
 )
 count = _or_dash(lambda value: f"{value:,.0f}")
 percent = _or_dash(_percent)
-seconds = _or_dash(_seconds)
-"""A duration: 7.3 s, 42 s, 3 min 05 s, 2 h 10 min."""
 
 
 def span(low: float | None, high: float | None) -> str:

@@ -24,7 +24,6 @@ FORMATS = [
     "number",
     "count",
     "percent",
-    "seconds",
     "spread",
     "perplexity",
     "points",
@@ -88,7 +87,6 @@ def _values(results: Results) -> dict[str, Any]:
             (m.name, m.scores["repetition"]) for m in results.models if m.scores.get("repetition")
         ],
         "ends": {m.name: _end(m) for m in results.trained},
-        "machines": _machines(results),
         "remarks": [(m.name, "; ".join(m.remarks)) for m in results.models if m.remarks],
         "incomplete": [(m.name, m.absent) for m in results.models if m.absent],
         "HUMAN": HUMAN,
@@ -163,9 +161,6 @@ def _row(m: ModelResults, results: Results) -> dict[str, Any]:
         "notebook": m.scores["notebook"] or {},
         "delta": m.scores["delta"] or {},
         "tone": _tone(m),
-        "train_seconds": m.wall.get("train_seconds"),
-        "device": m.wall.get("device"),
-        "short_device": (m.wall.get("device") or "").split(":")[0].upper(),
     }
 
 
@@ -192,17 +187,3 @@ def _end(m: ModelResults) -> str:
     ours, notebook = m.scores["as_notebook"], m.scores["notebook"]
     end = f" {formats.nats(ours['nats'])}" if ours else ""
     return end + (f", notebook {formats.nats(notebook['nats'])}" if notebook else "")
-
-
-def _machines(results: Results) -> list[dict[str, Any]]:
-    """Every distinct machine with the models that were trained on it."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for m in results.models:
-        if m.wall:
-            found.setdefault(
-                tuple(str(m.wall.get(k, "")) for k in ("device", "torch", "python")), []
-            ).append(m.name)
-    return [
-        {"device": k[0], "torch": k[1], "python": k[2], "models": names}
-        for k, names in found.items()
-    ]

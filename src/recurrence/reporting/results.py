@@ -37,7 +37,6 @@ class ModelResults:
     net: str
     """What it is made of: core, layers x hidden units; empty for a baseline."""
     scores: dict[str, Any]
-    wall: dict[str, Any]
     history: pd.DataFrame
     samples: pd.DataFrame
     """A row per sample of the first pass, with its verdict; no human text."""
@@ -51,7 +50,7 @@ class ModelResults:
     tokens: tuple[str, ...]
     """Of the model's vocabulary, by id."""
     absent: tuple[str, ...]
-    """What could not be found: training, wall, and for a model that is sampled samples, loops, prices."""
+    """What could not be found: training, and for a model that is sampled samples, loops, prices."""
     remarks: tuple[str, ...] = ()
     """What to know before its figures are compared."""
 
@@ -179,7 +178,7 @@ def load(corpus: str) -> Results:
 
 def _model(block: params.Model, sampled: bool) -> ModelResults:
     where = (block.corpus, block.name)
-    places = {"training": paths.model(*where) / "history.csv", "wall": paths.wall(*where)}
+    places = {"training": paths.model(*where) / "history.csv"}
     if sampled:
         places |= {"samples": paths.samples(*where), "loops": paths.loop_rates(*where)}
     found = {what: path for what, path in places.items() if path.is_file()}
@@ -196,7 +195,6 @@ def _model(block: params.Model, sampled: bool) -> ModelResults:
         counts=block.recipe is None,
         net=_net(block),
         scores=scores,
-        wall=files.read_json(found["wall"]) if "wall" in found else {},
         history=pd.read_csv(found["training"])
         if "training" in found
         else pd.DataFrame(columns=["protocol"]),

@@ -87,8 +87,6 @@ def _model(m: ModelResults, results: Results) -> dict[str, Any]:
         "notebook_nats": notebook.get("nats"),
         "notebook_accuracy": notebook.get("accuracy"),
         "delta_nats": delta.get("nats"),
-        "train_seconds": m.wall.get("train_seconds"),
-        "device": m.wall.get("device"),
         **_plain(m, results),
         **_recommended(m),
     }

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from setproctitle import getproctitle, setproctitle
 
-from recurrence import stages
+from recurrence import numerics, stages
 from recurrence.lifeline import die_with_parent
 from recurrence.stages import __main__ as entry
 
@@ -155,6 +155,7 @@ def main() -> None:
     die_with_parent(int(sys.argv[2]))
     getproctitle()  # it finds its place by the environment as it was at the start, which a child replaces
     atexit.register(leaving)  # before all others, which makes it the last to be called
+    numerics.before_imports()
     for module in pkgutil.iter_modules(stages.__path__):
         with suppress(ImportError):  # the stage will say what is missing
             importlib.import_module(f"recurrence.stages.{module.name}")

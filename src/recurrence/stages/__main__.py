@@ -26,7 +26,7 @@ def run(arguments: list[str], begins: Callable[[str, str], None] | None = None) 
     """Run the stage; exits with 2 and a line on stderr where that cannot be done. `begins` hears its verb and key."""
     import importlib
 
-    from recurrence import checkout
+    from recurrence import checkout, machine, numerics
     from recurrence.console import fail
     from recurrence.errors import RecurrenceError
     from recurrence.locks import only_writer
@@ -39,8 +39,10 @@ def run(arguments: list[str], begins: Callable[[str, str], None] | None = None) 
             begins(verb, key)
         if verb == "train":
             end_at_once()
-        with only_writer(verb, key):
-            importlib.import_module(f"recurrence.stages.{verb}").main(key)
+        numerics.prepare(verb, key)
+        stage = importlib.import_module(f"recurrence.stages.{verb}")
+        with only_writer(verb, key), machine.recorded(verb, key):
+            stage.main(key)
     except RecurrenceError as error:
         fail(error)
         sys.exit(error.exit_code)

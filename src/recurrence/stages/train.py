@@ -3,23 +3,20 @@
 Killed at any time, it leaves the previous outputs as they were, and the next run goes on where this one was.
 """
 
-import platform
 import time
 from contextlib import redirect_stderr
-from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
-from recurrence import device, params, paths, training
+from recurrence import device, machine, params, paths, training
 from recurrence.files import atomic_path, read_json, write_json
-from recurrence.model import build_model, checkpoint, core_module, counts
+from recurrence.model import checkpoint, core_module, counts
 from recurrence.training import ranks, resume
-from recurrence.training.jobs import Trained, Training, digest
+from recurrence.training.jobs import Job, Trained, Training, digest
 
 HISTORY = ["seed", "protocol", *training.Row.__dataclass_fields__]
 
@@ -40,15 +37,10 @@ def main(key: str) -> None:
 
 
 def _count(block: params.Model, vocab: Any) -> None:
-    began, ids = time.monotonic(), np.load(paths.ids(block.corpus) / "train.npy", mmap_mode="r")
+    ids = np.load(paths.ids(block.corpus) / "train.npy", mmap_mode="r")
     model = core_module(block.core).Counted.count(ids, len(vocab["tokens"]), **block.options)
     weights = dict.fromkeys(block.seeds, checkpoint.packed(model.state_dict()))
     _write(block, vocab, [Trained([], weights, 0)])
-    _write_wall(
-        block,
-        began,
-        {"device": device.describe(torch.device("cpu")), "parameters": model.stored_counts},
-    )
 
 
 def _train(block: params.Model, vocab: Any) -> None:
@@ -64,16 +56,24 @@ def _train(block: params.Model, vocab: Any) -> None:
             spare = 0 if among else device.spare_cores(where, compute)
             jobs = plan.jobs(spare)
             done = plan.run_all(jobs, min(len(jobs), spare))
-        epochs = plan.epochs * sum(len(job.seeds) for job in jobs)
-        tokens = epochs * len(streams[0][: plan.recipe.sample_tokens])
-        facts = {"device": device.describe(where, compute), "parameters": _parameters(block, size)}
-        facts |= {"tokens_per_second": round(tokens / (time.monotonic() - began))}
-        if divergences := sum(one.divergences for one in done):
-            facts["divergences"] = divergences
-        if among is not None:
-            facts["ranks"] = among.count
         _write(block, vocab, done)
-        _write_wall(block, began, facts)
+        _note(plan, jobs, done, compute)
+
+
+def _note(plan: Training, jobs: list[Job], done: list[Trained], compute: params.Compute) -> None:
+    """How long it took, with what was spent before it was killed, and what was special about it."""
+    seconds = time.monotonic() - plan.started
+    epochs = plan.epochs * sum(len(job.seeds) for job in jobs)
+    tokens = epochs * len(plan.streams[0][: plan.recipe.sample_tokens])
+    remarks = device.remarks(compute)
+    if divergences := sum(one.divergences for one in done):
+        remarks.append(f"rate reduced {divergences}x")
+    if plan.ranks is not None:
+        remarks.append(f"{plan.ranks.count} ranks")
+        machine.note(numerics="fast")  # sums over processes depend on how many there are
+    machine.note(
+        seconds=seconds, tokens_per_second=round(tokens / seconds), remarks=", ".join(remarks)
+    )
 
 
 def _follow(block: params.Model) -> None:
@@ -104,23 +104,3 @@ def _write(block: params.Model, vocab: Any, done: list[Trained]) -> None:
             key=lambda row: block.seeds.index(row["seed"]),
         )
         pd.DataFrame(rows, columns=HISTORY).to_csv(folder / "history.csv", index=False)
-
-
-def _parameters(block: params.Model, vocab_size: int) -> int:
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in build_model(block, vocab_size).parameters())
-
-
-def _write_wall(block: params.Model, began: float, facts: dict[str, Any]) -> None:
-    spent_s = time.monotonic() - began
-    wall = {
-        "train_seconds": spent_s,
-        **facts,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-    started = datetime.now(UTC) - timedelta(seconds=spent_s)
-    write_json(
-        paths.wall(block.corpus, block.name),
-        wall | {"started": started.isoformat(timespec="seconds")},
-    )

@@ -6,6 +6,7 @@ the weights of each seed as the bytes of its file. Writes nothing but snapshots.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from numpy.typing import NDArray
 
 from recurrence import graphs, params
 from recurrence.console import Advance, progress, say
+from recurrence.device import numerics_of
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel, build_model, checkpoint
 from recurrence.processes import side_by_side
 from recurrence.randomness import derived_seed
-from recurrence.training import batches, memory, resume, stack
+from recurrence.training import batches, memory, resume, stack, telling
 from recurrence.training.capture import CapturedStackTrainer, CapturedTrainer
 from recurrence.training.divergence import Diverged
 from recurrence.training.ranks import RankKeeper, Ranks, RankTrainer
@@ -75,6 +77,17 @@ class Training:
     ranks: Ranks | None = None
     """The processes that do each job together, where there are several."""
 
+    @cached_property
+    def stacks(self) -> bool:
+        """Whether seeds are computed as a stack: then even one alone, on a CPU.
+
+        How many seeds share a process depends on how many cores there are, and must not show in the
+        last bits. A GPU has all of them in one.
+        """
+        alone = self.device.type != "cpu" and len(self.block.seeds) == 1
+        suits = self.ranks is None and not alone
+        return suits and stack.pays(self.block, self.vocab_size, self.device)
+
     @property
     def recipe(self) -> params.Recipe:
         assert self.block.recipe is not None
@@ -93,29 +106,37 @@ class Training:
         """
         split = self.recipe.batches.notebook_split
         protocols = ["ordered"] if split == "none" else ["ordered", "as_notebook"]
-        together = self.ranks is None and stack.pays(self.block, self.vocab_size, self.device)
-        lots = stack.dealt(self.block.seeds, at_a_time if together else len(self.block.seeds))
+        lots = stack.dealt(self.block.seeds, at_a_time if self.stacks else len(self.block.seeds))
         return [Job(lot, protocol) for lot in lots for protocol in protocols]
 
     def run_all(self, jobs: Sequence[Job], processes: int) -> list[Trained]:
         """What each job leaves, in their order: side by side in so many processes, or here, one after another (0)."""
-        name, done = f"{self.block.corpus}/{self.block.name}", dict[Job, Trained]()
+        name = f"{self.block.corpus}/{self.block.name}"
         with progress(name, len(jobs) * self.epochs, "epochs") as advance:
-            if processes:
-                for leg, trained in side_by_side(
-                    self.run_leg, self.legs(jobs, processes), processes, self._rest
-                ):
-                    if trained is None:
-                        advance(leg.until - leg.since, "")
-                    else:
-                        done[leg.job] = trained
-                        advance(self.epochs - leg.since, told(trained.rows[-1]))
-            else:
-                done |= {job: self.run(job, advance) for job in jobs}
+            done = self._all_done(jobs, processes, advance)
         for row in (row for job in jobs for row in done[job].rows):
             if row["epoch"] == self.epochs:
                 say(f"{name} {told(row)}")
         return [done[job] for job in jobs]
+
+    def _all_done(
+        self, jobs: Sequence[Job], processes: int, advance: Advance
+    ) -> dict[Job, Trained]:
+        if not processes:
+            return {job: self.run(job, advance) for job in jobs}
+        done = {}
+        with telling.heard(advance) as handle:
+            work = partial(self._tell_leg, handle)
+            for leg, trained in side_by_side(
+                work, self.legs(jobs, processes), processes, self._rest
+            ):
+                if trained is not None:
+                    done[leg.job] = trained
+        return done
+
+    def _tell_leg(self, handle: int, leg: Leg) -> Trained | None:
+        """In a process of its own."""
+        return self.run_leg(leg, telling.Teller(handle, leg.job.name))
 
     def legs(self, jobs: Sequence[Job], processes: int) -> list[Leg]:
         """The order to begin in. What is left over where jobs are dealt out evenly is begun first, left half done, and
@@ -141,13 +162,13 @@ class Training:
 
     def run_leg(self, leg: Leg, advance: Advance | None = None) -> Trained | None:
         """`run` for a part of a job; None where it is not the last."""
-        tell = advance or (lambda amount, note="": None)
+        tell = advance or (lambda amount, note="", earlier=False: None)
         memory.keep()
         job = leg.job
         trainer = self._trainer(job)
         keeper = self._keeper(job)
         self._resume(leg, trainer, keeper)
-        tell(trainer.epoch + trainer.done / len(trainer.train))
+        tell(trainer.epoch + trainer.done / len(trainer.train), earlier=True)
         if trainer.epoch < leg.until:
             try:
                 self._run(leg, trainer, keeper, tell)
@@ -203,8 +224,8 @@ class Training:
             loaders = [batches.notebook_windows(whole, self.recipe.batches, rng) for rng in rngs]
         models, masks = zip(*(self._model(seed, job) for seed in job.seeds), strict=True)
         on_gpu = self.device.type == "cuda"
-        make = graphs.maker(self.device, masks if len(models) > 1 else ())
-        if len(models) > 1:
+        make = graphs.maker(self.device, masks if self.stacks else ())
+        if self.stacks:
             beside = stack.parts(models, self.recipe, loaders, rngs, masks)
             return CapturedStackTrainer(*beside, make) if on_gpu else StackTrainer(*beside)
         parts = models[0], self.recipe, *loaders[0], rngs[0]
@@ -270,8 +291,8 @@ def digest(
 ) -> str:
     """The key under which snapshots are kept: a digest of all that a training's result depends on.
 
-    But for the number of threads, and what the processor does with a sum: where these change on the way, a training is
-    gone on with all the same, and its last bits are of both.
+    In fast numerics but for the number of threads, and what the processor does with a sum: where these change on the
+    way, a training is gone on with all the same, and its last bits are of both.
     """
     facts = {
         "model": block.model_dump(mode="json"),
@@ -282,6 +303,7 @@ def digest(
         "device": device.type,
         "precision": compute.precision,
         "deterministic": compute.deterministic,
+        "numerics": numerics_of(device),
     }
     return resume.key(facts, [*code(block.core), ids / "train.npy", ids / "valid.npy"])
 
