@@ -17,7 +17,18 @@ from typing import Any
 THIN = frozenset({"decoding", "corpora"})
 """Packages of which definitions are read, not files."""
 EXEMPT = frozenset(
-    {"params", "wording", "paths", "errors", "files", "console", "escaping", "device", "graphs", "processes"}
+    {
+        "params",
+        "wording",
+        "paths",
+        "errors",
+        "files",
+        "console",
+        "escaping",
+        "device",
+        "graphs",
+        "processes",
+    }
     | {"checkout", "code", "digests"}
 )
 """Modules that cannot change a result, but for defaults of params (see digests.py) and paths."""
