@@ -14,7 +14,7 @@ import params_file as dvc
 from recurrence import params
 from recurrence.digests import PACKAGE, digests
 from recurrence.errors import RecurrenceError
-from recurrence.params.scalars import Scalars
+from recurrence.params.reading import read_tree
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -170,6 +170,6 @@ def test_every_key_is_for_its_readers(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_plain_text_is_what_dvc_takes_it_for(text: str, value: object) -> None:
-    ours = yaml.load(f"a: {text}\n", Scalars)["a"]
+    ours = read_tree(f"a: {text}\n", "params.yaml")["a"]
     assert (ours, type(ours)) == (value, type(value))
     assert dvc.read(f"a: {text}\n")["a"] == value

@@ -2,8 +2,9 @@
 
 import os
 from pathlib import Path
+from shlex import quote
 
-from recurrence.corpora.fetch import local_path
+from recurrence.corpora.addresses import local_path
 from recurrence.errors import RecurrenceError
 from recurrence.params import Source
 
@@ -28,5 +29,6 @@ def check_place(source: Source, root: Path) -> None:
         if home not in path.parents:
             raise RecurrenceError(
                 f"addresses: a file of your own must lie in {FOLDER}/, where dvc sees that it "
-                f"changes, got {address}; move it there, or: ln -s {path} {home}/"
+                f"changes, got {address}; move it there, or: "
+                f"ln -s {quote(str(path))} {quote(str(home))}/"
             )

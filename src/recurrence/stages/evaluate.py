@@ -40,7 +40,7 @@ def main(key: str) -> None:
         row = scoring.as_notebook(history, seed)
         figures.append(score.figures(characters))
         seeds.append({"seed": seed, "exact": scoring.in_json(figures[-1]), "as_notebook": row})
-    scores = {
+    scores: dict[str, Any] = {
         "corpus": block.corpus,
         "model": block.name,
         "parameters": scoring.size(model),
