@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from recurrence import files, paths
+from recurrence import files, params, paths
 from recurrence.console import say
 from recurrence.errors import RecurrenceError
 
@@ -57,9 +57,12 @@ def recorded(stage: str, key: str) -> Iterator[None]:
     yield
     if os.environ.get("RANK", "0") != "0":
         return
+    corpus = key.partition("-")[0]
+    if corpus not in params.load().corpora:  # a stage of all corpora has no report to stand in
+        return
     facts = {"seconds": time.monotonic() - began} | _noted
     try:
-        put(key.partition("-")[0], _row(stage, key, facts))
+        put(corpus, _row(stage, key, facts))
     except (OSError, RecurrenceError) as error:
         say(f"{stage}@{key}: its time is not recorded ({error})")
 
