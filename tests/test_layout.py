@@ -185,7 +185,7 @@ def test_paths_agree_with_outs(stage: str, monkeypatch: pytest.MonkeyPatch) -> N
 def test_params_named_by_a_stage_exist_in_every_block(stage: str) -> None:
     """dvc refuses a stage whose params are not written out, whatever their default."""
     for key, fields in expand(stage):
-        for place in fields.get("params", []):
+        for place in fields.get("params", ()):
             if isinstance(place, dict):
                 continue
             tree: Any = PARAMS

@@ -1,7 +1,7 @@
 """A digest for each stage and key of the pipeline: of the code that it reads, and of values with their defaults.
 
-dvc.yaml says what a stage goes over, which models' weights and which params it reads; the rest is
-found in the code. With these digests as its params a stage is due when what it reads changes, and
+dvc.yaml says what a stage goes over, which models' weights and which params it reads (`params` and
+`meta: {reads: ...}`); the rest is found in the code. With these digests as its params a stage is due when what it reads changes, and
 not when a file beside it does.
 """
 
