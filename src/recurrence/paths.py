@@ -43,7 +43,7 @@ def vocab(corpus: str) -> Path:
 
 
 def ids(corpus: str) -> Path:
-    """Folder with train.npy, valid.npy."""
+    """Folder with train.npy, valid.npy, and a digest of the vocabulary that they are of."""
     return root() / "data/ids" / corpus
 
 
@@ -105,14 +105,9 @@ def loop_rates(corpus: str, name: str) -> Path:
     return loops_of(corpus) / f"{name}.json"
 
 
-def score_metrics(corpus: str, name: str) -> Path:
-    """A few figures of `evaluate`, for `dvc metrics` and `dvc exp show`."""
-    return root() / "data/metrics/scores" / corpus / f"{name}.json"
-
-
 def loop_metrics(corpus: str, name: str) -> Path:
     """A few figures of `detect_loops`, for `dvc metrics` and `dvc exp show`."""
-    return root() / "data/metrics/loops" / corpus / f"{name}.json"
+    return root() / "data/metrics" / corpus / f"{name}.json"
 
 
 REPORTED = (

@@ -58,5 +58,3 @@ def main(key: str) -> None:
     scores |= {"as_notebook": ours, "notebook": theirs, "delta": delta}
     scores["repetition"] = {name: fmean(each[name] for each in repeating) for name in repeating[0]}
     write_json(paths.scores(block.corpus, block.name), scores)
-    shown = {f"exact_{name}": scores["exact"][name] for name in ("nats", "accuracy")}
-    write_json(paths.score_metrics(block.corpus, block.name), shown)
