@@ -1,12 +1,14 @@
 """A project small enough to train in a test: one corpus of 60 lines, one net, one baseline, two strategies."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -63,7 +65,7 @@ def project_in(root: Path) -> Iterator[Path]:
     (root / "params.yaml").write_text(PARAMS, encoding="utf-8")
     (root / "texts").mkdir()
     (root / "texts/mine.txt").write_text(TEXT, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ):
         for name in ("RECURRENCE_MIRROR", "RECURRENCE_DEVICE"):
             patch.delenv(name, raising=False)
         patch.setenv("RECURRENCE_ROOT", str(root))

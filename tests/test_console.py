@@ -1,6 +1,7 @@
 """Without a terminal, progress is a few quiet lines."""
 
 import io
+import queue
 import sys
 
 import pytest
@@ -9,10 +10,12 @@ from recurrence.console import (
     MARK,
     MOST_CHARACTERS,
     QUIET_S,
+    SILENT_S,
     WATCHED,
     WATCHED_S,
     Lines,
     Watched,
+    beating,
     fail,
     progress,
     say,
@@ -106,6 +109,36 @@ def test_time_left_is_unknown_before_the_first_step() -> None:
     clock.now += 60
     lines.advance(0)
     assert written == ["train: 0% of 400, unknown time left"]
+
+
+def test_what_an_earlier_process_did_says_nothing_of_the_time_left() -> None:
+    lines, written, clock = lines_and_clock(400)
+    lines.advance(300, earlier=True)
+    clock.now += 60
+    lines.advance(0)
+    clock.now += 40
+    lines.advance(50)
+    assert written == ["train: 75% of 400, unknown time left", "train: 88% of 400, 0:01:40 left"]
+
+
+def test_a_line_comes_without_any_report() -> None:
+    lines, written, clock = lines_and_clock(400)
+    lines.beat()
+    clock.now += SILENT_S
+    lines.beat()
+    lines.beat()
+    assert written == ["train: 0% of 400, unknown time left"]
+    assert SILENT_S * 5 / 4 < 65  # it is looked at four times as often: a line a minute
+
+
+def test_it_beats_while_the_block_lasts() -> None:
+    beats: queue.SimpleQueue[int] = queue.SimpleQueue()
+    with beating(lambda: beats.put(1), 0.001):
+        assert [beats.get(timeout=60), beats.get(timeout=60)] == [1, 1]
+    while not beats.empty():
+        beats.get()
+    with pytest.raises(queue.Empty):
+        beats.get(timeout=0.01)
 
 
 def test_more_than_announced_is_not_more_than_everything() -> None:

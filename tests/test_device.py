@@ -4,7 +4,7 @@ import warnings
 import pytest
 import torch
 
-from recurrence import device, graphs
+from recurrence import device, graphs, numerics
 from recurrence.errors import RecurrenceError
 from recurrence.params import Compute
 
@@ -51,7 +51,7 @@ def test_small_nets_and_baselines_take_one_thread(hidden: int | None) -> None:
 def test_small_nets_train_side_by_side_where_cores_are_idle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    monkeypatch.setattr("recurrence.numerics.cores", lambda: 6)
     cpu = device.choose(Compute(device="cpu"), hidden=64)
     assert (
         device.spare_cores(cpu, Compute()) == 6 and device.spare_cores(cpu, Compute(threads=2)) == 2
@@ -137,10 +137,23 @@ def test_graphs_are_off_where_params_say_so() -> None:
     assert graphs.maker(CUDA) is None
 
 
-def test_what_makes_results_differ_is_in_the_words() -> None:
-    plain = device.describe(CPU)
-    assert device.describe(CPU, Compute()) == plain
-    assert (
-        device.describe(CPU, Compute(precision="bf16", deterministic=True))
-        == f"{plain}, bf16, deterministic"
-    )
+def test_what_makes_results_differ_is_remarked() -> None:
+    assert device.remarks(Compute()) == []
+    assert device.remarks(Compute(precision="bf16", deterministic=True)) == ["bf16", "deterministic"]
+
+
+def test_portable_numerics_have_one_thread_and_are_believed_only_with_the_known_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in numerics.PORTABLE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    for given, said in ((True, "portable"), (False, "fast")):
+        monkeypatch.setattr("recurrence.known_answer.is_given", lambda given=given: given)
+        torch.set_num_threads(2)
+        where = device.choose(Compute(device="cpu", threads=2), hidden=512)
+        assert torch.get_num_threads() == 1
+        assert device.facts(where)["numerics"] == said
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    monkeypatch.setattr("recurrence.known_answer.is_given", lambda: True)
+    assert device.numerics_of(CPU) == "fast" == device.numerics_of(CUDA)

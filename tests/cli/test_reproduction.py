@@ -56,13 +56,15 @@ def anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_cost_of_a_stage_is_what_its_last_run_took(empty_project: Path) -> None:
-    assert reproduction.cost("train@mine-rnn") == reproduction.COST["train"]
+    reproduction.cost.cache_clear()
     for key, seconds in (("rnn", "12.5"), ("unigram", "soon")):
         row = {"stage": "train", "key": f"mine-{key}", "seconds": seconds}
         machine.put("mine", dict.fromkeys(machine.COLUMNS, "") | row)
     assert reproduction.cost("train@mine-rnn") == 12.5
     assert reproduction.cost("train@mine-unigram") == reproduction.COST["train"]
+    assert reproduction.cost("train@mine-other") == reproduction.COST["train"]
     assert reproduction.cost("anything") == 1.0
+    reproduction.cost.cache_clear()
 
 
 def change(project: Path, **compute: object) -> None:

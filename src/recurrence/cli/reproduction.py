@@ -46,9 +46,7 @@ def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None
     os.chdir(paths.root())
     here = str(Path(sys.executable).parent)  # dvc.yaml says `python`, and means this one
     os.environ["PATH"] = os.pathsep.join((here, os.environ.get("PATH", "")))
-    jobs = jobs or (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    jobs = jobs or numerics.cores()
     started = time.monotonic()
     limits = Limits(jobs) if wait_s is None else Limits(jobs, wait_s)
     crew = Crew(paths.root(), targets, limits, Known(cost, partial(cores, jobs=jobs), gpus_for))
@@ -85,6 +83,7 @@ def summary(board: "Log") -> list[str]:
     return lines
 
 
+@cache
 def cost(name: str) -> float:
     """Seconds that a stage takes, roughly: what its last run took, or a guess."""
     stage, _, key = name.partition("@")

@@ -3,7 +3,8 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Self
 
@@ -13,8 +14,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from recurrence.console import MARK, say
+from recurrence.console import MARK, SILENT_S, beating, say
 from recurrence.escaping import escaped
+
+Cost = Callable[[str], float]
+"""Seconds that a stage takes, roughly, by its name."""
 
 HEADINGS = ("ran", "restored", "up to date", "left out", "stopped", "failed")
 """What may have become of a stage in the end."""
@@ -27,20 +31,43 @@ class Log:
     is_watching = False
     """Whether stages shall report progress for a table."""
 
-    def __init__(self, names: Collection[str]) -> None:
+    def __init__(self, names: Collection[str], cost: Cost = lambda name: 1.0) -> None:
         self.names = names
+        self.cost = cost
         self.how: dict[str, str] = {}
         self.why: dict[str, str] = {}
         self.running: dict[str, Row] = {}
+        self.shown = time.monotonic()
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
+        self._open.enter_context(beating(self.beat, SILENT_S / 4))
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        self._open.close()
 
     def show(self, line: str) -> None:
+        self.shown = time.monotonic()
         say(line)
+
+    def beat(self) -> None:
+        """Say what goes on where no stage has said anything for long."""
+        running = dict(self.running)
+        if running and time.monotonic() - self.shown >= SILENT_S:
+            ages = ", ".join(f"{name} ({row.age})" for name, row in running.items())
+            self.show(f"running: {ages}; {len(self.queued())} queued, {self.left()} left")
+
+    def queued(self) -> list[str]:
+        """The stages that have not begun."""
+        return [name for name in self.names if name not in self.how and name not in self.running]
+
+    def left(self) -> str:
+        """The time that it will take, roughly: what all that is left takes, shared by those at work."""
+        running = dict(self.running)
+        rest_s = sum(max(self.cost(name) - row.seconds, 0.0) for name, row in running.items())
+        rest_s += sum(map(self.cost, self.queued()))
+        return f"about {timedelta(seconds=round(rest_s / max(len(running), 1)))}"
 
     def started(self, name: str) -> None:
         """Its command begins."""
@@ -73,8 +100,12 @@ class Row:
         self.words = self.last = ""
 
     @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    @property
     def age(self) -> str:
-        return str(timedelta(seconds=round(time.monotonic() - self.began)))
+        return str(timedelta(seconds=round(self.seconds)))
 
 
 class Screen(Log):
@@ -82,8 +113,8 @@ class Screen(Log):
 
     is_watching = True
 
-    def __init__(self, names: Collection[str]) -> None:
-        super().__init__(names)
+    def __init__(self, names: Collection[str], cost: Cost = lambda name: 1.0) -> None:
+        super().__init__(names, cost)
         self.live = Live(get_renderable=self.table, console=Console(stderr=True), transient=True)
 
     def __enter__(self) -> Self:
@@ -107,9 +138,9 @@ class Screen(Log):
     def table(self) -> Group:
         """As it is now."""
         running = dict(self.running)
-        queued = [name for name in self.names if name not in self.how and name not in running]
+        queued = self.queued()
         counts = Counter(self.how.values())
-        said = [f"{len(running)} running", f"{len(queued)} queued"]
+        said = [f"{len(running)} running", f"{len(queued)} queued", f"{self.left()} left"]
         said += [f"{counts[heading]} {heading}" for heading in HEADINGS if counts[heading]]
         rows = Table.grid(padding=(0, 1))
         for name, row in running.items():
@@ -126,6 +157,6 @@ class Screen(Log):
         return Group(Text(", ".join(said)), rows)
 
 
-def board(names: Collection[str]) -> Log:
-    """The table where a terminal listens, else lines."""
-    return Screen(names) if sys.stderr.isatty() else Log(names)
+def board(names: Collection[str], cost: Cost) -> Log:
+    """The table where a terminal listens, else lines. `cost`: the seconds that a stage takes, roughly."""
+    return Screen(names, cost) if sys.stderr.isatty() else Log(names, cost)

@@ -58,7 +58,7 @@ class Crew:
         self.books = Books(root, self._launch, limits.wait_s)
         needs = self.books.plan(targets)
         self.plan = Plan(needs, known.cost, known.cores, limits.jobs, self.books.optional(needs))
-        self.board = board(self.plan.needs)
+        self.board = board(self.plan.needs, known.cost)
         self.books.say = self.board.show
         self.commands = Commands(root, self._told)
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
