@@ -6,7 +6,7 @@ import numpy as np
 
 from recurrence import params, paths
 from recurrence.console import progress, say
-from recurrence.files import write_json
+from recurrence.files import md5, write_json
 from recurrence.loops.verdict import DETECTORS
 from recurrence.study.calibration import Human, detector_card
 from recurrence.study.planted import GRID
@@ -24,6 +24,7 @@ def main(corpus: str) -> None:
     default = replace(DETECTORS[vocab.unit], floor=least, near_floor=least)
     with progress(f"detector card of {corpus}", trials * len(GRID), "planted texts") as advance:
         made = detector_card(human, default, length, trials, advance)
+    made["ids_md5"] = {path.name: md5(path) for path in sorted(folder.iterdir())}
     write_json(paths.card(corpus), made)
 
     found, alarms = made["detector"], made["human"]["valid"]["false_positives"]
