@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from recurrence.params.scalars import Scalars
 
 import params_file as dvc
 from recurrence import params
 from recurrence.digests import PACKAGE, digests
 from recurrence.errors import RecurrenceError
-from recurrence.params.scalars import Scalars
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
