@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from recurrence import digests as digests_module
 from recurrence import params
 from recurrence.digests import PACKAGE, digests, strategy_digest
 
@@ -212,3 +213,30 @@ def test_a_strategys_digest_is_of_its_block_its_code_and_the_cores(copy: Path) -
     made = {name: digest(name) for name in names}
     assert len({*made.values(), digest("greedy", "gru")}) == len(names) + 1
     assert digest("greedy", "gru", "lstm") == digest("greedy", "lstm", "gru")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "used_by"),
+    [
+        ("filters/truncation.py", "TOP_H_TOKENS = 100", "TOP_H_TOKENS = 99", {"top_h"}),
+        ("search/registry.py", '{"width": 4, "length', '{"width": 5, "length', {"beam_4"}),
+        ("filters/truncation.py", "# over any number", "# for any number", set()),
+        ("loop/choice.py", "len(ids_V) - 1", "len(ids_V) - 2", None),
+    ],
+)
+def test_a_strategys_samples_are_made_anew_where_its_filters_or_search_change(
+    copy: Path, file: str, old: str, new: str, used_by: set[str] | None
+) -> None:
+    """And only there; what all have in common (None) changes all."""
+    strategies = params.parse(TEXT).strategies
+
+    def made() -> dict[str, str]:
+        digests_module._CODE.clear()
+        names = ("greedy", "top_h", "top_k_5", "beam_4")
+        return {name: strategy_digest(strategies[name], ("lstm",), copy) for name in names}
+
+    before = made()
+    replace(copy / "decoding" / file, old, new)
+    after = made()
+    anew = {name for name in before if before[name] != after[name]}
+    assert anew == (set(before) if used_by is None else used_by)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from recurrence.params.scalars import Scalars
 
 import params_file as dvc
 from recurrence import params

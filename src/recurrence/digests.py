@@ -52,9 +52,8 @@ def strategy_digest(
     That is its block, the code of its filters or search, and what all strategies have in common;
     `cores` are those of the models that have a part in its samples.
     """
-    read = _code(package).read(
-        ["decoding.making", *(f"cores.{core}" for core in cores)], _registries([strategy])
-    )
+    roots = ["decoding.making", "decoding.strategies", *(f"cores.{core}" for core in cores)]
+    read = _code(package).read(roots, _registries([strategy]))
     return _digest([read.digest, strategy.model_dump(mode="json")])
 
 

@@ -127,7 +127,7 @@ def feature_size(model: LanguageModel, name: str) -> int:
 
 
 class _Featured(nn.Module):
-    """A model that gives features in the place of logits, so that a Feed carries them."""
+    """A model that gives features in the place of logits, so that prefill and step carry them."""
 
     def __init__(self, model: LanguageModel) -> None:
         super().__init__()
