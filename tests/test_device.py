@@ -139,7 +139,10 @@ def test_graphs_are_off_where_params_say_so() -> None:
 
 def test_what_makes_results_differ_is_remarked() -> None:
     assert device.remarks(Compute()) == []
-    assert device.remarks(Compute(precision="bf16", deterministic=True)) == ["bf16", "deterministic"]
+    assert device.remarks(Compute(precision="bf16", deterministic=True)) == [
+        "bf16",
+        "deterministic",
+    ]
 
 
 def test_portable_numerics_have_one_thread_and_are_believed_only_with_the_known_answer(

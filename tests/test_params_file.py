@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from recurrence.params.scalars import Scalars
 
 import params_file as dvc
 from recurrence import params

@@ -22,7 +22,6 @@ import dvc.dependency.param
 import dvc.rwlock
 import dvc.stage.run
 from dvc.dvcfile import Lockfile
-from dvc.exceptions import DvcException
 from dvc.lock import LockError, make_lock
 from dvc.repo.reproduce import _reproduce_stage, get_active_graph, plan_repro
 from dvc.utils.serialize import load_path
@@ -30,7 +29,6 @@ from dvc.utils.serialize import load_path
 from recurrence import lifeline
 from recurrence.console import say
 from recurrence.errors import RecurrenceError, nearest
-from recurrence.files import explained
 from recurrence.repro import mending
 from recurrence.repro.lockfile import Recorder
 
@@ -77,6 +75,7 @@ class Books:
         self.stopping = False
         self._mine = threading.Lock()
         self._held = threading.local()
+<<<<<<< HEAD
         self._read: dict[str, tuple[tuple[int, ...], Any]] = {}
         try:
             self.repo = mending.opened(root, say)
@@ -86,12 +85,17 @@ class Books:
                 self._open(),
                 rwlock,
             ):  # nobody writes what is looked at
+=======
+        self._read: tuple[tuple[Any, ...], Any] = ((), None)
+        self.repo = mending.opened(root, say)
+        rwlock = make_lock(str(root / ".dvc/tmp/rwlock.lock"))
+        with mending.explained_to_people(root):
+            with self._open(), rwlock:  # nobody is writing what is looked at
+>>>>>>> processes
                 for line in mending.mend(root):
                     say(line)
             with self._open():
                 self.graph = get_active_graph(self.repo.index.graph)
-        except DvcException as error:
-            raise RecurrenceError(f"dvc: {error}") from error
         self.stages = {stage.addressing: stage for stage in self.graph}
 
     def plan(self, targets: list[str]) -> dict[str, list[str]]:

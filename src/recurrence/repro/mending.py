@@ -6,6 +6,7 @@ number by now; a damaged database of digests ends every command. In comes the pr
 """
 
 import filecmp
+import getpass
 import os
 import re
 import shutil
@@ -18,14 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from dvc.exceptions import DvcException
 from dvc.lock import make_lock
 from dvc.repo import Repo
 from dvc.rwlock import SCHEMA as RWLOCK_SCHEMA
+from dvc.scm import SCMError
 from voluptuous import Invalid
 
 from recurrence import lifeline
 from recurrence.errors import RecurrenceError, command
-from recurrence.files import atomic_path, explained, write_json
+from recurrence.files import REMEDIES, atomic_path, explained, write_json
 
 CONFLICT = re.compile(rb"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
 """What git writes into a file that two branches changed."""
@@ -190,16 +193,13 @@ def _holds(holder: dict[str, Any], written: float) -> bool:
 
 
 def opened(root: Path, say: Callable[[str], None]) -> Repo:
-    """dvc's repository; a damaged database of its own is set aside before, and said.
-
-    Raises RecurrenceError where the place cannot be written or the disk is full.
-    """
-    with explained(root / ".dvc"), _explained_database(root):
+    """dvc's repository; a damaged database of its own is set aside before, and said."""
+    name_the_user()
+    with explained_to_people(root):
         try:
             repo = Repo(str(root))
             folder = Path(repo.site_cache_dir)
-            damaged = not _is_whole(folder)
-            if not damaged:
+            if _is_whole(folder):
                 return repo
             repo.close()
         except sqlite3.OperationalError:
@@ -238,15 +238,57 @@ def _is_whole(folder: Path) -> bool:
     return True
 
 
+def name_the_user() -> None:
+    """Give a user without a name on this machine one (a container may be given a number alone).
+
+    dvc keeps its databases by the user's name.
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = f"uid{os.getuid()}"
+
+
 @contextmanager
-def _explained_database(root: Path) -> Iterator[None]:
+def explained_to_people(root: Path) -> Iterator[None]:
+    """Within, what dvc meets in a place that is not as it must be raises RecurrenceError, with the remedy."""
     try:
         yield
+    except OSError as error:
+        place, remedy = error.filename or root / ".dvc", REMEDIES.get(error.errno or 0)
+        if not remedy:
+            raise
+        raise RecurrenceError(f"{place}: {remedy}{_elsewhere(root, place)}") from error
     except sqlite3.OperationalError as error:
         raise RecurrenceError(
-            f"{state_folder(root)}: dvc's database cannot be written ({error}); free some space, or "
-            "check who may write there (DVC_SITE_CACHE_DIR names another folder)"
+            f"dvc's database cannot be written ({error}); free some space, or check who may write "
+            f"there{ELSEWHERE}"
         ) from error
+    except (DvcException, SCMError) as error:
+        remedies = (remedy(root) for words, remedy in PLACES.items() if words in str(error))
+        raise RecurrenceError("; ".join((f"dvc: {error}", *remedies))) from error
+
+
+ELSEWHERE = " (DVC_SITE_CACHE_DIR names another folder for dvc's databases)"
+PLACES: dict[str, Callable[[Path], str]] = {
+    "is not a git repository": lambda root: (
+        "a ZIP of the project has none; tell dvc so, in that folder: "
+        f"{command('dvc', 'config', '--local', 'core.no_scm', 'true')} (or make it one: git init)"
+    ),
+    "not inside of a DVC repository": lambda root: (
+        f"its folder {root / '.dvc'} is missing; get it back, in {root}: "
+        f"{command('git', 'checkout', '--', '.dvc')} (without git: dvc init --no-scm)"
+    ),
+    "not owned by": lambda root: (
+        "the folder is another user's; trust it: "
+        f"{command('git', 'config', '--global', '--add', 'safe.directory', root)}"
+    ),
+}
+"""By words of dvc's or git's errors: what to do."""
+
+
+def _elsewhere(root: Path, place: str | Path) -> str:
+    return "" if Path(place).is_relative_to(root) else ELSEWHERE
 
 
 @contextmanager
