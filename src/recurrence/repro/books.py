@@ -75,23 +75,11 @@ class Books:
         self.stopping = False
         self._mine = threading.Lock()
         self._held = threading.local()
-<<<<<<< HEAD
         self._read: dict[str, tuple[tuple[int, ...], Any]] = {}
-        try:
-            self.repo = mending.opened(root, say)
-            rwlock = make_lock(str(root / ".dvc/tmp/rwlock.lock"))
-            with (
-                explained(root / ".dvc/tmp"),
-                self._open(),
-                rwlock,
-            ):  # nobody writes what is looked at
-=======
-        self._read: tuple[tuple[Any, ...], Any] = ((), None)
         self.repo = mending.opened(root, say)
         rwlock = make_lock(str(root / ".dvc/tmp/rwlock.lock"))
         with mending.explained_to_people(root):
             with self._open(), rwlock:  # nobody is writing what is looked at
->>>>>>> processes
                 for line in mending.mend(root):
                     say(line)
             with self._open():
