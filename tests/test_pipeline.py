@@ -227,10 +227,11 @@ def test_a_corpus_that_cannot_be_had_stops_only_itself(clone: Clone) -> None:
 
 
 def test_the_lock_is_honest(tmp_path: Path) -> None:
-    """dvc.lock tells of this dvc.yaml and params.yaml: in a clean clone nothing is left to run."""
+    """dvc.lock tells of this dvc.yaml and params.yaml: what it names has nothing left to run in a clean clone."""
     clean = clone_into(tmp_path / "clean")
-    if not (clean.root / "dvc.lock").exists():
-        return  # none was committed: there is nothing that could lie
-    dry = clean.run("dvc", "repro", "--dry", "--allow-missing")
+    lock = yaml.safe_load((clean.root / "dvc.lock").read_text(encoding="utf-8"))
+    targets = [name for name in lock["stages"] if name.startswith(("report@", "track@"))]
+    assert targets
+    dry = clean.run("dvc", "repro", "--dry", "--allow-missing", *targets)
     assert dry.returncode == 0, dry.stdout + dry.stderr
     assert not re.findall(r"^Running stage '(?!check_store@).*", dry.stdout, re.M)
