@@ -1,0 +1,128 @@
+"""What loops in a text, near or counted up: stretches taken apart, put together to segments, their slots read.
+
+In: code points of texts. Out: `Candidate`s, by evidence: loops, progressions and templates alike, before any limit.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recurrence.loops.factors import factors
+from recurrence.loops.fingerprints import Ints, Places
+from recurrence.loops.folding import HEAVY, dense, fold_characters
+from recurrence.loops.segments import Segment, segments
+from recurrence.loops.slots import Slots, slots
+from recurrence.loops.stretches import stretches
+
+GRAM = 6
+"""Characters in a row that make a repeat."""
+_LEAST = 96
+"""Evidence that is worth a closer look."""
+_TOGETHER = 1 << 18
+"""Characters of texts that are looked through at a time."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A stretch text[start:end] made of copies of its first `period` characters or so."""
+
+    start: int
+    again: int
+    """Where the first copy ends."""
+    end: int
+    period: int
+    matched: int
+    """Characters after the first copy that stood before in it."""
+    weight: float
+    """The same, those of dense scripts counted as several."""
+    level: float
+    gain: int
+    slots: Slots
+
+    @property
+    def copies(self) -> float:
+        return (self.end - self.start) / self.period
+
+    @property
+    def identity(self) -> float:
+        """The share of characters after the first copy that stood before."""
+        return self.matched / (self.end - self.again)
+
+
+def candidates(texts: Sequence[Ints], spelled: Sequence[str]) -> list[list[Candidate]]:
+    """Of each text those with some evidence, the most first."""
+    found: list[list[Candidate]] = []
+    for low, high in _batches(texts):
+        found += _of_batch(texts[low:high], spelled[low:high])
+    return found
+
+
+def _batches(texts: Sequence[Ints]) -> Iterator[tuple[int, int]]:
+    low, size = 0, 0
+    for i, text in enumerate(texts):
+        size += len(text)
+        if size >= _TOGETHER:
+            yield low, i + 1
+            low, size = i + 1, 0
+    if low < len(texts):
+        yield low, len(texts)
+
+
+def _of_batch(texts: Sequence[Ints], spelled: Sequence[str]) -> list[list[Candidate]]:
+    codes = np.concatenate(texts)
+    bounds = np.cumsum([0, *map(len, texts)])
+    folded, kept = fold_characters(codes)
+    kept[bounds[:-1][bounds[:-1] < len(kept)]] = True
+    before = np.append(0, np.cumsum(kept))
+    edges = before[bounds]
+    folded = folded[kept]
+    found: list[list[Candidate]] = []
+    wide = codes.dtype != np.uint8
+    spans = stretches(folded, edges, 3 if wide else GRAM, not wide, 24 if wide else _LEAST)
+    for i, own in enumerate(spans):
+        if not len(own):
+            found.append([])
+            continue
+        part = folded[edges[i] : edges[i + 1]]
+        places = np.append(np.flatnonzero(kept[bounds[i] : bounds[i + 1]]), len(texts[i]))
+        found.append(_of_text(part, places, texts[i], spelled[i], own))
+    return found
+
+
+def _of_text(
+    folded: Ints, places: Places, codes: Ints, text: str, spans: Places
+) -> list[Candidate]:
+    low, high = _widened(spans, len(folded))
+    made = factors(folded[low:high], GRAM)
+    best: dict[tuple[int, int], Candidate] = {}
+    weights = np.where(dense(codes), HEAVY, 1.0)
+    weighed = np.append(0, np.cumsum(weights)) if (weights != 1).any() else None
+    spelled = "".join(map(chr, folded[low:high].tolist()))
+    for segment in segments(made, _LEAST // 2 if weighed is None else 16):
+        each = _candidate(segment, made, places[low:], weighed, spelled, text)
+        best[each.start, each.end] = each
+    return sorted(best.values(), key=lambda each: -each.gain)
+
+
+def _widened(spans: Places, size: int) -> tuple[int, int]:
+    """From the first stretch to the last, with what may be its first copy."""
+    low, high = int(spans[:, 0].min()), int(spans[:, 1].max())
+    return max(low - max(high - low, 4096), 0), min(high + 512, size)
+
+
+def _candidate(segment: Segment, made, places: Places, weighed, spelled, text: str) -> Candidate:
+    start, again, end = (int(places[at]) for at in (segment.start, segment.again, segment.end))
+    first, last = places[made.start[segment.old]], places[made.end[segment.old]]
+    matched = int((last - first).sum())
+    weight = float((weighed[last] - weighed[first]).sum()) if weighed is not None else matched
+    period = max(round(segment.period * (end - start) / (segment.end - segment.start)), 1)
+    within = slice(segment.start, segment.end)
+    read = slots(
+        spelled[within],
+        places[segment.start : segment.end + 1],
+        text,
+        segment.again - segment.start,
+        (end - start) / period,
+    )
+    return Candidate(start, again, end, period, matched, weight, segment.level, segment.gain, read)

@@ -1,0 +1,252 @@
+"""The verdict on a text of any kind: does it loop, since when, with what unit; or is it rows that each bring news.
+
+exact: copies that are equal. near: copies that differ a little, or from which nothing new comes. progression: copies
+that differ in what is counted up. template: copies that each bring news, as rows and records do; no loop. recycling:
+phrases used again in no order; no loop. The largest loop is the verdict, however exact a smaller one inside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recurrence.loops.exact.runs import Run, find_run, find_runs, nested_run
+from recurrence.loops.fill import is_blank, is_fill
+from recurrence.loops.fingerprints import Ints
+from recurrence.loops.folding import HEAVY, dense, fold_characters
+from recurrence.loops.kinds import DATA, Kind, kind_of
+from recurrence.loops.limits import Limits, floor_of, limits_of
+from recurrence.loops.recycling import reuse
+from recurrence.loops.structure import Candidate, candidates
+from recurrence.loops.verdict import Verdict, smallest_rotation
+
+_LARGER = 1.1, 8
+"""A loop that is no exact one is the verdict if its evidence is so many times that of the exact one, and some more."""
+_RATHER = 2.0
+"""So many times the evidence of one with little news has one with more, to be the verdict."""
+_FILL, _BLANK = 100, 300
+"""Least evidence of fill at the end of a text, and of blanks anywhere."""
+_REST = 50
+"""A loop goes on to the end if no more follows it than one period, or one in so many of its tokens."""
+_WORDS = 0.08
+"""Least share of words in a progression: else it is counting that was asked for."""
+_DRAWN = 0.4
+"""Values per copy that come again in no order, from which on a progression is a near loop."""
+_APART = 400
+"""Characters to a slot that is counted up, at most: fewer make no progression of what is equal otherwise."""
+_REUSED = 0.35
+"""Recycling: the share of eight characters in a row that stood before, in a thousand of them."""
+
+
+@dataclass(frozen=True)
+class TextDetector:
+    """The rules for texts, each with its default."""
+
+    kind: Kind | None = None
+    """The kind of all texts; None: told from each."""
+    floor: int | None = None
+    """Least evidence of any loop, in characters; None: by the kind of text and its length (limits.py)."""
+    identity: float | None = None
+    """The least share of a near loop that stood before; None: 0.6."""
+    min_coverage: float = 0.0
+    """The least share of a text that a loop must have."""
+    to_end: bool = False
+    """Only loops that go on to the end."""
+    exact_only: bool = False
+    """Only exact loops, and no template or recycling."""
+
+    def judge(self, text: str) -> Verdict:
+        """The verdict on one text."""
+        return self.judge_all([text])[0]
+
+    def judge_all(self, texts: Sequence[str]) -> list[Verdict]:
+        """The verdict on each text."""
+        codes = [characters(text) for text in texts]
+        runs = _runs(codes)
+        if self.exact_only:
+            found: list[list[Candidate]] = [[]] * len(codes)
+        else:
+            found = candidates(codes, texts)
+        return [self._judged(*each) for each in zip(texts, codes, runs, found, strict=True)]
+
+    def _judged(
+        self, text: str, codes: Ints, run: Run | None, found: list[Candidate]
+    ) -> Verdict:
+        if not run and not found and not self._may_recycle(codes):
+            return Verdict("none", len(codes))
+        kind = self.kind or kind_of(text)
+        sample = _Sample(self, text, codes, kind, limits_of(kind))
+        exact = sample.exact(run) if run else None
+        loops: list[tuple[float, Verdict]] = []
+        template = False
+        for each in found:
+            verdict = sample.verdict(each)
+            if verdict and verdict.kind != "template":
+                loops.append((each.level, verdict))
+            template = template or verdict is not None and verdict.kind == "template"
+        near = _largest(loops)
+        if exact and not (near and _evidence(near) > _LARGER[0] * _evidence(exact) + _LARGER[1]):
+            return exact
+        if near:
+            return near
+        if template:
+            return Verdict("template", len(codes))
+        recycles = kind not in DATA and self._may_recycle(codes)
+        return Verdict("recycling" if recycles else "none", len(codes))
+
+
+    def _may_recycle(self, codes: Ints) -> bool:
+        """Whether much of some stretch stood before in it; fill aside, and with some length to say so."""
+        if self.exact_only or len(codes) < 500:
+            return False
+        folded, kept = fold_characters(codes)
+        return reuse(codes[kept | (folded == ord("0"))], 8, 1000) > _REUSED
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """A text and the limits for it."""
+
+    asked: TextDetector
+    text: str
+    codes: Ints
+    kind: Kind
+    limits: Limits
+
+    def exact(self, run: Run) -> Verdict | None:
+        """The verdict on an exact run, if it is one."""
+        unit = self.text[run.start : run.start + run.period]
+        ends = self._ends(run.end, run.period, run.matched)
+        weight = self._weight(run.first_repeat, run.end)
+        if is_fill(unit):
+            enough = weight >= _FILL and ends or is_blank(unit) and weight >= _BLANK
+        else:
+            least = self.limits.exact_end if ends else self.limits.exact_inside
+            enough = weight >= self._floor(least)
+        if not enough:
+            return None
+        verdict = _exact(self.codes, run, ends)
+        return verdict if self._wanted(verdict) else None
+
+    def verdict(self, each: Candidate) -> Verdict | None:
+        """The verdict on a candidate, if it is a loop or a template."""
+        inside = find_run(self.codes[each.start : each.end], 12)
+        if inside and inside.matched >= 0.9 * each.matched:
+            run = Run(each.start + inside.start, inside.period, each.start + inside.end)
+            return self.exact(run)
+        limits, slots = self.limits, each.slots
+        ends = self._ends(each.end, each.period, each.matched)
+        least = self._floor(limits.near_end if ends else limits.near_inside)
+        identity = limits.identity if self.asked.identity is None else self.asked.identity
+        if each.copies < limits.copies or each.weight < least or each.identity < identity:
+            return None
+        if is_fill(self.text[each.start : each.start + each.period]):
+            return None
+        kind = "near"
+        if slots.novelty >= limits.novelty or slots.news >= limits.news:
+            kind = "template"
+        elif slots.varied >= limits.varied:
+            kind = "template"
+        elif slots.counted * _APART >= each.period and slots.varied < _DRAWN:
+            kind = "progression" if slots.letters >= _WORDS else "template"
+        verdict = _near(kind, self.codes, each, ends)
+        return verdict if kind == "template" or self._wanted(verdict) else None
+
+    def _floor(self, least: float) -> float:
+        asked = self.asked.floor
+        return floor_of(least, len(self.codes)) if asked is None else asked
+
+    def _ends(self, end: int, period: int, matched: int) -> bool:
+        rest = len(self.text) - end
+        return rest <= max(period, matched // _REST) or not self.text[end:].strip()
+
+    def _weight(self, start: int, end: int) -> float:
+        part = self.codes[start:end]
+        return len(part) + (HEAVY - 1) * float(np.count_nonzero(dense(part)))
+
+    def _wanted(self, verdict: Verdict) -> bool:
+        assert verdict.coverage is not None
+        if self.asked.to_end and not verdict.terminal:
+            return False
+        return verdict.coverage >= self.asked.min_coverage
+
+
+def characters(text: str) -> Ints:
+    """Code points, as narrow as they go; a lone surrogate is a character like any."""
+    for encoding, kind in (("latin-1", "<u1"), ("utf-16-le", "<u2"), ("utf-32-le", "<u4")):
+        try:
+            codes = np.frombuffer(text.encode(encoding, "surrogatepass"), kind)
+        except UnicodeEncodeError:
+            continue
+        if len(codes) == len(text):
+            return codes
+    raise AssertionError("unreachable: UTF-32 has one number per character")
+
+
+def _runs(codes: Sequence[Ints]) -> list[Run | None]:
+    """The best exact run of each text; in dense scripts shorter ones as well."""
+    found: list[Run | None] = [None] * len(codes)
+    narrow = [i for i, each in enumerate(codes) if not _is_dense(each)]
+    wide = [i for i, each in enumerate(codes) if _is_dense(each)]
+    for chosen, least in ((narrow, 40), (wide, 16)):
+        runs = find_runs([codes[i] for i in chosen], least)
+        for i, run in zip(chosen, runs, strict=True):
+            found[i] = run
+    return found
+
+
+def _is_dense(codes: Ints) -> bool:
+    return codes.dtype != np.uint8 and bool(dense(codes).any())
+
+
+def _largest(loops: list[tuple[float, Verdict]]) -> Verdict | None:
+    """Of the loops that were found the one with the most gain; one at steady lags alone only if it is far larger."""
+    best = next((verdict for level, verdict in loops if level > 0.5), None)
+    steady = next((verdict for level, verdict in loops if level == 0.5), None)
+    if steady and (best is None or _evidence(steady) > _RATHER * _evidence(best)):
+        return steady
+    return best
+
+
+def _evidence(verdict: Verdict) -> int:
+    assert verdict.matched is not None
+    return verdict.matched
+
+
+def _exact(codes: Ints, run: Run, ends: bool) -> Verdict:
+    inner = nested_run(codes, run, 40)
+    unit = tuple(codes[run.start : run.start + run.period].tolist())
+    return Verdict(
+        kind="exact",
+        length=len(codes),
+        start=run.start,
+        period=run.period,
+        copies=run.copies,
+        matched=run.matched,
+        coverage=run.matched / len(codes),
+        terminal=ends,
+        identity=1.0,
+        nested_start=inner.start if inner else None,
+        nested_period=inner.period if inner else None,
+        nested_matched=inner.matched if inner else None,
+        unit=unit,
+        attractor=smallest_rotation(unit),
+    )
+
+
+def _near(kind: str, codes: Ints, each: Candidate, ends: bool) -> Verdict:
+    unit = tuple(codes[each.start : each.start + each.period].tolist())
+    return Verdict(
+        kind=kind,
+        length=len(codes),
+        start=each.start,
+        period=each.period,
+        copies=each.copies,
+        matched=each.matched,
+        coverage=each.matched / len(codes),
+        terminal=ends,
+        identity=each.identity,
+        unit=unit,
+        attractor=smallest_rotation(unit),
+        novelty=each.slots.novelty,
+    )
