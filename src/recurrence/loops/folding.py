@@ -25,7 +25,9 @@ def fold_characters(codes: Ints) -> tuple[Ints, Flags]:
     """Code points folded, and which of them stay."""
     letters, lower = _tables()
     if codes.dtype == np.uint8:
-        folded = np.frombuffer(codes.tobytes().translate(lower[:256].astype(np.uint8).tobytes()), np.uint8)
+        folded = np.frombuffer(
+            codes.tobytes().translate(lower[:256].astype(np.uint8).tobytes()), np.uint8
+        )
         rows = folded < 0x61
     else:
         known = np.minimum(codes, _TABLE - 1)

@@ -14,17 +14,21 @@ DATA = frozenset({"code", "json", "table", "markdown", "log"})
 
 _LOOKED_AT = 20_000
 """Characters at the beginning, and as many at the end, by which a text is told."""
-_REASONING = re.compile(r"<think|^(?:wait|hmm|hold on|let me|okay, so|alternatively)\b", re.I | re.M)
+_REASONING = re.compile(
+    r"<think|^(?:wait|hmm|hold on|let me|okay, so|alternatively)\b", re.I | re.M
+)
 _CHAT = re.compile(
     r"<\|(?:im_start|start|user|assistant|end)\|?|^\s*(?:user|bot|assistant|human|ai|q|a|system)\s*\d*:",
     re.I | re.M,
 )
 _TIMED = re.compile(r"\d:\d\d[:.,\d]*\s*-+>\s*\d")
 _LOG = re.compile(
-    r"^\W{0,2}(?:\d{4}[-/.]\d\d[-/.]\d\d|\w{3} +\d{1,2} \d\d:|\d\d[-/]\d\d[-/ ]\d\d|\d{6,10}[ .,]|"
+    r"^\W{0,2}(?:\d\d\.\d\d \d\d:\d\d|\d{4}[-/.]\d\d[-/.]\d\d|\w{3} +\d{1,2} \d\d:|\d\d[-/]\d\d[-/ ]\d\d|\d{6,10}[ .,]|"
     r"\d{1,2}:\d\d:\d\d|\w{3} \w{3} +\d+ \d\d:)|\b(?:INFO|WARN(?:ING)?|ERROR|DEBUG|TRACE|FATAL)\b"
 )
-_MARKED = re.compile(r"^\s{0,3}(?:#{1,6} |[-*+] |\d+[.)] |> |```|~~~|\|.*\|\s*$|!?\[.*\]\(.*\)|\*\*)|\]\(")
+_MARKED = re.compile(
+    r"^\s{0,3}(?:#{1,6} |[-*+] |\d+[.)] |> |```|~~~|\|.*\|\s*$|!?\[.*\]\(.*\)|\*\*)|\]\("
+)
 _CODE = re.compile(
     r"[;{}]\s*(?://.*)?$|^\s*(?:def|class|import|from|return|if|elif|else|for|while|try|except|with|"
     r"function|const|let|var|export|public|private|static|fn|func|package|use|#include|#define|end|then|fi|"
@@ -32,7 +36,13 @@ _CODE = re.compile(
     r"^\s*[\w.\[\]'\"]+\s*(?:[-+*/|&]?=|:=|\+=)\s*\S|\w\(.*\)\s*[;,)]?$|^\s*@\w+|^\s*</?\w+[^>]*>|"
     r"^\s*(?:#|//|/\*|\*)|^\s*[)\]}]+[,;]*$|^\s*[\w.-]+:(?: \S.*)?$|^\s*- [\w.-]+:|^\s+- \S+$"
 )
-_JSON = re.compile(r'^\s*(?:"[^"]*"\s*:|[\[{]\s*$|[\]}],?\s*$|[\[{]\s*"|(?:"[^"]*"|-?\d[\d.eE+-]*|true|false|null),?\s*$)')
+_DECLARED = re.compile(
+    r"^\s*(?:def \w+\(|class \w+.*[:{]$|from [\w.]+ import \w|import [\w.{]+.*$|#include|return\b.*[;)\w]$|"
+    r"(?:export |public |private |static )*(?:function|const|let|var|fn|func|void|int) \w+)"
+)
+_JSON = re.compile(
+    r'^\s*(?:"[^"]*"\s*:|[\[{]\s*$|[\]}],?\s*$|[\[{]\s*"|(?:"[^"]*"|-?\d[\d.eE+-]*|true|false|null),?\s*$)'
+)
 _MARKS = [re.compile(mark) for mark in (r",(?! )", r"\t", r";(?! )", r"(?<!<)\|(?!>)")]
 """What parts cells. A comma before a blank parts a sentence."""
 
@@ -56,7 +66,8 @@ def kind_of(text: str) -> Kind:
     if _share(_LOG, lines) > 0.5 and len(lines) >= 3:
         return "log"
     marked, coded = _share(_MARKED, lines), _share(_CODE, lines)
-    if coded > 0.5 and coded > marked:
+    declared = sum(_DECLARED.search(line) is not None for line in lines)
+    if coded > 0.5 and coded > marked or declared >= max(4, len(lines) // 20) and "```" not in part:
         return "code"
     if marked > 0.15 or "```" in part:
         return "markdown"

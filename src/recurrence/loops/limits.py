@@ -4,10 +4,10 @@ Characters, each of a dense script counted as two and a half. `end`: of a loop t
 `inside`: of one that does not. People end no text with a loop, but they do repeat themselves in the middle of one.
 """
 
-from dataclasses import dataclass
-from math import log2
+from dataclasses import dataclass, replace
+from math import inf, log2
 
-from recurrence.loops.kinds import DATA, KINDS, Kind
+from recurrence.loops.kinds import DATA, Kind
 
 
 @dataclass(frozen=True)
@@ -17,27 +17,45 @@ class Limits:
     exact_end: int = 40
     exact_inside: int = 100
     near_end: int = 120
-    near_inside: int = 400
+    near_inside: int = 600
     copies: float = 3.6
     """Least copies of a near loop or progression."""
-    identity: float = 0.6
-    """Least share of a near loop that stood before."""
+    steady: float = 0.5
+    """The share that stood one or two periods before, from which on copies come in order."""
+    identity: float = 0.5
+    """Least share of a loop in order that stood before."""
+    unsteady: float = 0.9
+    """Least share of one without order."""
     novelty: float = 0.02
     """The share of the later copies from which on they bring news."""
     news: float = 0.5
     """New values per copy, in one slot, from which on they do."""
     varied: float = float("inf")
-    """Values per copy that come again in no order, from which on they are rows of data."""
+    """Words per copy that come again in no order, from which on they are rows of data."""
+
+
+_PROSE = Limits()
+_DATA = Limits(
+    exact_end=60,
+    exact_inside=400,
+    near_end=300,
+    near_inside=1500,
+    copies=4.6,
+    steady=0.6,
+    unsteady=2.0,
+    varied=0.3,
+)
+_LOG = replace(_DATA, exact_end=2000, exact_inside=20_000, copies=inf)
+"""Programs do write the same lines over and over, with or without a time; so there is no near loop in a log."""
 
 
 def limits_of(kind: Kind) -> Limits:
     """The limits for a kind of text."""
-    return Limits(exact_inside=200, near_end=200, near_inside=600, varied=0.4) if kind in DATA else Limits()
+    if kind == "log":
+        return _LOG
+    return _DATA if kind in DATA else _PROSE
 
 
 def floor_of(least: float, length: int) -> float:
     """The floor in a text of so many characters: evidence grows with what was searched."""
     return least * max(1.0, 1 + log2(max(length, 1) / 20_000) / 2)
-
-
-CALIBRATED = KINDS

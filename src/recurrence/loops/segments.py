@@ -47,6 +47,8 @@ class Segment:
     """Its old tokens less _COST for each that is new."""
     old: Places
     """The pieces of the stretch that are old in it."""
+    steady: float
+    """The share of tokens after the first copy that stood one or two periods before."""
 
 
 def segments(found: Factors, least: int) -> list[Segment]:
@@ -107,9 +109,7 @@ def _rises(found: Factors, counts: Flags, cost: float) -> Iterator[tuple[int, in
         yield first, last
 
 
-def _segment(
-    found: Factors, counts: Flags, first: int, last: int, level: float
-) -> Segment | None:
+def _segment(found: Factors, counts: Flags, first: int, last: int, level: float) -> Segment | None:
     """What begins with one piece and ends with another; its pieces must have stood in it."""
     begin, end = int(found.start[first]), int(found.end[last])
     period = _usual(found.nearest_twice[begin:end])
@@ -134,7 +134,15 @@ def _segment(
     matched = int((found.end - found.start)[inside].sum())
     end = int(found.end[inside[-1]])
     gain = (1 + _COST) * matched - _COST * (end - again)
-    return Segment(begin, again, end, period, level, gain, inside)
+    steady = _steadiness(found.nearest[again:end], period)
+    return Segment(begin, again, end, period, level, gain, inside, steady)
+
+
+def _steadiness(nearest: NDArray[np.int32], period: int) -> float:
+    low, high = _ABOUT
+    once = (nearest >= low * period) & (nearest <= high * period)
+    twice = (nearest >= 2 * low * period) & (nearest <= 2 * high * period)
+    return float((once | twice).mean())
 
 
 def _begin(found: Factors, period: int, first: int) -> int:

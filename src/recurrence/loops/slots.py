@@ -16,7 +16,9 @@ import numpy as np
 
 from recurrence.loops.fingerprints import Places
 
-_LEXEMES = re.compile(r"(?P<date>0-0-0)|(?P<time>0(?::0)+(?:[.,]0)?)|(?P<number>0(?:\.0)?)|[^\W\d_]+")
+_LEXEMES = re.compile(
+    r"(?P<date>0-0-0)|(?P<time>0(?::0)+(?:[.,]0)?)|(?P<number>0(?:\.0)?)|[^\W\d_]+"
+)
 _CONTEXT = 8
 """Folded characters before a slot by which it is known."""
 _OFTEN, _SHARE = 3, 0.3
@@ -42,7 +44,9 @@ class Slots:
     news: float
     """New values per copy in that half, in the slot that has the most."""
     varied: float
-    """Values per copy that come again in no order, in the slot that has the most."""
+    """Words per copy that come again in no order, in the slot that has the most."""
+    numbers: float
+    """The same of numbers."""
     counted: int
     """Slots that are counted up."""
     letters: float
@@ -55,9 +59,14 @@ class _Slot:
     values: list[str] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
 
-    @property
-    def constant(self) -> bool:
-        """Whether it holds one and the same, give or take edits."""
+    def constant(self, copies: float) -> bool:
+        """Whether it holds one and the same, give or take edits, or in each copy what the copy before has."""
+        around = max(round(len(self.values) / max(copies, 1)), 1)
+        again = sum(
+            one == other for one, other in zip(self.values, self.values[around:], strict=False)
+        )
+        if again >= _CONSTANT * max(len(self.values) - around, 1):
+            return True
         (usual, often), *others = Counter(self.values).most_common()
         if often >= _CONSTANT * len(self.values):
             return True
@@ -92,23 +101,25 @@ def slots(folded: str, places: Places, text: str, again: int, copies: float) -> 
     shown = min(len(folded), _READ) / max(len(folded), 1)
     copies *= shown
     often = max(_OFTEN, _SHARE * copies)
-    real = [slot for slot in found.values() if len(slot.values) >= often and not slot.constant]
+    real = [
+        slot for slot in found.values() if len(slot.values) >= often and not slot.constant(copies)
+    ]
     later = max(min(len(folded) - late, _READ // 2), 1)
     return _summed(real, copies, later, letters, max(len(folded) * shown, 1))
 
 
-def _summed(
-    found: Iterable[_Slot], copies: float, later: int, letters: int, size: float
-) -> Slots:
-    news, varied, fresh, counted = 0.0, 0.0, 0, 0
+def _summed(found: Iterable[_Slot], copies: float, later: int, letters: int, size: float) -> Slots:
+    news, fresh, counted = 0.0, 0, 0
+    varied = {True: 0.0, False: 0.0}
     for slot in found:
         if slot.kind and _counts(slot):
             counted += 1
             continue
         fresh += sum(map(len, slot.new))
         news = max(news, 2 * len(slot.new) / copies)
-        varied = max(varied, len(slot.values) / copies)
-    return Slots(fresh / later, news, varied, counted, max(letters, 0) / size)
+        number = bool(slot.kind)
+        varied[number] = max(varied[number], len(slot.values) / copies)
+    return Slots(fresh / later, news, varied[False], varied[True], counted, letters / size)
 
 
 def _parts(size: int) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from recurrence.loops.fingerprints import Ints, Places
 
 _BLOCK = 1 << 16
-_FACTORS = np.array([0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1, 0x2545F491], np.uint32)
+_FACTORS = np.array(
+    [0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1, 0x2545F491], np.uint32
+)
 _NEAR = 4096
 """So far back any repeat counts; farther ones only if their neighbours have the same lag."""
 _TOGETHER = 64
@@ -45,7 +47,9 @@ def stretches(codes: Ints, bounds: Places, size: int, sampled: bool, least: int)
     spacing = 4 if sampled else 1
     steady = _steady(place, lag)
     rows = [
-        _excursions(place, (lag > 0) & ((lag <= _NEAR) | steady), bounds, _DENSE, 2 * least // (3 * spacing)),
+        _excursions(
+            place, (lag > 0) & ((lag <= _NEAR) | steady), bounds, _DENSE, 2 * least // (3 * spacing)
+        ),
         _excursions(place, steady, bounds, _SPARSE, least // (3 * spacing)),
     ]
     spans = np.concatenate(rows)

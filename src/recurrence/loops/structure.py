@@ -3,8 +3,9 @@
 In: code points of texts. Out: `Candidate`s, by evidence: loops, progressions and templates alike, before any limit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -38,7 +39,14 @@ class Candidate:
     """The same, those of dense scripts counted as several."""
     level: float
     gain: int
-    slots: Slots
+    steady: float
+    """The share of characters after the first copy that stood one or two periods before."""
+    _read: Callable[[], Slots]
+
+    @cached_property
+    def slots(self) -> Slots:
+        """What its copies differ in; read when it is first asked for."""
+        return self._read()
 
     @property
     def copies(self) -> float:
@@ -118,11 +126,23 @@ def _candidate(segment: Segment, made, places: Places, weighed, spelled, text: s
     weight = float((weighed[last] - weighed[first]).sum()) if weighed is not None else matched
     period = max(round(segment.period * (end - start) / (segment.end - segment.start)), 1)
     within = slice(segment.start, segment.end)
-    read = slots(
+    read = partial(
+        slots,
         spelled[within],
         places[segment.start : segment.end + 1],
         text,
         segment.again - segment.start,
         (end - start) / period,
     )
-    return Candidate(start, again, end, period, matched, weight, segment.level, segment.gain, read)
+    return Candidate(
+        start,
+        again,
+        end,
+        period,
+        matched,
+        weight,
+        segment.level,
+        segment.gain,
+        segment.steady,
+        read,
+    )

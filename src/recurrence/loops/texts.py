@@ -5,8 +5,9 @@ that differ in what is counted up. template: copies that each bring news, as row
 phrases used again in no order; no loop. The largest loop is the verdict, however exact a smaller one inside it.
 """
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +25,10 @@ _LARGER = 1.1, 8
 """A loop that is no exact one is the verdict if its evidence is so many times that of the exact one, and some more."""
 _RATHER = 2.0
 """So many times the evidence of one with little news has one with more, to be the verdict."""
+_FEW = 2.6, 3
+"""Of so few copies the evidence counts a part: people paste things twice."""
+_LEAST = 28
+"""Less evidence is not looked at."""
 _FILL, _BLANK = 100, 300
 """Least evidence of fill at the end of a text, and of blanks anywhere."""
 _REST = 50
@@ -34,6 +39,9 @@ _DRAWN = 0.4
 """Values per copy that come again in no order, from which on a progression is a near loop."""
 _APART = 400
 """Characters to a slot that is counted up, at most: fewer make no progression of what is equal otherwise."""
+_WORD = 6
+"""Characters of a word, with its blank."""
+_WORDS_OF = re.compile(r"\S+")
 _REUSED = 0.35
 """Recycling: the share of eight characters in a row that stood before, in a thousand of them."""
 
@@ -69,9 +77,13 @@ class TextDetector:
             found = candidates(codes, texts)
         return [self._judged(*each) for each in zip(texts, codes, runs, found, strict=True)]
 
-    def _judged(
-        self, text: str, codes: Ints, run: Run | None, found: list[Candidate]
-    ) -> Verdict:
+    def judge_words(self, texts: Sequence[str]) -> list[Verdict]:
+        """The verdict on each text, whose positions and lengths count words; `floor` does as well."""
+        asked = self if self.floor is None else replace(self, floor=self.floor * _WORD)
+        found = asked.judge_all(texts)
+        return [in_words(verdict, text) for verdict, text in zip(found, texts, strict=True)]
+
+    def _judged(self, text: str, codes: Ints, run: Run | None, found: list[Candidate]) -> Verdict:
         if not run and not found and not self._may_recycle(codes):
             return Verdict("none", len(codes))
         kind = self.kind or kind_of(text)
@@ -93,7 +105,6 @@ class TextDetector:
             return Verdict("template", len(codes))
         recycles = kind not in DATA and self._may_recycle(codes)
         return Verdict("recycling" if recycles else "none", len(codes))
-
 
     def _may_recycle(self, codes: Ints) -> bool:
         """Whether much of some stretch stood before in it; fill aside, and with some length to say so."""
@@ -118,6 +129,8 @@ class _Sample:
         unit = self.text[run.start : run.start + run.period]
         ends = self._ends(run.end, run.period, run.matched)
         weight = self._weight(run.first_repeat, run.end)
+        if run.copies < _FEW[0]:
+            weight /= _FEW[1]
         if is_fill(unit):
             enough = weight >= _FILL and ends or is_blank(unit) and weight >= _BLANK
         else:
@@ -130,27 +143,56 @@ class _Sample:
 
     def verdict(self, each: Candidate) -> Verdict | None:
         """The verdict on a candidate, if it is a loop or a template."""
-        inside = find_run(self.codes[each.start : each.end], 12)
-        if inside and inside.matched >= 0.9 * each.matched:
-            run = Run(each.start + inside.start, inside.period, each.start + inside.end)
+        if each.weight < _LEAST:
+            return None
+        if run := self._exact_part(each):
             return self.exact(run)
-        limits, slots = self.limits, each.slots
+        kind = "template" if self._rows(each) else self._kind(each) if self._enough(each) else None
+        if kind is None:
+            return None
         ends = self._ends(each.end, each.period, each.matched)
-        least = self._floor(limits.near_end if ends else limits.near_inside)
-        identity = limits.identity if self.asked.identity is None else self.asked.identity
-        if each.copies < limits.copies or each.weight < least or each.identity < identity:
-            return None
-        if is_fill(self.text[each.start : each.start + each.period]):
-            return None
-        kind = "near"
-        if slots.novelty >= limits.novelty or slots.news >= limits.news:
-            kind = "template"
-        elif slots.varied >= limits.varied:
-            kind = "template"
-        elif slots.counted * _APART >= each.period and slots.varied < _DRAWN:
-            kind = "progression" if slots.letters >= _WORDS else "template"
         verdict = _near(kind, self.codes, each, ends)
         return verdict if kind == "template" or self._wanted(verdict) else None
+
+    def _enough(self, each: Candidate) -> bool:
+        """Whether there is evidence enough, whatever the copies differ in."""
+        limits = self.limits
+        ends = self._ends(each.end, each.period, each.matched)
+        least = self._floor(limits.near_end if ends else limits.near_inside)
+        identity = limits.identity if each.steady >= limits.steady else limits.unsteady
+        if self.asked.identity is not None:
+            identity = self.asked.identity
+        if each.copies < limits.copies or each.weight < least or each.identity < identity:
+            return False
+        return not is_fill(self.text[each.start : each.start + each.period])
+
+    def _rows(self, each: Candidate) -> bool:
+        """Whether it is rows of data, by how many there are alone."""
+        return self.kind == "log" and each.weight >= self.limits.near_end and each.copies >= 3
+
+    def _kind(self, each: Candidate) -> str:
+        limits, slots = self.limits, each.slots
+        if slots.novelty >= limits.novelty or slots.news >= limits.news:
+            return "template"
+        if slots.varied >= limits.varied or slots.numbers >= _DRAWN or slots.letters < _WORDS:
+            return "template"
+        if slots.counted * _APART >= each.period and slots.varied < _DRAWN:
+            rows = self.kind == "table" and "|" not in self.text[each.start : each.again]
+            return "template" if rows else "progression"
+        return "near"
+
+    def _exact_part(self, each: Candidate) -> Run | None:
+        """The exact run that a candidate really is, if it is one."""
+        if each.identity < 0.95:
+            return None
+        part = self.codes[each.start : each.end]
+        same = np.count_nonzero(part[each.period :] == part[: -each.period])
+        if same < 0.8 * each.matched:
+            return None
+        run = find_run(part, 12 if each.matched < 40 else 40)
+        if not run or run.matched < 0.9 * each.matched:
+            return None
+        return Run(each.start + run.start, run.period, each.start + run.end)
 
     def _floor(self, least: float) -> float:
         asked = self.asked.floor
@@ -169,6 +211,28 @@ class _Sample:
         if self.asked.to_end and not verdict.terminal:
             return False
         return verdict.coverage >= self.asked.min_coverage
+
+
+def in_words(verdict: Verdict, text: str) -> Verdict:
+    """The same verdict, counted in words, which white space parts."""
+    starts = np.array([match.start() for match in _WORDS_OF.finditer(text)], np.int64)
+    words = replace(verdict, length=len(starts), unit=None, attractor=None)
+    if verdict.start is None or not verdict.length:
+        return words
+    assert verdict.period is not None and verdict.copies is not None
+    end = verdict.start + round(verdict.period * verdict.copies)
+    first, last = np.searchsorted(starts, [verdict.start, end]).tolist()
+    period = max(round((last - first) / verdict.copies), 1)
+    matched = round((verdict.matched or 0) * (last - first) / max(end - verdict.start, 1))
+    return replace(
+        words,
+        start=first,
+        period=period,
+        matched=matched,
+        nested_start=None,
+        nested_period=None,
+        nested_matched=None,
+    )
 
 
 def characters(text: str) -> Ints:

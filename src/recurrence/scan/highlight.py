@@ -25,6 +25,8 @@ _HARMLESS = "\u200c\u200d\u00a0\u00ad\u3000"
 _VERDICTS = {
     "exact": "exact loop",
     "near": "near loop",
+    "progression": "progression",
+    "template": "template",
     "recycling": "recycling",
     "none": "no loop",
 }
@@ -154,7 +156,7 @@ def sentence(row: Mapping[str, Any]) -> str:
         return text + f" ({row['length']:,} {token}s)"
     text += f" from {token} {row['start']:,} of {row['length']:,} on, period {row['period']:,}, {row['copies']:,.1f} copies"
     text += ", to the end" if row["terminal"] else ", then it goes on otherwise"
-    if row["kind"] == "near":
+    if row["kind"] in ("near", "progression"):
         text += f"; copies are {int(100 * row['identity'])}% alike"  # not 100% before all is
     if row["nested_period"]:
         text += f"; a run of period {row['nested_period']:,} within the unit"
