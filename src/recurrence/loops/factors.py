@@ -44,13 +44,14 @@ def _reaches(codes: Ints, size: int) -> tuple[NDArray[np.int32], ...]:
     near = [np.zeros(len(codes), np.int32)] * 2
     places = np.arange(len(codes) - size + 1)
     value = grams(codes, size)
+    whole = np.zeros(len(codes), np.uint32)
     for step in range(_SIZES):
         width = size << step
         if step:
             half = width // 2
             places = places[places + width <= len(codes)]
             value = _paired(whole, places, half)
-        whole = np.zeros(len(codes), np.uint32)
+        whole[:] = 0
         whole[places] = value
         places, lag = _again(places, value)
         if not len(places):

@@ -15,7 +15,7 @@ class Limits:
     """The least evidence, and what is still no news, in one kind of text."""
 
     exact_end: int = 40
-    exact_inside: int = 100
+    exact_inside: int = 150
     near_end: int = 120
     near_inside: int = 600
     copies: float = 3.6
@@ -38,8 +38,8 @@ _PROSE = Limits()
 _DATA = Limits(
     exact_end=60,
     exact_inside=400,
-    near_end=300,
-    near_inside=1500,
+    near_end=400,
+    near_inside=3000,
     copies=4.6,
     steady=0.6,
     unsteady=2.0,

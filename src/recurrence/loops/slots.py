@@ -25,6 +25,8 @@ _OFTEN, _SHARE = 3, 0.3
 """A slot comes so often at least, and in this share of the copies."""
 _CONSTANT = 0.7
 """So often a place holds one and the same: it is no slot, and what differs is an edit."""
+_PERIODIC = 0.9
+"""The same where so often it holds what it held one copy before."""
 _COMMON, _ALIKE = 0.2, 0.6
 """The same where it holds one this often, and most others have so much of their letters in common with that."""
 _READ = 100_000
@@ -65,7 +67,7 @@ class _Slot:
         again = sum(
             one == other for one, other in zip(self.values, self.values[around:], strict=False)
         )
-        if again >= _CONSTANT * max(len(self.values) - around, 1):
+        if again >= _PERIODIC * max(len(self.values) - around, 1):
             return True
         (usual, often), *others = Counter(self.values).most_common()
         if often >= _CONSTANT * len(self.values):

@@ -4,10 +4,12 @@ In: folded texts end to end. Out: for each text the stretches worth a closer loo
 four is looked at, chosen by what stands there: so the same places are chosen where the same words come again.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from recurrence.loops.fingerprints import Ints, Places
+from recurrence.loops.fingerprints import Flags, Ints, Places
 
 _BLOCK = 1 << 16
 _FACTORS = np.array(
@@ -36,31 +38,45 @@ def grams(codes: Ints, size: int) -> NDArray[np.uint32]:
     return found
 
 
-def stretches(codes: Ints, bounds: Places, size: int, sampled: bool, least: int) -> list[Places]:
-    """Per text rows of (start, end), in its own places; `size`: tokens of a gram; `least`: evidence worth a look."""
+@dataclass(frozen=True)
+class Looked:
+    """What a first look at a text gives."""
+
+    spans: Places
+    """Rows of (start, end), stretches worth a closer look."""
+    reused: float
+    """The share of places that stood before, not far back."""
+
+
+def stretches(codes: Ints, bounds: Places, size: int, sampled: bool, least: int) -> list[Looked]:
+    """Of each text the first look; `size`: tokens of a gram; `least`: evidence worth a closer one."""
     texts = len(bounds) - 1
-    found: list[Places] = [np.zeros((0, 2), np.int64)] * texts
+    none = np.zeros((0, 2), np.int64)
     place, value = _chosen(codes, size, sampled)
     if len(place) < 2:
-        return found
+        return [Looked(none, 0.0)] * texts
     lag = _lags(place, value, bounds)
     spacing = 4 if sampled else 1
     steady = _steady(place, lag)
+    recent = (lag > 0) & (lag <= _NEAR)
+    reused = _shares(recent, place, bounds)
     rows = [
-        _excursions(
-            place, (lag > 0) & ((lag <= _NEAR) | steady), bounds, _DENSE, 2 * least // (3 * spacing)
-        ),
+        _excursions(place, recent | steady, bounds, _DENSE, 2 * least // (3 * spacing)),
         _excursions(place, steady, bounds, _SPARSE, least // (3 * spacing)),
     ]
     spans = np.concatenate(rows)
-    if not len(spans):
-        return found
     spans[:, 1] += size
     owner = np.searchsorted(bounds[1:], spans[:, 0], "right")
-    for text in np.unique(owner).tolist():
-        own = spans[owner == text] - bounds[text]
-        found[text] = own
-    return found
+    own = {text: spans[owner == text] - bounds[text] for text in np.unique(owner).tolist()}
+    return [Looked(own.get(i, none), share) for i, share in enumerate(reused)]
+
+
+def _shares(flags: Flags, place: Places, bounds: Places) -> list[float]:
+    """The share of flags that are set, text by text."""
+    edges = np.searchsorted(place, bounds)
+    total = np.append(0, np.cumsum(flags))
+    shares: list[float] = (np.diff(total[edges]) / np.maximum(np.diff(edges), 1)).tolist()
+    return shares
 
 
 def _chosen(codes: Ints, size: int, sampled: bool) -> tuple[Places, NDArray[np.uint32]]:

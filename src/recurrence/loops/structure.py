@@ -58,9 +58,19 @@ class Candidate:
         return self.matched / (self.end - self.again)
 
 
-def candidates(texts: Sequence[Ints], spelled: Sequence[str]) -> list[list[Candidate]]:
-    """Of each text those with some evidence, the most first."""
-    found: list[list[Candidate]] = []
+@dataclass(frozen=True)
+class Structure:
+    """What a text is made of, as far as it repeats."""
+
+    candidates: list[Candidate]
+    """The most first."""
+    reused: float
+    """The share of it that stood before, not far back."""
+
+
+def structures(texts: Sequence[Ints], spelled: Sequence[str]) -> list[Structure]:
+    """Of each text what repeats with some evidence."""
+    found: list[Structure] = []
     for low, high in _batches(texts):
         found += _of_batch(texts[low:high], spelled[low:high])
     return found
@@ -77,7 +87,7 @@ def _batches(texts: Sequence[Ints]) -> Iterator[tuple[int, int]]:
         yield low, len(texts)
 
 
-def _of_batch(texts: Sequence[Ints], spelled: Sequence[str]) -> list[list[Candidate]]:
+def _of_batch(texts: Sequence[Ints], spelled: Sequence[str]) -> list[Structure]:
     codes = np.concatenate(texts)
     bounds = np.cumsum([0, *map(len, texts)])
     folded, kept = fold_characters(codes)
@@ -85,16 +95,17 @@ def _of_batch(texts: Sequence[Ints], spelled: Sequence[str]) -> list[list[Candid
     before = np.append(0, np.cumsum(kept))
     edges = before[bounds]
     folded = folded[kept]
-    found: list[list[Candidate]] = []
+    found: list[Structure] = []
     wide = codes.dtype != np.uint8
     spans = stretches(folded, edges, 3 if wide else GRAM, not wide, 24 if wide else _LEAST)
-    for i, own in enumerate(spans):
-        if not len(own):
-            found.append([])
+    for i, looked in enumerate(spans):
+        if not len(looked.spans):
+            found.append(Structure([], looked.reused))
             continue
         part = folded[edges[i] : edges[i + 1]]
         places = np.append(np.flatnonzero(kept[bounds[i] : bounds[i + 1]]), len(texts[i]))
-        found.append(_of_text(part, places, texts[i], spelled[i], own))
+        made = _of_text(part, places, texts[i], spelled[i], looked.spans)
+        found.append(Structure(made, looked.reused))
     return found
 
 

@@ -18,7 +18,7 @@ from recurrence.loops.folding import HEAVY, dense, fold_characters
 from recurrence.loops.kinds import DATA, Kind, kind_of
 from recurrence.loops.limits import Limits, floor_of, limits_of
 from recurrence.loops.recycling import reuse
-from recurrence.loops.structure import Candidate, candidates
+from recurrence.loops.structure import Candidate, Structure, structures
 from recurrence.loops.verdict import Verdict, smallest_rotation
 
 _LARGER = 1.1, 8
@@ -42,7 +42,7 @@ _APART = 400
 _WORD = 6
 """Characters of a word, with its blank."""
 _WORDS_OF = re.compile(r"\S+")
-_REUSED = 0.35
+_REUSED, _MAY_REUSE = 0.35, 0.2
 """Recycling: the share of eight characters in a row that stood before, in a thousand of them."""
 
 
@@ -72,9 +72,9 @@ class TextDetector:
         codes = [characters(text) for text in texts]
         runs = _runs(codes)
         if self.exact_only:
-            found: list[list[Candidate]] = [[]] * len(codes)
+            found = [Structure([], 0.0)] * len(codes)
         else:
-            found = candidates(codes, texts)
+            found = structures(codes, texts)
         return [self._judged(*each) for each in zip(texts, codes, runs, found, strict=True)]
 
     def judge_words(self, texts: Sequence[str]) -> list[Verdict]:
@@ -84,14 +84,14 @@ class TextDetector:
         return [in_words(verdict, text) for verdict, text in zip(found, texts, strict=True)]
 
     def _judged(self, text: str, codes: Ints, run: Run | None, found: list[Candidate]) -> Verdict:
-        if not run and not found and not self._may_recycle(codes):
+        if not run and not found.candidates and found.reused < _MAY_REUSE:
             return Verdict("none", len(codes))
         kind = self.kind or kind_of(text)
         sample = _Sample(self, text, codes, kind, limits_of(kind))
         exact = sample.exact(run) if run else None
         loops: list[tuple[float, Verdict]] = []
         template = False
-        for each in found:
+        for each in found.candidates:
             verdict = sample.verdict(each)
             if verdict and verdict.kind != "template":
                 loops.append((each.level, verdict))
@@ -103,20 +103,13 @@ class TextDetector:
             return near
         if template:
             return Verdict("template", len(codes))
-        recycles = kind not in DATA and self._may_recycle(codes)
+        recycles = kind not in DATA and found.reused >= _MAY_REUSE and _recycles(codes)
         return Verdict("recycling" if recycles else "none", len(codes))
-
-    def _may_recycle(self, codes: Ints) -> bool:
-        """Whether much of some stretch stood before in it; fill aside, and with some length to say so."""
-        if self.exact_only or len(codes) < 500:
-            return False
-        folded, kept = fold_characters(codes)
-        return reuse(codes[kept | (folded == ord("0"))], 8, 1000) > _REUSED
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """A text and the limits for it."""
+    """A text and the limits for its kind."""
 
     asked: TextDetector
     text: str
@@ -147,8 +140,13 @@ class _Sample:
             return None
         if run := self._exact_part(each):
             return self.exact(run)
-        kind = "template" if self._rows(each) else self._kind(each) if self._enough(each) else None
-        if kind is None:
+        if self._rows(each):
+            kind = "template"
+        elif self._enough(each):
+            kind = self._kind(each)
+            if kind != "template" and (inner := self._within(each)):
+                return inner.verdict(each)
+        else:
             return None
         ends = self._ends(each.end, each.period, each.matched)
         verdict = _near(kind, self.codes, each, ends)
@@ -165,6 +163,14 @@ class _Sample:
         if each.copies < limits.copies or each.weight < least or each.identity < identity:
             return False
         return not is_fill(self.text[each.start : each.start + each.period])
+
+    def _within(self, each: Candidate) -> "_Sample | None":
+        """The same sample as its part is judged that a candidate is, if that is of a kind with stricter limits."""
+        if self.asked.kind or self.kind in DATA:
+            return None
+        middle = (each.start + each.end) // 2
+        kind = kind_of(self.text[max(each.start, middle - 5_000) : min(each.end, middle + 5_000)])
+        return replace(self, kind=kind, limits=limits_of(kind)) if kind in DATA else None
 
     def _rows(self, each: Candidate) -> bool:
         """Whether it is rows of data, by how many there are alone."""
@@ -211,6 +217,13 @@ class _Sample:
         if self.asked.to_end and not verdict.terminal:
             return False
         return verdict.coverage >= self.asked.min_coverage
+
+
+def _recycles(codes: Ints) -> bool:
+    """Whether much of some stretch stood before in it; fill aside, and with some length to say so."""
+    folded, kept = fold_characters(codes)
+    left = codes[kept | (folded == ord("0"))]
+    return len(left) >= 500 and reuse(left, 8, 1000) > _REUSED
 
 
 def in_words(verdict: Verdict, text: str) -> Verdict:
