@@ -34,7 +34,8 @@ _CODE = re.compile(
     r"function|const|let|var|export|public|private|static|fn|func|package|use|#include|#define|end|then|fi|"
     r"done|local|echo|type|interface|async|await|yield|raise|assert|print|self)\b.*[:({;=.,)\]]?$|"
     r"^\s*[\w.\[\]'\"]+\s*(?:[-+*/|&]?=|:=|\+=)\s*\S|\w\(.*\)\s*[;,)]?$|^\s*@\w+|^\s*</?\w+[^>]*>|"
-    r"^\s*(?:#|//|/\*|\*)|^\s*[)\]}]+[,;]*$|^\s*[\w.-]+:(?: \S.*)?$|^\s*- [\w.-]+:|^\s+- \S+$"
+    r"^\s*(?:#|//|/\*|\*|--)|^\s*u?['\"].*['\"]\W*(?:#.*)?$|^\s*(?:CREATE|SELECT|INSERT|RETURNS|LANGUAGE|OUT|AS)\b|"
+    r"^\s*[)\]}]+[,;]*$|^\s*[\w.-]+:(?: \S.*)?$|^\s*- [\w.-]+:|^\s+- \S+$"
 )
 _DECLARED = re.compile(
     r"^\s*(?:def \w+\(|class \w+.*[:{]$|from [\w.]+ import \w|import [\w.{]+.*$|#include|return\b.*[;)\w]$|"

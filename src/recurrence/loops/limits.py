@@ -16,8 +16,8 @@ class Limits:
 
     exact_end: int = 40
     exact_inside: int = 150
-    near_end: int = 120
-    near_inside: int = 600
+    near_end: int = 150
+    near_inside: int = 1000
     copies: float = 3.6
     """Least copies of a near loop or progression."""
     steady: float = 0.5
@@ -38,11 +38,12 @@ _PROSE = Limits()
 _DATA = Limits(
     exact_end=60,
     exact_inside=400,
-    near_end=400,
+    near_end=600,
     near_inside=3000,
     copies=4.6,
     steady=0.6,
     unsteady=2.0,
+    novelty=0.01,
     varied=0.3,
 )
 _LOG = replace(_DATA, exact_end=2000, exact_inside=20_000, copies=inf)

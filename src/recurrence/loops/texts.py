@@ -27,6 +27,8 @@ _RATHER = 2.0
 """So many times the evidence of one with little news has one with more, to be the verdict."""
 _FEW = 2.6, 3
 """Of so few copies the evidence counts a part: people paste things twice."""
+_SIGNS = 10
+"""Inside a text what has no letters counts a part: people write rows of numbers and signs."""
 _LEAST = 28
 """Less evidence is not looked at."""
 _FILL, _BLANK = 100, 300
@@ -124,6 +126,8 @@ class _Sample:
         weight = self._weight(run.first_repeat, run.end)
         if run.copies < _FEW[0]:
             weight /= _FEW[1]
+        if not ends and not any(map(str.isalpha, unit)):
+            weight /= 1 if is_blank(unit) else _SIGNS
         if is_fill(unit):
             enough = weight >= _FILL and ends or is_blank(unit) and weight >= _BLANK
         else:
@@ -236,12 +240,16 @@ def in_words(verdict: Verdict, text: str) -> Verdict:
     end = verdict.start + round(verdict.period * verdict.copies)
     first, last = np.searchsorted(starts, [verdict.start, end]).tolist()
     period = max(round((last - first) / verdict.copies), 1)
-    matched = round((verdict.matched or 0) * (last - first) / max(end - verdict.start, 1))
+    matched = last - first - period
+    if verdict.kind != "exact":
+        matched = round(matched * (verdict.identity or 0))
     return replace(
         words,
         start=first,
         period=period,
+        copies=(last - first) / period,
         matched=matched,
+        coverage=matched / len(starts),
         nested_start=None,
         nested_period=None,
         nested_matched=None,
