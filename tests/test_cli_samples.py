@@ -186,7 +186,9 @@ def test_what_counts_as_a_loop_can_be_asked_for(recurrence: Cli) -> None:
     """Steps that only count up; a loop that is left; padding; kinds by name."""
     steps = "".join(f"Step {i}: look at the list again and again.\n" for i in range(3, 40))
     Path("steps.txt").write_text(steps)
-    Path("left.txt").write_text("no more of it. " * 40 + "Then, one day, it went on in sense after all.")
+    Path("left.txt").write_text(
+        "no more of it. " * 40 + "Then, one day, it went on in sense after all."
+    )
     Path("pad.jsonl").write_text(json.dumps({"tokens": [*range(1, 50), *[0] * 60]}) + "\n")
     for options, code in (
         (("steps.txt",), 1),

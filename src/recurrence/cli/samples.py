@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,9 +19,8 @@ from recurrence.files import read_json
 if TYPE_CHECKING:
     from recurrence.loops.verdict import Detector
     from recurrence.scan.files import Sample
-    from recurrence.scan.findings import AnyDetector, Evident
+    from recurrence.scan.findings import AnyDetector, Evident, Row
 
-    Read = Callable[[Callable[[int], None]], Iterator[Sample]]
 
 ON_PAGE = 500
 """Samples on a page, at most."""
@@ -129,7 +128,7 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
     """
     from recurrence.cli.verdicts import SHOWN, show, write_page
     from recurrence.scan.files import read_samples
-    from recurrence.scan.findings import Evident
+    from recurrence.scan.findings import Evident, judge_samples
 
     _check(html, highlight, format)
     asked = {
@@ -142,15 +141,9 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
     detectors, read_as = _detectors(corpus, unit, floor, asked)
     kinds = _kinds(fail_on)
     read = partial(read_samples, files, sys.stdin.buffer, read_as, lines)
-    found = _judged(
-        files,
-        read,
-        detectors,
-        format,
-        Evident(ON_PAGE if html else SHOWN, kinds=kinds),
-        highlight or html is not None,
-        pad,
-    )
+    found = Evident(ON_PAGE if html else SHOWN, kinds=kinds)
+    rows = partial(judge_samples, detectors=detectors, jobs=_jobs(), pad=pad)
+    _judge(files, lambda tell: rows(read(tell)), format, found, highlight or html is not None)
     if format == "table":
         show(found, highlight)
     if html:
@@ -158,30 +151,28 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
     raise typer.Exit(int(found.looping / found.total > fail_over))
 
 
-def _judged(
+def _judge(
     files: Sequence[str],
-    read: "Read",
-    detectors: Mapping[str, "AnyDetector"],
+    judged: "Callable[[Callable[[int], None]], Iterator[tuple[Sample, Row]]]",
     format: str,
     found: "Evident",
     marked: bool,
-    pad: int | None,
-) -> "Evident":
+) -> None:
     """The verdicts on all samples, told at once to programs; for people some are kept, with their marks if asked."""
     from recurrence.cli.verdicts import writer
-    from recurrence.scan.findings import judge_samples
     from recurrence.scan.highlight import pieces
 
     write = writer(format)
     with _watched(files, format) as tell:
-        for sample, row in judge_samples(
-            read(tell), detectors, min(os.cpu_count() or 1, MOST_JOBS), pad
-        ):
+        for sample, row in judged(tell):
             write(row)
             found.add(row, partial(pieces, sample, row) if marked else tuple)
     if not found.total:
         raise RecurrenceError(f"{', '.join(files)}: no samples in there; every line is blank")
-    return found
+
+
+def _jobs() -> int:
+    return min(os.cpu_count() or 1, MOST_JOBS)
 
 
 # ---------------------------------------------------------------- what is asked

@@ -24,7 +24,7 @@ _CHAT = re.compile(
 _TIMED = re.compile(r"\d:\d\d[:.,\d]*\s*-+>\s*\d")
 _LOG = re.compile(
     r"^\W{0,2}(?:\d\d\.\d\d \d\d:\d\d|\d{4}[-/.]\d\d[-/.]\d\d|\w{3} +\d{1,2} \d\d:|\d\d[-/]\d\d[-/ ]\d\d|\d{6,10}[ .,]|"
-    r"\d{1,2}:\d\d:\d\d|\w{3} \w{3} +\d+ \d\d:)|\b(?:INFO|WARN(?:ING)?|ERROR|DEBUG|TRACE|FATAL)\b"
+    r"\d{1,2}:\d\d:\d\d|\w{3} \w{3} +\d+ \d\d:)|\b(?:INFO|WARN(?:ING)?|ERROR|DEBUG|TRACE|FATAL)\b|\b\d{1,3}%\s*$"
 )
 _MARKED = re.compile(
     r"^\s{0,3}(?:#{1,6} |[-*+] |\d+[.)] |> |```|~~~|\|.*\|\s*$|!?\[.*\]\(.*\)|\*\*)|\]\("

@@ -21,7 +21,7 @@ class Limits:
     copies: float = 3.6
     """Least copies of a near loop or progression."""
     steady: float = 0.5
-    """The share that stood one or two periods before, from which on copies come in order."""
+    """The share of what stood before at a whole number of periods, from which on copies come in order."""
     identity: float = 0.5
     """Least share of a loop in order that stood before."""
     unsteady: float = 0.9
@@ -43,10 +43,9 @@ _DATA = Limits(
     copies=4.6,
     steady=0.6,
     unsteady=2.0,
-    novelty=0.01,
     varied=0.3,
 )
-_LOG = replace(_DATA, exact_end=2000, exact_inside=20_000, copies=inf)
+_LOG = replace(_DATA, exact_end=10_000, exact_inside=50_000, copies=inf)
 """Programs do write the same lines over and over, with or without a time; so there is no near loop in a log."""
 
 

@@ -70,7 +70,9 @@ class OnlineDetector:
             if period:
                 self.fired[i], self.period[i] = True, period
                 self.start[i] = lane.told - max(period, self.floor) - period
-                self._lanes[i] = _Lane(self.floor, self.window, over=True)  # the rest is not needed any more
+                self._lanes[i] = _Lane(
+                    self.floor, self.window, over=True
+                )  # the rest is not needed any more
         return self.fired.copy()
 
     def reset(self, lane: int) -> None:

@@ -26,6 +26,8 @@ _BACK = 0.4
 """A segment goes on backwards while so much of what comes before is old at about its period."""
 _MUCH = 4
 """What stood more than so many periods before does not fit, at the beginning."""
+_COPIES, _OFF = 8, 0.06
+"""What differs from copy to copy may have stood so many copies before, off by this part of a period."""
 _SLIP = 12
 """So many tokens that do not fit may stand at its beginning."""
 _ABOUT = 0.8, 1.25
@@ -48,7 +50,7 @@ class Segment:
     old: Places
     """The pieces of the stretch that are old in it."""
     steady: float
-    """The share of tokens after the first copy that stood one or two periods before."""
+    """The share of what stood before that did so at a whole number of periods."""
 
 
 def segments(found: Factors, least: int) -> list[Segment]:
@@ -139,10 +141,11 @@ def _segment(found: Factors, counts: Flags, first: int, last: int, level: float)
 
 
 def _steadiness(nearest: NDArray[np.int32], period: int) -> float:
-    low, high = _ABOUT
-    once = (nearest >= low * period) & (nearest <= high * period)
-    twice = (nearest >= 2 * low * period) & (nearest <= 2 * high * period)
-    return float((once | twice).mean())
+    """Of the tokens that stood before, those which did so about one, two, ... periods before."""
+    lags = nearest[nearest > 0]
+    copies = np.clip(np.round(lags / period), 1, _COPIES)
+    off = np.abs(lags - copies * period)
+    return float((off <= np.maximum(_OFF * period, 3)).mean()) if len(lags) else 0.0
 
 
 def _begin(found: Factors, period: int, first: int) -> int:

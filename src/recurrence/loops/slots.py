@@ -7,7 +7,7 @@ the later copies that no copy before had in its slots.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from os.path import commonprefix
@@ -27,10 +27,10 @@ _CONSTANT = 0.7
 """So often a place holds one and the same: it is no slot, and what differs is an edit."""
 _PERIODIC = 0.9
 """The same where so often it holds what it held one copy before."""
-_COMMON, _ALIKE = 0.2, 0.6
-"""The same where it holds one this often, and most others have so much of their letters in common with that."""
-_READ = 100_000
-"""No more characters of a segment are read: half of them at its beginning, half at its end."""
+_COMMON, _ALIKE, _MOSTLY = 0.2, 0.6, 0.5
+"""The same where it holds one this often, and others have so much in common with that, so many of them."""
+_READ = 50_000, 3
+"""So many characters of a segment are read, at its end, and so many copies at least."""
 _STEPS = 0.85
 """The share of steps that are of the one or two usual sizes, where a slot is counted up."""
 _ONWARD = 0.95
@@ -59,6 +59,7 @@ class Slots:
 class _Slot:
     kind: str
     values: list[str] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
     new: list[str] = field(default_factory=list)
 
     def constant(self, copies: float) -> bool:
@@ -75,42 +76,41 @@ class _Slot:
         if self.kind or often < _COMMON * len(self.values):
             return False
         alike = sum(count for value, count in others if _alike(value, usual))
-        return alike >= _CONSTANT * (len(self.values) - often)
+        return alike >= _MOSTLY * (len(self.values) - often)
 
 
 def slots(folded: str, places: Places, text: str, again: int, copies: float) -> Slots:
     """The slots of a segment whose first copy ends at `again`; folded[i] stands at text[places[i]]."""
+    characters, least = _READ
+    size = max(min(max(characters, round(least * len(folded) / copies)), len(folded)), 1)
+    first = len(folded) - size
     found: dict[tuple[str, str], _Slot] = {}
     words: set[str] = set()
     letters = 0
-    late = max(again, len(folded) // 2)
-    for low, high in _parts(len(folded)):
-        at = places[low : high + 1].tolist()
-        for match in _LEXEMES.finditer(folded, low, high):
-            start, kind, value = match.start(), match.lastgroup or "", match[0]
-            if kind:
-                value = text[at[start - low] : at[match.end() - low]].strip()
-            before = folded[max(start - _CONTEXT, 0) : start]
-            slot = found.get((before, kind))
-            if slot is None:
-                slot = found[before, kind] = _Slot(kind)
-            if start >= late and value not in (slot.values if kind else words):
-                slot.new.append(value)
-            slot.values.append(value)
-            if not kind:
-                letters += len(value) if value in words and len(value) > 1 else 0
-                words.add(value)
-    shown = min(len(folded), _READ) / max(len(folded), 1)
-    copies *= shown
+    late = max(again, first + size // 2)
+    at = places[first:].tolist()
+    for match in _LEXEMES.finditer(folded, first):
+        start, kind, value = match.start(), match.lastgroup or "", match[0]
+        if kind:
+            value = text[at[start - first] : at[match.end() - first]].strip()
+        before = folded[max(start - _CONTEXT, 0) : start]
+        slot = found.get((before, kind))
+        if slot is None:
+            slot = found[before, kind] = _Slot(kind)
+        if start >= late and value not in (slot.known if kind else words):
+            slot.new.append(value)
+        slot.values.append(value)
+        slot.known.add(value)
+        if not kind:
+            letters += len(value) if value in words and len(value) > 1 else 0
+            words.add(value)
+    copies *= size / max(len(folded), 1)
     often = max(_OFTEN, _SHARE * copies)
-    real = [
-        slot for slot in found.values() if len(slot.values) >= often and not slot.constant(copies)
-    ]
-    later = max(min(len(folded) - late, _READ // 2), 1)
-    return _summed(real, copies, later, letters, max(len(folded) * shown, 1))
+    real = [s for s in found.values() if len(s.values) >= often and not s.constant(copies)]
+    return _summed(real, copies, max(len(folded) - late, 1), letters, size)
 
 
-def _summed(found: Iterable[_Slot], copies: float, later: int, letters: int, size: float) -> Slots:
+def _summed(found: Iterable[_Slot], copies: float, later: int, letters: int, size: int) -> Slots:
     news, fresh, counted = 0.0, 0, 0
     varied = {True: 0.0, False: 0.0}
     for slot in found:
@@ -118,18 +118,10 @@ def _summed(found: Iterable[_Slot], copies: float, later: int, letters: int, siz
             counted += 1
             continue
         fresh += sum(map(len, slot.new))
-        news = max(news, 2 * len(slot.new) / copies)
+        news = max(news, 2 * len(slot.new) / copies if len(slot.new) > 1 else 0.0)
         number = bool(slot.kind)
         varied[number] = max(varied[number], len(slot.values) / copies)
     return Slots(fresh / later, news, varied[False], varied[True], counted, letters / size)
-
-
-def _parts(size: int) -> Iterator[tuple[int, int]]:
-    if size <= _READ:
-        yield 0, size
-    else:
-        yield 0, _READ // 2
-        yield size - _READ // 2, size
 
 
 def _alike(one: str, other: str) -> bool:

@@ -40,7 +40,7 @@ class Candidate:
     level: float
     gain: int
     steady: float
-    """The share of characters after the first copy that stood one or two periods before."""
+    """The share of what stood before that did so at a whole number of periods."""
     _read: Callable[[], Slots]
 
     @cached_property

@@ -6,10 +6,12 @@ phrases used again in no order; no loop. The largest loop is the verdict, howeve
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from recurrence.loops.exact.runs import Run, find_run, find_runs, nested_run
 from recurrence.loops.fill import is_blank, is_fill
@@ -19,7 +21,9 @@ from recurrence.loops.kinds import DATA, Kind, kind_of
 from recurrence.loops.limits import Limits, floor_of, limits_of
 from recurrence.loops.recycling import reuse
 from recurrence.loops.structure import Candidate, Structure, structures
-from recurrence.loops.verdict import Verdict, smallest_rotation
+from recurrence.loops.verdict import DETECTORS, Verdict, smallest_rotation
+from recurrence.loops.verdict import Kind as VerdictKind
+from recurrence.loops.verdict import judge as judge_exact
 
 _LARGER = 1.1, 8
 """A loop that is no exact one is the verdict if its evidence is so many times that of the exact one, and some more."""
@@ -29,6 +33,8 @@ _FEW = 2.6, 3
 """Of so few copies the evidence counts a part: people paste things twice."""
 _SIGNS = 10
 """Inside a text what has no letters counts a part: people write rows of numbers and signs."""
+_WITHIN = 50
+"""Within one row of plain cells it counts so much less."""
 _LEAST = 28
 """Less evidence is not looked at."""
 _FILL, _BLANK = 100, 300
@@ -73,10 +79,8 @@ class TextDetector:
         """The verdict on each text."""
         codes = [characters(text) for text in texts]
         runs = _runs(codes)
-        if self.exact_only:
-            found = [Structure([], 0.0)] * len(codes)
-        else:
-            found = structures(codes, texts)
+        nothing = [Structure([], 0.0)] * len(codes)
+        found = nothing if self.exact_only else structures(codes, texts)
         return [self._judged(*each) for each in zip(texts, codes, runs, found, strict=True)]
 
     def judge_words(self, texts: Sequence[str]) -> list[Verdict]:
@@ -125,7 +129,9 @@ class _Sample:
         ends = self._ends(run.end, run.period, run.matched)
         weight = self._weight(run.first_repeat, run.end)
         if run.copies < _FEW[0]:
-            weight /= _FEW[1]
+            weight /= _FEW[1] if not self._cells else _SIGNS
+        if self._cells and "\n" not in unit:
+            weight /= _WITHIN
         if not ends and not any(map(str.isalpha, unit)):
             weight /= 1 if is_blank(unit) else _SIGNS
         if is_fill(unit):
@@ -144,14 +150,13 @@ class _Sample:
             return None
         if run := self._exact_part(each):
             return self.exact(run)
-        if self._rows(each):
-            kind = "template"
-        elif self._enough(each):
+        kind: VerdictKind = "template"
+        if not self._rows(each):
+            if not self._enough(each):
+                return None
             kind = self._kind(each)
             if kind != "template" and (inner := self._within(each)):
                 return inner.verdict(each)
-        else:
-            return None
         ends = self._ends(each.end, each.period, each.matched)
         verdict = _near(kind, self.codes, each, ends)
         return verdict if kind == "template" or self._wanted(verdict) else None
@@ -178,17 +183,22 @@ class _Sample:
 
     def _rows(self, each: Candidate) -> bool:
         """Whether it is rows of data, by how many there are alone."""
-        return self.kind == "log" and each.weight >= self.limits.near_end and each.copies >= 3
+        rows = self.kind == "log" or self._cells
+        return rows and each.weight >= self.limits.near_end and each.copies >= 3
 
-    def _kind(self, each: Candidate) -> str:
+    @property
+    def _cells(self) -> bool:
+        """Whether it is a table of plain cells, as programs write them, and no drawn one."""
+        return self.kind == "table" and 2 * self.text.count("|") < self.text.count("\n")
+
+    def _kind(self, each: Candidate) -> VerdictKind:
         limits, slots = self.limits, each.slots
         if slots.novelty >= limits.novelty or slots.news >= limits.news:
             return "template"
         if slots.varied >= limits.varied or slots.numbers >= _DRAWN or slots.letters < _WORDS:
             return "template"
         if slots.counted * _APART >= each.period and slots.varied < _DRAWN:
-            rows = self.kind == "table" and "|" not in self.text[each.start : each.again]
-            return "template" if rows else "progression"
+            return "progression"
         return "near"
 
     def _exact_part(self, each: Candidate) -> Run | None:
@@ -228,6 +238,25 @@ def _recycles(codes: Ints) -> bool:
     folded, kept = fold_characters(codes)
     left = codes[kept | (folded == ord("0"))]
     return len(left) >= 500 and reuse(left, 8, 1000) > _REUSED
+
+
+def judge(
+    sample: str | ArrayLike, floor: int | None = None, unknown: int | None = None, **options: Any
+) -> Verdict:
+    """The verdict on one text, by the rules for its kind (`options` are those of TextDetector), or on token ids.
+
+    Of ids with a `floor`, by the exact rule alone; `unknown` is an id that repeats nothing (<unk>, padding).
+    """
+    if isinstance(sample, str):
+        return TextDetector(floor=floor, **options).judge(sample)
+    if floor is not None:
+        return judge_exact(sample, floor, unknown)
+    return replace(DETECTORS["token"], unknown=unknown).judge(sample)
+
+
+def judge_many(texts: Iterable[str], **options: Any) -> list[Verdict]:
+    """The verdict on each of many texts; a column of a table of pandas will do."""
+    return TextDetector(**options).judge_all([str(text) for text in texts])
 
 
 def in_words(verdict: Verdict, text: str) -> Verdict:
@@ -319,7 +348,7 @@ def _exact(codes: Ints, run: Run, ends: bool) -> Verdict:
     )
 
 
-def _near(kind: str, codes: Ints, each: Candidate, ends: bool) -> Verdict:
+def _near(kind: VerdictKind, codes: Ints, each: Candidate, ends: bool) -> Verdict:
     unit = tuple(codes[each.start : each.start + each.period].tolist())
     return Verdict(
         kind=kind,

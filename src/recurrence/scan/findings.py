@@ -60,8 +60,8 @@ def judge_samples(
 ) -> Iterator[tuple[Sample, Row]]:
     """Each sample with its row, in order; `detectors` has one for each unit of the samples.
 
-    `pad`: the token that is padding: it repeats nothing. `jobs`: processes to judge in, where there are more samples than one batch takes. They are spawned: a script that
-    asks for several needs `if __name__ == "__main__"`.
+    `pad`: the token that is padding: it repeats nothing. `jobs`: processes to judge in, where there are more samples
+    than one batch takes. They are spawned: a script that asks for several needs `if __name__ == "__main__"`.
     """
     for batch, verdicts in _in_order(partial(_verdicts, detectors), _batches(samples), jobs, pad):
         for sample, found in zip(batch, verdicts, strict=True):
