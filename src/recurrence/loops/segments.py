@@ -74,6 +74,19 @@ def segments(found: Factors, least: int) -> list[Segment]:
     return made
 
 
+def steady_parts(found: Factors) -> list[tuple[int, int]]:
+    """Where pieces keep one lag for a while, from which token to which, the longest first."""
+    if not len(found.lag):
+        return []
+    steady = _steady(found)
+    edge = np.flatnonzero(np.diff(np.concatenate([[False], steady, [False]]).astype(np.int8)))
+    parts = [
+        (int(found.start[first]), int(found.end[last - 1]))
+        for first, last in zip(edge[::2].tolist(), edge[1::2].tolist(), strict=True)
+    ]
+    return sorted(parts, key=lambda part: part[0] - part[1])
+
+
 def _steady(found: Factors) -> Flags:
     """Pieces with a neighbour, or one next to it, at about the same lag."""
     steady = np.zeros(len(found.lag), np.bool_)
@@ -114,7 +127,7 @@ def _rises(found: Factors, counts: Flags, cost: float) -> Iterator[tuple[int, in
 def _segment(found: Factors, counts: Flags, first: int, last: int, level: float) -> Segment | None:
     """What begins with one piece and ends with another; its pieces must have stood in it."""
     begin, end = int(found.start[first]), int(found.end[last])
-    period = _usual(found.nearest_twice[begin:end])
+    period = usual(found.nearest_twice[begin:end])
     if not period:
         return None
     head = _further_back(found, period, first)
@@ -136,11 +149,11 @@ def _segment(found: Factors, counts: Flags, first: int, last: int, level: float)
     matched = int((found.end - found.start)[inside].sum())
     end = int(found.end[inside[-1]])
     gain = (1 + _COST) * matched - _COST * (end - again)
-    steady = _steadiness(found.nearest[again:end], period)
+    steady = steadiness(found.nearest[again:end], period)
     return Segment(begin, again, end, period, level, gain, inside, steady)
 
 
-def _steadiness(nearest: NDArray[np.int32], period: int) -> float:
+def steadiness(nearest: NDArray[np.int32], period: int) -> float:
     """Of the tokens that stood before, those which did so about one, two, ... periods before."""
     lags = nearest[nearest > 0]
     copies = np.clip(np.round(lags / period), 1, _COPIES)
@@ -185,7 +198,7 @@ def _late(nearest: NDArray[np.int32], period: int) -> int:
     return lowest + 1 if total[lowest] < -_SLIP else 0
 
 
-def _usual(nearest: NDArray[np.int32]) -> int:
+def usual(nearest: NDArray[np.int32]) -> int:
     """The usual one of the lags: the median of the class that most belong to."""
     lags = nearest[nearest > 0]
     if not len(lags):

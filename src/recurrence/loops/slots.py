@@ -27,6 +27,8 @@ _CONSTANT = 0.7
 """So often a place holds one and the same: it is no slot, and what differs is an edit."""
 _PERIODIC = 0.9
 """The same where so often it holds what it held one copy before."""
+_RATHER = 0.3
+"""The same of words in copies that were aligned, edits and all."""
 _COMMON, _ALIKE, _MOSTLY = 0.2, 0.6, 0.5
 """The same where it holds one this often, and others have so much in common with that, so many of them."""
 _READ = 50_000, 3
@@ -62,7 +64,7 @@ class _Slot:
     known: set[str] = field(default_factory=set)
     new: list[str] = field(default_factory=list)
 
-    def constant(self, copies: float) -> bool:
+    def constant(self, copies: float, edited: bool) -> bool:
         """Whether it holds one and the same, give or take edits, or in each copy what the copy before has."""
         around = max(round(len(self.values) / max(copies, 1)), 1)
         again = sum(
@@ -71,7 +73,7 @@ class _Slot:
         if again >= _PERIODIC * max(len(self.values) - around, 1):
             return True
         (usual, often), *others = Counter(self.values).most_common()
-        if often >= _CONSTANT * len(self.values):
+        if often >= (_RATHER if edited and not self.kind else _CONSTANT) * len(self.values):
             return True
         if self.kind or often < _COMMON * len(self.values):
             return False
@@ -79,8 +81,13 @@ class _Slot:
         return alike >= _MOSTLY * (len(self.values) - often)
 
 
-def slots(folded: str, places: Places, text: str, again: int, copies: float) -> Slots:
-    """The slots of a segment whose first copy ends at `again`; folded[i] stands at text[places[i]]."""
+def slots(
+    folded: str, places: Places, text: str, again: int, copies: float, edited: bool = False
+) -> Slots:
+    """The slots of a segment whose first copy ends at `again`; folded[i] stands at text[places[i]].
+
+    `edited`: its copies were aligned, so there may be edits in any word.
+    """
     characters, least = _READ
     size = max(min(max(characters, round(least * len(folded) / copies)), len(folded)), 1)
     first = len(folded) - size
@@ -106,7 +113,7 @@ def slots(folded: str, places: Places, text: str, again: int, copies: float) -> 
             words.add(value)
     copies *= size / max(len(folded), 1)
     often = max(_OFTEN, _SHARE * copies)
-    real = [s for s in found.values() if len(s.values) >= often and not s.constant(copies)]
+    real = [s for s in found.values() if len(s.values) >= often and not s.constant(copies, edited)]
     return _summed(real, copies, max(len(folded) - late, 1), letters, size)
 
 

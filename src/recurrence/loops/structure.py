@@ -9,10 +9,11 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from recurrence.loops.factors import factors
+from recurrence.loops.factors import Factors, factors
 from recurrence.loops.fingerprints import Ints, Places
 from recurrence.loops.folding import HEAVY, dense, fold_characters
-from recurrence.loops.segments import Segment, segments
+from recurrence.loops.near.copies import Near, grown
+from recurrence.loops.segments import Segment, segments, steadiness, steady_parts, usual
 from recurrence.loops.slots import Slots, slots
 from recurrence.loops.stretches import stretches
 
@@ -20,6 +21,10 @@ GRAM = 6
 """Characters in a row that make a repeat."""
 _LEAST = 96
 """Evidence that is worth a closer look."""
+_ALIGNED = 3
+"""So many stretches of a text are aligned with themselves, to see edits anywhere."""
+_LONGEST, _REACHED, _DELTA = 2048, 20_000, 0.4
+"""At periods up to this, so far each way, with fewer edits per token than that."""
 _TOGETHER = 1 << 18
 """Characters of texts that are looked through at a time."""
 
@@ -41,6 +46,8 @@ class Candidate:
     gain: int
     steady: float
     """The share of what stood before that did so at a whole number of periods."""
+    aligned: bool
+    """It was aligned with itself, edits and all."""
     _read: Callable[[], Slots]
 
     @cached_property
@@ -117,11 +124,60 @@ def _of_text(
     best: dict[tuple[int, int], Candidate] = {}
     weights = np.where(dense(codes), HEAVY, 1.0)
     weighed = np.append(0, np.cumsum(weights)) if (weights != 1).any() else None
+    for near in _edited(folded[low:high], made, spans - low):
+        each = _aligned(
+            near, made, places[low:], weighed, "".join(map(chr, folded[low:high].tolist())), text
+        )
+        best[each.start, each.end] = each
     spelled = "".join(map(chr, folded[low:high].tolist()))
     for segment in segments(made, _LEAST // 2 if weighed is None else 16):
         each = _candidate(segment, made, places[low:], weighed, spelled, text)
         best[each.start, each.end] = each
     return sorted(best.values(), key=lambda each: -each.gain)
+
+
+def _edited(folded: Ints, made: Factors, spans: Places) -> list[Near]:
+    """Loops whose copies have edits anywhere: what keeps one lag for a while, aligned with itself at it."""
+    found: list[Near] = []
+    longest = spans[np.argsort(spans[:, 0] - spans[:, 1])][:_ALIGNED].tolist()
+    for first, last in [*steady_parts(made)[:_ALIGNED], *longest]:
+        if any(near.start <= first and last <= near.end for near in found):
+            continue
+        lags = made.nearest_twice[first:last]
+        period = usual(lags)
+        at = np.flatnonzero(np.abs(lags - period) <= max(period >> 5, 1))
+        if not period or not len(at) or period > _LONGEST:
+            continue
+        place = first + int(at[len(at) // 2])
+        lag = int(made.nearest_twice[place])
+        low, high = max(place - _REACHED, 0), place + _REACHED
+        near = grown(folded[low:high], place - low, lag, _DELTA)
+        found.append(Near(near.start + low, near.period, near.end + low, near.edits))
+    return found
+
+
+def _aligned(
+    near: Near, made: Factors, places: Places, weighed, spelled: str, text: str
+) -> Candidate:
+    start, again = int(places[near.start]), int(places[near.start + near.period])
+    end = int(places[near.end])
+    size = max(near.aligned, 1)
+    matched = round((end - again) * near.matched / size)
+    weight = (
+        float(weighed[end] - weighed[again]) * near.identity if weighed is not None else matched
+    )
+    period = max(round(near.period * (end - start) / (near.end - near.start)), 1)
+    read = partial(
+        slots,
+        spelled[near.start : near.end],
+        places[near.start : near.end + 1],
+        text,
+        near.period,
+        (end - start) / period,
+        True,
+    )
+    steady = steadiness(made.nearest[near.start + near.period : near.end], near.period)
+    return Candidate(start, again, end, period, matched, weight, 0.5, 0, steady, True, read)
 
 
 def _widened(spans: Places, size: int) -> tuple[int, int]:
@@ -155,5 +211,6 @@ def _candidate(segment: Segment, made, places: Places, weighed, spelled, text: s
         segment.level,
         segment.gain,
         segment.steady,
+        False,
         read,
     )

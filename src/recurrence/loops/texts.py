@@ -193,6 +193,10 @@ class _Sample:
 
     def _kind(self, each: Candidate) -> VerdictKind:
         limits, slots = self.limits, each.slots
+        if each.aligned:  # edits make words that are new
+            limits = replace(
+                limits, novelty=3 * limits.novelty, news=2 * limits.news, varied=2 * limits.varied
+            )
         if slots.novelty >= limits.novelty or slots.news >= limits.news:
             return "template"
         if slots.varied >= limits.varied or slots.numbers >= _DRAWN or slots.letters < _WORDS:
