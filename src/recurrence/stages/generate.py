@@ -121,10 +121,7 @@ def _maker(
         prompts=prompts,
         purpose=(asked.corpus, asked.name, "generate"),
         strategy_digests={n: _digest(asked, blocks[n], known) for n in _names(asked)},
-        net_digests={
-            seed: f"{_file(folder / f'seed{seed}.safetensors')} {device.numerics_of(where)}"
-            for seed in nets
-        },
+        net_digests={seed: _file(folder / f"seed{seed}.safetensors") for seed in nets},
         kept=Kept(paths.kept_samples(asked.corpus, asked.name)),
     )
 
