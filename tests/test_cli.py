@@ -177,7 +177,8 @@ def test_check_data_names_an_output_that_is_not_what_dvc_remembers(
 ) -> None:
     (empty_project / "data").mkdir(exist_ok=True)
     (empty_project / "data/made.json").write_bytes(b"{}")
-    lock = "schema: '2.0'\nstages:\n  make:\n    outs: [{path: data/made.json, md5: 99914b932bd37a50b983c5e7c90ae93b}]\n"
+    out = "{path: data/made.json, md5: 99914b932bd37a50b983c5e7c90ae93b}"
+    lock = f"schema: '2.0'\nstages:\n  make:\n    cmd: make\n    outs: [{out}]\n"
     (empty_project / "dvc.lock").write_text(lock)
     assert recurrence("check", "--data")[0] == 0
     (empty_project / "data/made.json").write_bytes(b"[]")

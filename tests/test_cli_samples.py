@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from recurrence.cli import samples, verdicts
-from recurrence.loops.verdict import DETECTORS
+from recurrence.loops.kinds import KINDS
+from recurrence.loops.limits import limits_of
 from recurrence.scan import findings
 from small_project import Cli
 
@@ -116,7 +117,9 @@ def test_the_table_names_what_loops_first(recurrence: Cli) -> None:
     )
     assert re.search(r"^loop.txt +exact +3 +26 word +2 +11\.5 +81% +yes +'and round'", first)
     assert re.search(r"^none.txt +none +8 word *$", second)
-    assert summary == "1 of 2 samples loop (50.0%): 1 exact, 0 near; 0 recycle"
+    assert summary == (
+        "1 of 2 samples loop (50.0%): 1 exact, 0 near, 0 count up; 0 templates, 0 recycle"
+    )
 
 
 def test_of_many_samples_the_table_shows_those_with_something_to_see(
@@ -130,7 +133,7 @@ def test_of_many_samples_the_table_shows_those_with_something_to_see(
     assert lines[1].startswith("many.jsonl:150 ")
     assert lines[-2:] == [
         "shown: 50 with the most evidence; not shown: 100",
-        "60 of 150 samples loop (40.0%): 60 exact, 0 near; 0 recycle",
+        "60 of 150 samples loop (40.0%): 60 exact, 0 near, 0 count up; 0 templates, 0 recycle",
     ]
     (folder / "many.jsonl").write_text(
         "".join(json.dumps({"text": text}) + "\n" for text in texts[:92])
@@ -143,7 +146,8 @@ def test_of_many_samples_the_table_shows_those_with_something_to_see(
 def test_what_was_not_looked_for_is_said(recurrence: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (findings, verdicts):
         monkeypatch.setattr(module, "MOST_TOKENS", 100)
-    _, out, _ = recurrence("loops", "loop.txt", "none.txt")
+    Path("long.jsonl").write_text(json.dumps({"tokens": [1, 2] * 60}) + "\n")
+    _, out, _ = recurrence("loops", "long.jsonl", "none.txt")
     assert (
         "longer than 100 tokens, so only exact loops were looked for: 1 samples" in out.splitlines()
     )
@@ -188,10 +192,35 @@ def test_a_terminal_that_cannot_show_a_character_gets_its_escape(
 
 def test_the_limits_that_help_names_are_those_in_force(recurrence: Cli) -> None:
     said = re.sub(r"[\s│]+", " ", recurrence("loops", "--help")[1])
-    assert f"more than {findings.MOST_TOKENS:,} tokens" in said
-    assert DETECTORS["char"].floor == 40
-    assert DETECTORS["word"].floor == DETECTORS["token"].floor == 20
-    assert "40 char, 20 else" in said
+    assert min(limits_of(kind).exact_end for kind in KINDS) == 40
+    assert "40 characters or more" in said
+    for kind in KINDS:
+        assert kind in said
+    assert "exact,near,progression" in said
+
+
+def test_what_counts_as_a_loop_can_be_asked_for(recurrence: Cli) -> None:
+    """Steps that only count up; a loop that is left; padding; kinds by name."""
+    steps = "".join(f"Step {i}: look at the list again and again.\n" for i in range(3, 40))
+    Path("steps.txt").write_text(steps)
+    Path("left.txt").write_text(
+        "no more of it. " * 40 + "Then, one day, it went on in sense after all."
+    )
+    Path("pad.jsonl").write_text(json.dumps({"tokens": [*range(1, 50), *[0] * 60]}) + "\n")
+    for options, code in (
+        (("steps.txt",), 1),
+        (("steps.txt", "--fail-on", "exact,near"), 0),
+        (("steps.txt", "--exact-only"), 0),
+        (("left.txt",), 1),
+        (("left.txt", "--to-end"), 0),
+        (("left.txt", "--min-coverage", "0.99"), 0),
+        (("pad.jsonl",), 1),
+        (("pad.jsonl", "--pad", "0"), 0),
+    ):
+        assert recurrence("loops", *options)[0] == code, options
+    code, _, said = recurrence("loops", "steps.txt", "--fail-on", "loops")
+    assert code == 2
+    assert "--fail-on loops: must be some of exact, near, progression" in said
 
 
 # ---------------------------------------------------------------- exit codes

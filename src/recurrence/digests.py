@@ -17,6 +17,7 @@ import recurrence
 from recurrence import params
 from recurrence.code import DIGITS, Code
 from recurrence.corpora.own import own_files
+from recurrence.params import Corpus, Sampling, Strategy
 
 PACKAGE = Path(recurrence.__file__).parent
 OWN = "digest"
@@ -44,9 +45,7 @@ def digests(
     }
 
 
-def strategy_digest(
-    strategy: params.Strategy, cores: Iterable[str], package: Path = PACKAGE
-) -> str:
+def strategy_digest(strategy: Strategy, cores: Iterable[str], package: Path = PACKAGE) -> str:
     """What a strategy's samples depend on beside weights, prompts and sizes.
 
     That is its block, the code of its filters or search, and what all strategies have in common;
@@ -87,11 +86,11 @@ class _Edge:
         return _digest([read.digest, *values])
 
     @property
-    def corpus(self) -> params.Corpus:
+    def corpus(self) -> Corpus:
         return self.params.corpora[self.key.partition("-")[0]]
 
     @property
-    def sampled(self) -> params.Sampling | None:
+    def sampled(self) -> Sampling | None:
         return self.params.sampling.get(self.key)
 
     def cores(self) -> set[str]:
@@ -102,7 +101,7 @@ class _Edge:
         names = {getattr(block, field) for field in named}
         return {self.params.models[f"{corpus}-{name}"].core for name in names}
 
-    def strategies(self) -> list[params.Strategy]:
+    def strategies(self) -> list[Strategy]:
         """Those of the model, where it is sampled."""
         known = self.params.strategies
         if self.sampled is None:
@@ -146,7 +145,7 @@ def _keys(fields: Mapping[str, Any], given: params.Params) -> Iterable[str]:
 
 
 def _registries(
-    strategies: Iterable[params.Strategy], corpus: params.Corpus | None = None
+    strategies: Iterable[Strategy], corpus: Corpus | None = None
 ) -> dict[str, list[str]]:
     """What these use of the code's registries."""
     return {

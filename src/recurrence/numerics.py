@@ -21,7 +21,7 @@ WITHOUT_TORCH = {"NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR"}
 """numpy's own exp and log round otherwise with AVX-512; no stage is any slower without."""
 SHARING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 """A thread that waits for another gives its core away: with others at work it would wait for one that does not run."""
-WITH_NETS = ("train", "evaluate", "generate", "price")
+WITH_NETS = ("train", "evaluate", "generate")
 """The stages that compute with torch, and whose key is a model."""
 
 

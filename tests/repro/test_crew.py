@@ -204,7 +204,7 @@ def test_files_that_another_dvc_holds_are_waited_for(project: Project) -> None:
             stdout=file,
             stderr=file,
         )
-    until(lambda: "x: waits: " in said.read_text())
+    until(lambda: "x: waits for process " in said.read_text())
     (project.root / "go").touch()
     assert (other.wait(), ours.wait()) == (0, 0)
     assert re.search(r"^restored +1", said.read_text(), re.M)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from recurrence.repro.board import Log
 
 NAMES_SHOWN = 8
-WITH_NETS = ("train", "evaluate", "generate")
 PER_GPU = 4
 """Stages that share a GPU: each alone leaves it idle for much of the time, and each takes memory for itself."""
 COST = {
@@ -98,7 +97,7 @@ def cores(name: str, jobs: int) -> int:
     on their number; so such a stage has the cores to itself. In portable numerics a net computes on one core.
     """
     stage, _, key = name.partition("@")
-    if stage not in WITH_NETS:
+    if stage not in numerics.WITH_NETS:
         return 1
     if count := len(gpus()):
         return max(1, jobs // (PER_GPU * count))
@@ -113,7 +112,7 @@ def cores(name: str, jobs: int) -> int:
 
 def gpus_for(name: str) -> list[str]:
     """The GPUs of which a stage may have one."""
-    return gpus() if name.partition("@")[0] in WITH_NETS else []
+    return gpus() if name.partition("@")[0] in numerics.WITH_NETS else []
 
 
 @cache

@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,9 +19,8 @@ from recurrence.files import read_json
 if TYPE_CHECKING:
     from recurrence.loops.verdict import Detector
     from recurrence.scan.files import Sample
-    from recurrence.scan.findings import Evident
+    from recurrence.scan.findings import AnyDetector, Evident, Row
 
-    Read = Callable[[Callable[[int], None]], Iterator[Sample]]
 
 ON_PAGE = 500
 """Samples on a page, at most."""
@@ -48,8 +47,35 @@ Floor = Annotated[
     typer.Option(
         min=1,
         max=MOST_TOKENS,
-        help="Least matched tokens; default: 40 char, 20 else, of near loops 70 and 25.",
+        help="Least matched tokens; default: by kind of text and length, 40 characters or more.",
         show_default=False,
+    ),
+]
+KindOf = Annotated[
+    Literal["prose", "code", "json", "table", "markdown", "log", "chat", "reasoning", "ocr"] | None,
+    typer.Option("--kind", help="What the texts are; default: told from each.", show_default=False),
+]
+Identity = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="Least share of a near loop that stood before; default: by kind of text.",
+        show_default=False,
+    ),
+]
+MinCoverage = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Least share of a text that a loop must have.")
+]
+ToEnd = Annotated[bool, typer.Option("--to-end", help="Only loops that go on to the end.")]
+ExactOnly = Annotated[bool, typer.Option("--exact-only", help="Only loops whose copies are equal.")]
+FailOn = Annotated[
+    str, typer.Option(metavar="KINDS", help="Kinds that count as loops, with commas.")
+]
+Pad = Annotated[
+    int | None,
+    typer.Option(
+        metavar="ID", help="Token that is padding: it repeats nothing.", show_default=False
     ),
 ]
 Corpus = Annotated[
@@ -79,16 +105,23 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
     files: Files,
     unit: Unit = None,
     floor: Floor = None,
+    kind: KindOf = None,
+    identity: Identity = None,
+    min_coverage: MinCoverage = 0.0,
+    to_end: ToEnd = False,
+    exact_only: ExactOnly = False,
+    pad: Pad = None,
     corpus: Corpus = None,
     lines: Lines = False,
     format: Format = "table",
     highlight: Highlight = False,
     html: Html = None,
+    fail_on: FailOn = "exact,near,progression",
     fail_over: FailOver = 0.0,
 ) -> None:
     """Which samples loop, since when, with what unit. A text file is one sample; of JSONL each line is one, a record
-    with `text` or `tokens` (and `id`). Exact and near loops count; recycling (phrases reused without a period) is only
-    shown. Samples of more than 100,000 tokens are searched for exact loops alone.
+    with `text` or `tokens` (and `id`). Exact and near loops count, and progressions (copies that only count up);
+    templates (copies that each bring news, as rows do) and recycling (phrases reused without a period) are only shown.
 
     Exit code: 0 no loop, 1 loops found, 2 error.
 
@@ -101,13 +134,22 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
     """
     from recurrence.cli.verdicts import SHOWN, show, write_page
     from recurrence.scan.files import read_samples
+    from recurrence.scan.findings import Evident, judge_samples
 
     _check(html, highlight, format)
-    detectors, read_as = _detectors(corpus, unit, floor)
+    asked = {
+        "kind": kind,
+        "identity": identity,
+        "min_coverage": min_coverage,
+        "to_end": to_end,
+        "exact_only": exact_only,
+    }
+    detectors, read_as = _detectors(corpus, unit, floor, asked)
+    kinds = _kinds(fail_on)
     read = partial(read_samples, files, sys.stdin.buffer, read_as, lines)
-    found = _judged(
-        files, read, detectors, format, ON_PAGE if html else SHOWN, highlight or html is not None
-    )
+    found = Evident(ON_PAGE if html else SHOWN, kinds=kinds)
+    rows = partial(judge_samples, detectors=detectors, jobs=_jobs(), pad=pad)
+    _judge(files, lambda tell: rows(read(tell)), format, found, highlight or html is not None)
     if format == "table":
         show(found, highlight)
     if html:
@@ -115,29 +157,28 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
     raise typer.Exit(int(found.looping / found.total > fail_over))
 
 
-def _judged(
+def _judge(
     files: Sequence[str],
-    read: "Read",
-    detectors: Mapping[str, "Detector"],
+    judged: "Callable[[Callable[[int], None]], Iterator[tuple[Sample, Row]]]",
     format: str,
-    most: int,
+    found: "Evident",
     marked: bool,
-) -> "Evident":
-    """The verdicts on all samples, told at once to programs; for people `most` are kept, with their marks if asked."""
+) -> None:
+    """The verdicts on all samples, told at once to programs; for people some are kept, with their marks if asked."""
     from recurrence.cli.verdicts import writer
-    from recurrence.scan.findings import Evident, judge_samples
     from recurrence.scan.highlight import pieces
 
-    found, write = Evident(most), writer(format)
+    write = writer(format)
     with _watched(files, format) as tell:
-        for sample, row in judge_samples(
-            read(tell), detectors, min(os.cpu_count() or 1, MOST_JOBS)
-        ):
+        for sample, row in judged(tell):
             write(row)
             found.add(row, partial(pieces, sample, row) if marked else tuple)
     if not found.total:
         raise RecurrenceError(f"{', '.join(files)}: no samples in there; every line is blank")
-    return found
+
+
+def _jobs() -> int:
+    return min(os.cpu_count() or 1, MOST_JOBS)
 
 
 # ---------------------------------------------------------------- what is asked
@@ -155,26 +196,45 @@ def _check(html: Path | None, highlight: bool, format: str) -> None:
         )
 
 
+def _kinds(fail_on: str) -> frozenset[str]:
+    """The kinds that count as loops."""
+    from typing import get_args
+
+    from recurrence.loops.verdict import Kind
+
+    asked = [kind.strip() for kind in fail_on.split(",") if kind.strip()]
+    known = [kind for kind in get_args(Kind) if kind != "none"]
+    if wrong := [kind for kind in asked if kind not in known]:
+        raise RecurrenceError(f"--fail-on {wrong[0]}: must be some of {', '.join(known)}")
+    return frozenset(asked)
+
+
 def _detectors(
-    corpus: str | None, unit: str | None, floor: int | None
-) -> tuple[dict[str, "Detector"], str | None]:
+    corpus: str | None, unit: str | None, floor: int | None, asked: dict[str, Any]
+) -> tuple[dict[str, "AnyDetector"], str | None]:
     """The detector of each unit, and the unit to be read: with a corpus, only its own."""
+    from recurrence.loops.texts import TextDetector
     from recurrence.loops.verdict import DETECTORS
 
-    found = dict(DETECTORS)
-    if corpus:
-        detector = _of_card(corpus)
-        if unit not in (None, detector.unit):
-            raise RecurrenceError(
-                f"--unit {unit}: the detector card of {corpus} is for {detector.unit}; leave one out"
-            )
-        found, unit = {detector.unit: detector}, detector.unit
+    if not corpus:
+        text = TextDetector(floor=floor, **asked)
+        token = DETECTORS["token"]
+        if floor:
+            token = replace(token, floor=floor, near_floor=max(token.near_floor, floor))
+        return {"char": text, "word": text, "token": token}, unit
+    if given := [name for name, value in asked.items() if value]:
+        option = given[0].replace("_", "-")
+        raise RecurrenceError(
+            f"--{option}: is for texts without a corpus, got --corpus {corpus}; leave one out"
+        )
+    detector = _of_card(corpus)
+    if unit not in (None, detector.unit):
+        raise RecurrenceError(
+            f"--unit {unit}: the detector card of {corpus} is for {detector.unit}; leave one out"
+        )
     if floor:
-        found = {
-            name: replace(d, floor=floor, near_floor=max(d.near_floor, floor))
-            for name, d in found.items()
-        }
-    return found, unit
+        detector = replace(detector, floor=floor, near_floor=max(detector.near_floor, floor))
+    return {detector.unit: detector}, detector.unit
 
 
 def _of_card(corpus: str) -> "Detector":

@@ -15,8 +15,7 @@ from rich.text import Text
 
 from recurrence.escaping import cell, escaped
 from recurrence.files import write_text
-from recurrence.loops.verdict import Detector
-from recurrence.scan.findings import FIELDS, MOST_TOKENS, Evident
+from recurrence.scan.findings import FIELDS, MOST_TOKENS, AnyDetector, Evident
 from recurrence.scan.highlight import Piece, cells_of, page, sentence, unit_text
 
 SHOWN = 50
@@ -124,15 +123,21 @@ def _summary(found: Evident, shown: int) -> Iterator[str]:
         yield f"shown: {shown:,} with the most evidence; not shown: {left:,}"
     if found.exact_only:
         yield f"longer than {MOST_TOKENS:,} tokens, so only exact loops were looked for: {found.exact_only:,} samples"
-    kinds = f"{counts['exact']:,} exact, {counts['near']:,} near; {counts['recycling']:,} recycle"
+    kinds = (
+        f"{counts['exact']:,} exact, {counts['near']:,} near, {counts['progression']:,} count up"
+    )
+    kinds += f"; {counts['template']:,} templates, {counts['recycling']:,} recycle"
     yield f"{found.looping:,} of {found.total:,} samples loop ({found.looping / found.total:.1%}): {kinds}"
 
 
 def write_page(
-    target: Path, found: Evident, detectors: Mapping[str, Detector], files: Sequence[str]
+    target: Path, found: Evident, detectors: Mapping[str, AnyDetector], files: Sequence[str]
 ) -> None:
     """Write the page of the samples that were kept."""
     *notes, lead = _summary(found, len(found.rows()))
-    floors = (f"{d.floor} matched {unit}s" for unit, d in detectors.items())
+    floors = (
+        f"{d.floor} matched {unit}s" if d.floor else f"by kind of text ({unit}s)"
+        for unit, d in detectors.items()
+    )
     notes += [f"Read: {', '.join(files)}. Least evidence of an exact loop: {', '.join(floors)}."]
     write_text(target, page(found.rows(), lead, notes))

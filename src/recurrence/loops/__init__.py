@@ -1,18 +1,19 @@
 """Which samples loop, since when, and how badly. Takes ids from any model; needs numpy and nothing else.
 
-verdict = DETECTORS["char"].judge(ids, text)
+verdict = judge("some text, of any kind and length")
 verdict.kind, verdict.start, verdict.period, verdict.copies
 """
 
 from recurrence.loops.exact.runs import Run, all_runs, find_run, find_runs, nested_run, nested_runs
 from recurrence.loops.near.copies import Near, find_near
 from recurrence.loops.online import OnlineDetector
+from recurrence.loops.texts import TextDetector, judge, judge_many
 from recurrence.loops.verdict import (
     DEFAULT_FLOORS,
     DETECTORS,
+    LOOPS,
     Detector,
     Verdict,
-    judge,
     measured_floor,
     smallest_rotation,
     windows,
@@ -21,16 +22,19 @@ from recurrence.loops.verdict import (
 __all__ = [
     "DEFAULT_FLOORS",
     "DETECTORS",
+    "LOOPS",
     "Detector",
     "Near",
     "OnlineDetector",
     "Run",
+    "TextDetector",
     "Verdict",
     "all_runs",
     "find_near",
     "find_run",
     "find_runs",
     "judge",
+    "judge_many",
     "measured_floor",
     "nested_run",
     "nested_runs",

@@ -3,24 +3,24 @@
 In: a token per lane per call. Out: a flag per lane, and of those that loop where the loop began and its period.
 
 A lane fires at the first token at which `find_run(what it was told, floor)` is not None: when some run first has
-matched >= max(period, floor). That is exact, whatever the period, and costs about the same for each token. Each window
-of `floor` tokens is looked up, by a rolling fingerprint, among those before it. Where an equal one stands `period`
-before, and the tokens to the left of the two differ, a run with that period has just got `floor` matched tokens, and if
-nothing breaks it it will have `period` of them at a known token: then, and not before, tokens are compared.
+matched >= max(period, floor). Periods are looked for in levels that double. For those in [w, 2w) windows of w / 2
+tokens are kept, one for each w / 4 tokens, and each token's window is looked up among them: a run that is to have
+w matched tokens covers a kept one and repeats it before it has them. Then it is known when the run will have its
+evidence, if nothing breaks it, and at that token, and not before, tokens are compared. Before a lane fires no window
+comes again within its own length (that would be a run), so a window is found at most a few times at each level: the
+cost of a token grows as the logarithm of the text, whatever the text.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recurrence.loops.verdict import DEFAULT_FLOORS
 
-_PRIME = 2**31 - 1
+_PRIME = 2**61 - 1
 _BASE = 1_103_515_245
-_MANY = 8
-"""From so many lanes on their fingerprints are rolled together."""
 _NOWHERE = 2**62
 """Minus this and a count stands for each token that repeats nothing."""
 
@@ -30,12 +30,19 @@ class OnlineDetector:
 
     `floor` is the least evidence in tokens; default: DEFAULT_FLOORS of the unit (char, word, token). `unknown` is an id
     that repeats nothing, not even itself (<unk>, padding). A lane that fired stays so, at no further cost, until it is
-    reset. Memory grows with the tokens told, by about 150 bytes each.
+    reset. `window` is the largest period that is looked for, and memory grows no further than four times that; by
+    default it is any, and memory grows with the tokens told, by about 150 bytes each.
     """
 
     def __init__(
-        self, lanes: int, unit: str = "char", floor: int | None = None, unknown: int | None = None
+        self,
+        lanes: int,
+        unit: str = "char",
+        floor: int | None = None,
+        unknown: int | None = None,
+        window: int | None = None,
     ) -> None:
+        self.window = window
         self.floor = DEFAULT_FLOORS[unit] if floor is None else max(floor, 1)
         self.unknown = unknown
         self._told = 0
@@ -43,9 +50,7 @@ class OnlineDetector:
         self.start: NDArray[np.int64] = np.full(lanes, -1)
         """Per lane that fired the first token of the loop's first unit, else -1; and likewise `period`."""
         self.period: NDArray[np.int64] = np.full(lanes, -1)
-        self._power = pow(_BASE, self.floor, _PRIME)
-        self._lanes = [_Lane(self.floor, self._power) for _ in range(lanes)]
-        self._rolling = _Rolling(lanes, self.floor, self._power) if lanes >= _MANY else None
+        self._lanes = [_Lane(self.floor, window) for _ in range(lanes)]
 
     def update(self, tokens: ArrayLike) -> NDArray[np.bool_]:
         """Tell one more token per lane; returns which lanes have fired by now. What fired lanes are told is ignored."""
@@ -57,107 +62,171 @@ class OnlineDetector:
         if self.unknown is not None:
             self._told += 1
             told = np.where(told == self.unknown, -_NOWHERE - self._told, told.astype(np.int64))
-        keys = self._rolling.roll(told) if self._rolling else None
         for i, token in enumerate(told.tolist()):
             lane = self._lanes[i]
             if lane.over:
                 continue
-            period = lane.add(token, keys[i] if keys else lane.roll(token))
+            period = lane.add(token)
             if period:
                 self.fired[i], self.period[i] = True, period
-                self.start[i] = len(lane.tokens) - max(period, self.floor) - period
+                self.start[i] = lane.told - max(period, self.floor) - period
                 self._lanes[i] = _Lane(
-                    self.floor, self._power, over=True
-                )  # what it remembered is not needed any more
+                    self.floor, self.window, over=True
+                )  # the rest is not needed any more
         return self.fired.copy()
 
     def reset(self, lane: int) -> None:
         """Start a lane anew, as if it had been told nothing."""
         self.fired[lane], self.start[lane], self.period[lane] = False, -1, -1
-        self._lanes[lane] = _Lane(self.floor, self._power)
-        if self._rolling:
-            self._rolling.reset(lane)
+        self._lanes[lane] = _Lane(self.floor, self.window)
 
 
 @dataclass(slots=True)
+class _Level:
+    """Windows that are kept to find periods in [shortest, beyond)."""
+
+    shortest: int
+    beyond: int
+    size: int
+    """Tokens of a window."""
+    step: int
+    """Tokens from one window that is kept to the next."""
+    power: int
+    """The base of the fingerprints to the power of `size`."""
+    kept: dict[int, list[int]] = field(default_factory=dict)
+    """Per fingerprint where such windows ended."""
+    order: deque[tuple[int, int]] = field(default_factory=deque)
+    """The same in order: (end, fingerprint)."""
+
+
 class _Lane:
     """One text, and what is to be remembered of it."""
 
-    floor: int
-    power: int
-    """The base of the fingerprints to the power of `floor`."""
-    over: bool = False
-    tokens: list[int] = field(default_factory=list)
-    key: int = 0
-    """Fingerprint of the last `floor` tokens."""
-    seen: dict[int, Any] = field(default_factory=dict)
-    """Per fingerprint where such windows ended: a number, or if several, lists by the token to the left of them."""
-    due: dict[int, list[int]] = field(default_factory=dict)
-    """Per length of the text the periods that have as much evidence then as they need, if they still go on."""
+    def __init__(self, floor: int, window: int | None, over: bool = False) -> None:
+        self.floor, self.window, self.over = floor, window, over
+        self.told = 0
+        self.gone = 0
+        """Tokens that were told and are forgotten."""
+        self.tokens: list[int] = []
+        self.prefix = [0]
+        """Fingerprints of all tokens up to each, one more than there are tokens."""
+        self.levels: list[_Level] = []
+        self.due: dict[int, list[int]] = {}
+        """Per length of the text the periods that have as much evidence then as they need, if they still go on."""
+        self.awaited: dict[int, int] = {}
+        """Per period that is due the length at which it is."""
 
-    def roll(self, token: int) -> int:
-        """The fingerprint of the last `floor` tokens once this one is added."""
-        gone = self.tokens[-self.floor] if len(self.tokens) >= self.floor else 0
-        self.key = (self.key * _BASE + token - gone * self.power) % _PRIME
-        return self.key
-
-    def add(self, token: int, key: int) -> int | None:
-        """Add a token, told the fingerprint with it; returns the period if the text loops from now on."""
+    def add(self, token: int) -> int | None:
+        """Add a token; returns the period if the text loops from now on."""
         self.tokens.append(token)
+        self.prefix.append((self.prefix[-1] * _BASE + token) % _PRIME)
+        self.told += 1
+        if self._next_level() < self.told:
+            self._open()
+        for level in self.levels:
+            self._look(level)
+        found = self._settle(self.due.pop(self.told)) if self.told in self.due else None
+        if self.window and len(self.tokens) > 4 * self.window + 4 * self.floor:
+            self._forget()
+        return found
+
+    def _next_level(self) -> int:
+        """The shortest period of the next level."""
+        return self.floor << len(self.levels) if self.levels else 0
+
+    def _open(self) -> None:
+        """Begin to look for periods twice as long. What was told before is too short to have them."""
+        first = not self.levels
+        width = self.floor if first else self.floor << len(self.levels)
+        if self.window and width > self.window and not first:
+            return
+        size, step = max(width // 2, 1), max(width // 4, 1)
+        shortest = 1 if first else width
+        level = _Level(shortest, 2 * width, size, step, pow(_BASE, size, _PRIME))
+        self.levels.append(level)
+        for end in range(-(-size // step) * step, self.told, step):
+            self._keep(level, end)
+
+    def _key(self, level: _Level, end: int) -> int:
+        """The fingerprint of the window of a level that ends there."""
+        at = end - self.gone
+        return (self.prefix[at] - self.prefix[at - level.size] * level.power) % _PRIME
+
+    def _look(self, level: _Level) -> None:
+        """Look the last window up, and keep it where it is its turn."""
+        end = self.told
+        if end < level.size:
+            return
+        at = end - self.gone
+        key = (self.prefix[at] - self.prefix[at - level.size] * level.power) % _PRIME
+        for old in level.kept.get(key, ()):
+            if level.shortest <= end - old < level.beyond:
+                self._await(end - old)
+        if end % level.step == 0:
+            self._keep(level, end)
+
+    def _keep(self, level: _Level, end: int) -> None:
+        """Keep a window, and no longer those that are too far back."""
+        key = self._key(level, end)
+        level.kept.setdefault(key, []).append(end)
+        level.order.append((end, key))
+        while level.order[0][0] <= end - level.beyond:
+            _, old = level.order.popleft()
+            ends = level.kept[old]
+            del ends[0]
+            if not ends:
+                del level.kept[old]
+
+    def _await(self, period: int) -> None:
+        """Take note of when a run that is under way has its evidence."""
+        if self.awaited.get(period, 0) >= self.told or self.tokens[-1] != self.tokens[-1 - period]:
+            return
+        left = max(period, self.floor) - self._matched(period)
+        when = self.told + max(left, 0)
+        self.awaited[period] = when
+        self.due.setdefault(when, []).append(period)
+
+    def _matched(self, period: int) -> int:
+        """How many of the last tokens repeat those a period before, by their fingerprints: no fewer than do."""
+        low, high = 1, min(max(period, self.floor), len(self.tokens) - period)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._same(period, middle):
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def _same(self, period: int, size: int) -> bool:
+        """Whether the last `size` tokens have the fingerprint of those a period before."""
+        power = pow(_BASE, size, _PRIME)
         end = len(self.tokens)
-        if end < self.floor:
-            return None
-        before = self.seen.get(key)
-        if before is None:
-            self.seen[key] = end
-        else:
-            self._await(before, key, end)
-        return self._settle(self.due.pop(end), end) if end in self.due else None
+        last = self.prefix[end] - self.prefix[end - size] * power
+        before = self.prefix[end - period] - self.prefix[end - period - size] * power
+        return (last - before) % _PRIME == 0
 
-    def _await(self, before: Any, key: int, end: int) -> None:
-        """Take note of the runs that reach `floor` matched tokens here, if the windows are truly equal."""
-        if not isinstance(before, dict):
-            self.seen[key] = before = {self._left(before): [before]}
-        left = self._left(end)
-        for other, ends in before.items():
-            if other != left:
-                for old in ends:
-                    period = end - old
-                    self.due.setdefault(end + max(period - self.floor, 0), []).append(period)
-        before.setdefault(left, []).append(end)
-
-    def _left(self, end: int) -> int | None:
-        """The token to the left of the window that ends there."""
-        return self.tokens[end - self.floor - 1] if end > self.floor else None
-
-    def _settle(self, periods: list[int], end: int) -> int | None:
+    def _settle(self, periods: list[int]) -> int | None:
         """Of some periods the one with the most evidence (if equal, the smallest) whose evidence is there."""
+        end = len(self.tokens)
         for period in sorted(periods, key=lambda p: (-max(p, self.floor), p)):
+            self.awaited.pop(period, None)
             matched = max(period, self.floor)
             first = end - matched
-            if self.tokens[first] == self.tokens[first - period] and (
+            if first < period or self.tokens[-1] != self.tokens[-1 - period]:
+                continue
+            if self._same(period, matched) and (
                 self.tokens[first:] == self.tokens[first - period : end - period]
             ):
                 return period
+            when = self.told + max(matched - self._matched(period), 1)
+            self.awaited[period] = when
+            self.due.setdefault(when, []).append(period)
         return None
 
-
-class _Rolling:
-    """Fingerprints of the last `floor` tokens of many lanes, rolled at once."""
-
-    def __init__(self, lanes: int, floor: int, power: int) -> None:
-        self.key = np.zeros(lanes, np.int64)
-        self.last = np.zeros((floor, lanes), np.int64)
-        self.told, self.power = 0, power
-
-    def roll(self, tokens: NDArray[np.integer[Any]]) -> list[int]:
-        row = self.last[self.told % len(self.last)]
-        gone = row * self.power % _PRIME
-        row[:] = tokens % _PRIME
-        self.key = (self.key * _BASE + row - gone) % _PRIME
-        self.told += 1
-        keys: list[int] = self.key.tolist()
-        return keys
-
-    def reset(self, lane: int) -> None:
-        self.key[lane], self.last[:, lane] = 0, 0
+    def _forget(self) -> None:
+        """Forget what is too far back for any period that is looked for."""
+        assert self.window is not None
+        cut = len(self.tokens) - 2 * self.window - 2 * self.floor
+        del self.tokens[:cut]
+        del self.prefix[:cut]
+        self.gone += cut

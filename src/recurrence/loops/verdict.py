@@ -18,7 +18,9 @@ from recurrence.loops.fingerprints import Ints
 from recurrence.loops.near.copies import SEEDS, Near, find_nears
 from recurrence.loops.recycling import reuse, squeeze
 
-Kind = Literal["exact", "near", "recycling", "none"]
+Kind = Literal["exact", "near", "progression", "template", "recycling", "none"]
+LOOPS: tuple[Kind, ...] = ("exact", "near", "progression")
+"""The kinds that count as loops, in rates and where a command fails."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Verdict:
     """The loop goes on to the end, give or take one period; else the sample escaped from it."""
     identity: float | None = None
     """The share of tokens after the first copy that needed no edit; 1 for an exact loop."""
+    novelty: float | None = None
+    """Of a near loop in a text, a progression or a template: the share of the later copies that none before had."""
     nested_start: int | None = None
     """Of an exact loop whose unit holds another one, above the same floor."""
     nested_period: int | None = None

@@ -6,7 +6,7 @@ Goes through any number of samples a batch at a time. A row is ready for JSON: N
 import heapq
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from recurrence.loops.exact.runs import find_run, nested_run
-from recurrence.loops.verdict import Detector
+from recurrence.loops.texts import TextDetector
+from recurrence.loops.verdict import LOOPS, Detector, Verdict, told_apart
 from recurrence.scan.files import Ints, Sample
 
 Row = dict[str, Any]
@@ -34,27 +35,35 @@ FIELDS = (
         "coverage",
         "terminal",
         "identity",
+        "novelty",
     ),
     *("nested_start", "nested_period", "nested_matched", "unit", "rules"),
 )
-LOOPS = ("exact", "near")
 ALL_RULES, EXACT_RULE = "exact near recycling", "exact"
+TEXT_RULES = "exact near progression template recycling"
 MOST_TOKENS = 100_000
-"""In a longer sample only exact loops are looked for: the other rules take seconds from here on."""
+"""In a longer sample of tokens only exact loops are looked for: its other rules take seconds from here on."""
+RANKS = ("none", "recycling", "template", "progression", "near", "exact")
 UNIT_TOKENS = 1000
 """So much of a unit is spelled out in a row; `period` says how long it is."""
 _BATCH_TOKENS, _BATCH_SAMPLES = 1 << 21, 4096
 
 
+AnyDetector = Detector | TextDetector
+
+
 def judge_samples(
-    samples: Iterable[Sample], detectors: Mapping[str, Detector], jobs: int = 1
+    samples: Iterable[Sample],
+    detectors: Mapping[str, AnyDetector],
+    jobs: int = 1,
+    pad: int | None = None,
 ) -> Iterator[tuple[Sample, Row]]:
     """Each sample with its row, in order; `detectors` has one for each unit of the samples.
 
-    `jobs`: processes to judge in, where there are more samples than one batch takes. They are spawned: a script that
-    asks for several needs `if __name__ == "__main__"`.
+    `pad`: the token that is padding: it repeats nothing. `jobs`: processes to judge in, where there are more samples
+    than one batch takes. They are spawned: a script that asks for several needs `if __name__ == "__main__"`.
     """
-    for batch, verdicts in _in_order(partial(_verdicts, detectors), _batches(samples), jobs):
+    for batch, verdicts in _in_order(partial(_verdicts, detectors), _batches(samples), jobs, pad):
         for sample, found in zip(batch, verdicts, strict=True):
             yield sample, _row(sample, found)
 
@@ -65,50 +74,65 @@ Judge = Callable[[Tokens], list[Row]]
 
 
 def _in_order(
-    judge: Judge, batches: Iterator[list[Sample]], jobs: int
+    judge: Judge, batches: Iterator[list[Sample]], jobs: int, pad: int | None
 ) -> Iterator[tuple[list[Sample], list[Row]]]:
     """Each batch with its verdicts; in processes, a few batches are read ahead."""
     first = list(islice(batches, 2))
     if jobs < 2 or len(first) < 2:
-        yield from ((batch, judge(_tokens(batch))) for batch in chain(first, batches))
+        yield from ((batch, judge(_tokens(batch, pad))) for batch in chain(first, batches))
         return
     waiting: deque[tuple[list[Sample], Future[list[Row]]]] = deque()
     with ProcessPoolExecutor(
         jobs, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
     ) as pool:
         for batch in chain(first, batches):
-            waiting.append((batch, pool.submit(judge, _tokens(batch))))
+            waiting.append((batch, pool.submit(judge, _tokens(batch, pad))))
             if len(waiting) > jobs + 1:
                 done, verdicts = waiting.popleft()
                 yield done, verdicts.result()
         yield from ((done, verdicts.result()) for done, verdicts in waiting)
 
 
-def _tokens(batch: Sequence[Sample]) -> Tokens:
-    return [
-        (each.unit, each.ids, each.text() if len(each.ids) <= MOST_TOKENS else None)
-        for each in batch
-    ]
+def _tokens(batch: Sequence[Sample], pad: int | None) -> Tokens:
+    return [(each.unit, _unpadded(each, pad), each.text()) for each in batch]
 
 
-def _verdicts(detectors: Mapping[str, Detector], batch: Tokens) -> list[Row]:
+def _unpadded(sample: Sample, pad: int | None) -> Ints:
+    """The ids, with a new one for each padding token."""
+    if pad is None or sample.unit != "token" or sample.names is None or pad not in sample.names:
+        return sample.ids
+    return told_apart(sample.ids, sample.names.index(pad))
+
+
+def _verdicts(detectors: Mapping[str, AnyDetector], batch: Tokens) -> list[Row]:
     """The fields of a row that are of the verdict, for each sample."""
     found: list[Row] = [{} for _ in batch]
     for unit, detector in detectors.items():
-        mine = [i for i, (of, ids, _) in enumerate(batch) if of == unit and len(ids) <= MOST_TOKENS]
-        texts = [text for i in mine if (text := batch[i][2]) is not None]
-        verdicts = detector.judge_all([batch[i][1].astype(np.int32) for i in mine], texts or None)
+        mine = [i for i, (of, _, _) in enumerate(batch) if of == unit]
+        if isinstance(detector, TextDetector):
+            texts = [batch[i][2] or "" for i in mine]
+            verdicts = detector.judge_all(texts) if unit == "char" else detector.judge_words(texts)
+            rules = "exact" if detector.exact_only else TEXT_RULES
+        else:
+            mine = [i for i in mine if len(batch[i][1]) <= MOST_TOKENS]
+            texts = [text for i in mine if (text := batch[i][2]) is not None]
+            ids = [batch[i][1].astype(np.int32) for i in mine]
+            verdicts = detector.judge_all(ids, texts or None)
+            rules = ALL_RULES
         for i, verdict in zip(mine, verdicts, strict=True):
-            found[i] = {
-                name: value
-                for name, value in vars(verdict).items()
-                if name in FIELDS and name != "unit"
-            }
-            found[i]["rules"] = ALL_RULES
-    return [
-        row or _exact(ids, detectors[unit])
-        for row, (unit, ids, _) in zip(found, batch, strict=True)
-    ]
+            found[i] = _fields(verdict) | {"rules": rules}
+    rows: list[Row] = []
+    for row, (unit, ids, _) in zip(found, batch, strict=True):
+        detector = detectors[unit]
+        rows.append(row if row or isinstance(detector, TextDetector) else _exact(ids, detector))
+    return rows
+
+
+def _fields(verdict: Verdict) -> Row:
+    """What a row has of a verdict; its unit is spelled elsewhere."""
+    return {
+        name: value for name, value in vars(verdict).items() if name in FIELDS and name != "unit"
+    }
 
 
 def _batches(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
@@ -154,7 +178,7 @@ def _exact(ids: Ints, detector: Detector) -> Row:
 
 def _row(sample: Sample, found: Row) -> Row:
     row: Row = dict.fromkeys(FIELDS) | found | {"id": sample.id, "tokens": sample.unit}
-    if row["kind"] in LOOPS:
+    if row["start"] is not None:
         row["unit"] = sample.spell(row["start"], row["start"] + min(row["period"], UNIT_TOKENS))
     return row
 
@@ -171,6 +195,8 @@ class Evident:
     """Samples by kind."""
     exact_only: int = 0
     """Samples in which only exact loops were looked for."""
+    kinds: Collection[str] = LOOPS
+    """The kinds that count as loops."""
     _held: list[tuple[tuple[int, int, int], Row, Any]] = field(default_factory=list)
 
     @property
@@ -179,12 +205,12 @@ class Evident:
 
     @property
     def looping(self) -> int:
-        return sum(self.counts[kind] for kind in LOOPS)
+        return sum(self.counts[kind] for kind in self.kinds)
 
     def add(self, row: Row, show: Callable[[], Any]) -> None:
         """Count a row and keep it while it is among the `most`; `show` makes what is to be kept with it."""
         rank = (
-            ("none", "recycling", "near", "exact").index(row["kind"]),
+            RANKS.index(row["kind"]),
             row["matched"] or 0,
             -self.total,
         )

@@ -24,6 +24,8 @@ TOKENS = {"char": "character", "word": "word", "token": "token"}
 _VERDICTS = {
     "exact": "exact loop",
     "near": "near loop",
+    "progression": "progression",
+    "template": "template",
     "recycling": "recycling",
     "none": "no loop",
 }
@@ -143,7 +145,7 @@ def sentence(row: Mapping[str, Any]) -> str:
         return text + f" ({row['length']:,} {token}s)"
     text += f" from {token} {row['start']:,} of {row['length']:,} on, period {row['period']:,}, {row['copies']:,.1f} copies"
     text += ", to the end" if row["terminal"] else ", then it goes on otherwise"
-    if row["kind"] == "near":
+    if row["kind"] in ("near", "progression"):
         text += f"; copies are {int(100 * row['identity'])}% alike"  # not 100% before all is
     if row["nested_period"]:
         text += f"; a run of period {row['nested_period']:,} within the unit"

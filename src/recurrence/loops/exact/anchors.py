@@ -237,7 +237,7 @@ class Anchors:
         start, end = self._reach(at + period, period, most, np.zeros_like(at))
         start -= period
         found = np.stack([start, end, period], 1)[end >= at + width]
-        for begin, stop, lag in np.unique(found, axis=0).tolist():
+        for begin, stop, lag in _rows_once(found).tolist():
             if not np.array_equal(self.codes[begin : stop - lag], self.codes[begin + lag : stop]):
                 raise Collision
         return start, end
@@ -284,8 +284,17 @@ class _Windows:
 
 def _each_once(at: Places, lag: Places) -> Pairs:
     """The same pairs, each once."""
-    pairs: Places = np.unique(np.stack([at, lag]), axis=1)
-    return pairs[0], pairs[1]
+    pairs = _rows_once(np.stack([at, lag], 1))
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _rows_once(rows: Places) -> Places:
+    """The same rows, each once; several times as fast as np.unique along an axis."""
+    rows = rows[np.lexsort(rows.T)]
+    new = np.ones(len(rows), np.bool_)
+    np.any(rows[1:] != rows[:-1], axis=1, out=new[1:])
+    once: Places = rows[new]
+    return once
 
 
 def _ranges(first: Places, last: Places) -> Iterator[Pairs]:

@@ -22,6 +22,8 @@ from recurrence.loops.fingerprints import PRIME, Ints, Places, Spans
 _FIRST_BASE = 1_103_515_245
 _TOGETHER = 1 << 20
 """Tokens of many texts that are searched at a time."""
+_PART, _SHARED = 1 << 19, 1 << 16
+"""Tokens of one long text that are searched at a time, and what a part has in common with the next."""
 _BRIEF = 16
 """Periods up to here are looked for lag by lag whatever the evidence: where they are long, anchors stand close."""
 _ANCHORED = 15, 31
@@ -177,13 +179,45 @@ def _best(texts: Sequence[Ints], least: int, base: int) -> list[Run | None]:
             enough = max(lag, least, _evidence(best).min())
             _improve(best, runs_at(lag, codes, bounds, strip, enough), bounds)
     most = np.diff(bounds) - brief  # a run with a longer period has less evidence
-    if (np.maximum(_evidence(best), evidence) < most).any():
-        anchors = Anchors(codes, bounds, evidence, base)
-        for level in reversed(range(anchors.levels)):
-            if (wanted := _evidence(best) < np.minimum(most, evidence << level + 1)).any():
-                _improve(best, anchors.best(level, wanted), bounds)
+    if len(texts) == 1 and len(codes) > _PART:
+        _search_in_parts(best, codes, evidence, most, base)
+    else:
+        _search(best, codes, bounds, evidence, most, base)
     best[:, ::2] -= bounds[:-1, None]
     return [Run(*span) if span[1] else None for span in best.tolist()]
+
+
+def _search(
+    best: Spans, codes: Ints, bounds: Places, evidence: int, most: Places, base: int
+) -> None:
+    """Improve the best runs by those with at least so much evidence."""
+    if not (np.maximum(_evidence(best), evidence) < most).any():
+        return
+    anchors = Anchors(codes, bounds, evidence, base)
+    for level in reversed(range(anchors.levels)):
+        if (wanted := _evidence(best) < np.minimum(most, evidence << level + 1)).any():
+            _improve(best, anchors.best(level, wanted), bounds)
+
+
+def _search_in_parts(best: Spans, codes: Ints, evidence: int, most: Places, base: int) -> None:
+    """The same of one long text: what has much evidence in all of it, the rest part by part, as memory is bounded so.
+
+    In the whole text anchors are few then, whatever it is; and in a part they are no more than it has tokens. A run
+    with less than `much` evidence is shorter than twice that, so it is whole in one of two parts.
+    """
+    bounds = np.array([0, len(codes)])
+    levels = max(_SHARED // (2 * evidence), 1).bit_length() - 1
+    _search(best, codes, bounds, evidence << levels, most, base)
+    for low in range(0, len(codes), _PART - _SHARED):
+        if _evidence(best)[0] >= evidence << levels:
+            return
+        part = codes[low : low + _PART]
+        anchors = Anchors(part, np.array([0, len(part)]), evidence, base)
+        for level in reversed(range(min(levels, anchors.levels))):
+            if _evidence(best)[0] < evidence << level + 1:
+                spans = anchors.best(level, np.ones(1, np.bool_))
+                spans[:, ::2] += low
+                _improve(best, spans, bounds)
 
 
 def _all(codes: Ints, least: int, base: int) -> Spans:

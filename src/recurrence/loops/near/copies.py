@@ -130,7 +130,7 @@ def _best(codes: Ints, seeds: Places, floor: int, delta: float) -> Near | None:
     found: list[Near] = []
     while len(seeds) and len(found) < _TRIED * (len(codes) // _SPAN + 1):
         place, lag = seeds[0].tolist()
-        near = _grown(codes, place, lag, delta)
+        near = grown(codes, place, lag, delta)
         found.append(near)
         seeds = seeds[1:][~_known(seeds[1:], near)]
     loops = [near for near in found if near.weight >= floor]
@@ -148,7 +148,7 @@ def _known(seeds: Places, near: Near) -> Flags:
     return known
 
 
-def _grown(codes: Ints, place: int, lag: int, delta: float) -> Near:
+def grown(codes: Ints, place: int, lag: int, delta: float) -> Near:
     """The stretch around a seed, aligned both ways as far as it gains."""
     cost = 1 / delta
     drop = max(_GROWN, delta * lag) * (cost - 1)
