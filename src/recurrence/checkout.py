@@ -18,7 +18,8 @@ def insist(again: Sequence[str] = ()) -> None:
     A project without src/recurrence, which uses an installed package, has none to differ from. In a
     copy that DVC made for an experiment, python begins `again` (its arguments) with the copy's code.
     """
-    runs, own = Path(__file__).resolve().parent, paths.root() / "src/recurrence"
+    runs = Path(__file__).parent.resolve()  # not resolved itself: a file may be a link
+    own = paths.root() / "src/recurrence"
     if not own.is_dir() or own.resolve() == runs:
         return
     first = str(own.parent)
