@@ -145,12 +145,12 @@ def _segment(found: Factors, counts: Flags, first: int, last: int, level: float)
         inside &= (start >= again) & (start - lag >= begin)
         if not inside.any():
             return None
-    inside = pieces[inside]
-    matched = int((found.end - found.start)[inside].sum())
-    end = int(found.end[inside[-1]])
+    own = pieces[inside]
+    matched = int((found.end - found.start)[own].sum())
+    end = int(found.end[own[-1]])
     gain = (1 + _COST) * matched - _COST * (end - again)
     steady = steadiness(found.nearest[again:end], period)
-    return Segment(begin, again, end, period, level, gain, inside, steady)
+    return Segment(begin, again, end, period, level, gain, own, steady)
 
 
 def steadiness(nearest: NDArray[np.int32], period: int) -> float:

@@ -29,7 +29,7 @@ def grams(codes: Ints, size: int) -> NDArray[np.uint32]:
     """A number for each `size` tokens in a row: equal where they are; in 1 of 2^32 also where they are not."""
     x = codes.astype(np.uint32)
     last = len(x) - size + 1
-    found = x[:last] * _FACTORS[0]
+    found: NDArray[np.uint32] = x[:last] * _FACTORS[0]
     for step in range(1, size):
         found += x[step : step + last]
         found *= _FACTORS[step % 6]

@@ -6,6 +6,7 @@ In: code points of texts. Out: `Candidate`s, by evidence: loops, progressions an
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -157,7 +158,7 @@ def _edited(folded: Ints, made: Factors, spans: Places) -> list[Near]:
 
 
 def _aligned(
-    near: Near, made: Factors, places: Places, weighed, spelled: str, text: str
+    near: Near, made: Factors, places: Places, weighed: Any, spelled: Any, text: str
 ) -> Candidate:
     start, again = int(places[near.start]), int(places[near.start + near.period])
     end = int(places[near.end])
@@ -186,7 +187,9 @@ def _widened(spans: Places, size: int) -> tuple[int, int]:
     return max(low - max(high - low, 4096), 0), min(high + 512, size)
 
 
-def _candidate(segment: Segment, made, places: Places, weighed, spelled, text: str) -> Candidate:
+def _candidate(  # noqa: PLR0913
+    segment: Segment, made: Factors, places: Places, weighed: Any, spelled: Any, text: str
+) -> Candidate:
     start, again, end = (int(places[at]) for at in (segment.start, segment.again, segment.end))
     first, last = places[made.start[segment.old]], places[made.end[segment.old]]
     matched = int((last - first).sum())

@@ -89,7 +89,7 @@ class TextDetector:
         found = asked.judge_all(texts)
         return [in_words(verdict, text) for verdict, text in zip(found, texts, strict=True)]
 
-    def _judged(self, text: str, codes: Ints, run: Run | None, found: list[Candidate]) -> Verdict:
+    def _judged(self, text: str, codes: Ints, run: Run | None, found: Structure) -> Verdict:
         if not run and not found.candidates and found.reused < _MAY_REUSE:
             return Verdict("none", len(codes))
         kind = self.kind or kind_of(text)

@@ -116,8 +116,8 @@ def _verdicts(detectors: Mapping[str, AnyDetector], batch: Tokens) -> list[Row]:
         else:
             mine = [i for i in mine if len(batch[i][1]) <= MOST_TOKENS]
             texts = [text for i in mine if (text := batch[i][2]) is not None]
-            ids = [batch[i][1].astype(np.int32) for i in mine]
-            verdicts = detector.judge_all(ids, texts or None)
+            narrow = [batch[i][1].astype(np.int32) for i in mine]
+            verdicts = detector.judge_all(narrow, texts or None)
             rules = ALL_RULES
         for i, verdict in zip(mine, verdicts, strict=True):
             found[i] = _fields(verdict) | {"rules": rules}
