@@ -1,8 +1,11 @@
 """A package `recurrence` whose only stage, `speak`, is one of the tests'; the rest of it is ours."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
+
+from small_project import PARAMS
 
 OURS = Path(__file__).parents[1] / "src/recurrence"
 SPEAK = "python -m recurrence.stages speak"
@@ -33,11 +36,13 @@ def package_in(root: Path) -> tuple[Path, dict[str, str]]:
     folder = root / "src/recurrence"
     (folder / "stages").mkdir(parents=True)
     for file in OURS.iterdir():
-        if file.name != "stages":
+        if file.suffix == ".py":  # copied: the code that runs must be the project's own
+            shutil.copy(file, folder)
+        elif file.name != "stages":
             (folder / file.name).symlink_to(file)
     for name in ("__init__.py", "__main__.py"):
         (folder / "stages" / name).write_text((OURS / "stages" / name).read_text())
     (folder / "stages/speak.py").write_text(STAGE)
-    (root / "params.yaml").touch()
+    (root / "params.yaml").write_text(PARAMS, encoding="utf-8")
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     return folder, {"PYTHONPATH": str(root / "src"), "PATH": path}

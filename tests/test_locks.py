@@ -51,6 +51,15 @@ def test_other_stages_and_keys_are_free() -> None:
             held.enter_context(locks.only_writer(stage, key))
 
 
+def test_processes_that_train_together_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with locks.only_writer("train", "a-x"):
+        monkeypatch.setenv("RANK", "1")
+        with locks.only_writer("train", "a-x"):
+            pass
+        assert paths.lock("train", "a-x").exists()
+    monkeypatch.setenv("RANK", "0")
+
+
 @pytest.mark.parametrize("left", [{"start": 1}, {"pid": 2**22 + 1}, None, [], {"pid": "x"}])
 def test_what_is_not_the_holder_is_not_named(left: object) -> None:
     """Another process has its number now; or the file is odd; and its own children hold the lock still."""

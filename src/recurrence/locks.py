@@ -41,8 +41,12 @@ class Holder:
 def only_writer(stage: str, key: str) -> Iterator[None]:
     """Hold the lock of a stage on a key; wait a little where another process has it, and say for whom.
 
-    Raises RecurrenceError, naming the process, where it keeps it.
+    Of processes that torchrun started together the first one holds it for all. Raises RecurrenceError, naming the
+    process, where another keeps it.
     """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
     path = paths.lock(stage, key)
     with explained(path):
         handle = _locked(path, f"{stage}@{key}")
