@@ -43,8 +43,9 @@ def write_project(root: Path, **compute: object) -> None:
     tree["sampling"] = {"mine-rnn": tree["sampling"]["mine-rnn"] | others}
     tree["compute"] = {"device": "cpu"} | compute
     (root / "params.yaml").write_text(json.dumps(tree), encoding="utf-8")  # which is YAML, too
-    (root / "data/cards").mkdir(parents=True)
-    (root / "data/cards/mine.json").write_text(json.dumps(CARD), encoding="utf-8")
+    card = root / "data/loops/mine/detector-card.json"
+    card.parent.mkdir(parents=True)
+    card.write_text(json.dumps(CARD), encoding="utf-8")
     (root / "texts").mkdir()
     (root / "texts/mine.txt").write_text(TEXT, encoding="utf-8")
 

@@ -1,5 +1,7 @@
 """How a model's seeds are shared out over processes, and that it does not show in what comes out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 import torch
 
 from recurrence import params
+from recurrence.console import Advance
 from recurrence.training.jobs import Job, Leg, Trained, Training
 
 CPU = torch.device("cpu")
@@ -63,6 +66,44 @@ def test_a_job_that_changes_hands_comes_out_as_at_a_stretch(
     assert there.run_all(there.jobs(), 2) == alone
     assert [row["epoch"] for row in alone[0].rows] == [1, 2, 3]
     assert "resumed" not in capsys.readouterr().err
+
+
+Reports = list[tuple[float, str, bool]]
+
+
+@pytest.fixture
+def reports(monkeypatch: pytest.MonkeyPatch) -> Reports:
+    """What jobs report to whoever shows their progress."""
+    heard: Reports = []
+
+    @contextmanager
+    def recording(*_: object) -> Iterator[Advance]:
+        yield lambda amount, note="", earlier=False: heard.append((amount, note, earlier))
+
+    monkeypatch.setattr("recurrence.training.jobs.progress", recording)
+    monkeypatch.setattr("recurrence.training.telling.EVERY_S", 0.0)
+    return heard
+
+
+def test_jobs_in_other_processes_report_every_step(tmp_path: Path, reports: Reports) -> None:
+    plan = training(tmp_path)
+    plan.run_all(plan.jobs(), 2)
+    steps = [amount for amount, _, earlier in reports if amount and not earlier]
+    assert sum(steps) == pytest.approx(9) and len(steps) > 9 * 5
+    assert len([note for _, note, _ in reports if "after epoch" in note]) == 9
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_what_was_done_before_is_reported_as_such(
+    processes: int, tmp_path: Path, reports: Reports
+) -> None:
+    plan = training(tmp_path)
+    jobs = plan.jobs()
+    plan.run(jobs[0])
+    plan.run_leg(Leg(jobs[1], 0, 2))
+    plan.run_all(jobs, processes)
+    assert sum(amount for amount, _, earlier in reports if earlier) == pytest.approx(3 + 2)
+    assert sum(amount for amount, _, _ in reports) == pytest.approx(9)
 
 
 def test_legs_of_what_was_killed_are_gone_on_with(tmp_path: Path) -> None:
