@@ -251,8 +251,8 @@ def test_blocks_do_not_change_after_loading() -> None:
             "models.mine-unigram.recipe: missing; name one of recipes: (dvc.yaml reads it)",
         ),
         (
-            "{corpus: mine, name: rnn, judge",
-            "{corpus: mine, name: rn, judge",
+            "{corpus: mine, name: rnn, reference",
+            "{corpus: mine, name: rn, reference",
             "sampling.mine-rnn.name: must be the model's own, 'rnn', got 'rn'",
         ),
         (
@@ -477,6 +477,8 @@ def test_a_file_that_is_far_too_large_is_not_read(
     ("old", "new", "message"),
     [
         ("hidden: 8", "hidden: true", "models.mine-rnn.hidden: must be a whole number, got True"),
+        ("hidden: 8", "hidden: 10000000", "models.mine-rnn.hidden: must be at most 1048576, got"),
+        ("hidden: 8", "layers: 1001", "models.mine-rnn.layers: must be at most 1000, got 1001"),
         ("hidden: 8", "hidden: '8'", "models.mine-rnn.hidden: must be a whole number, got '8'"),
         ("hidden: 8", "hidden: 8.0", "models.mine-rnn.hidden: must be a whole number, got 8.0"),
         ("hidden: 8", "tied: 1", "models.mine-rnn.tied: must be true or false, got 1"),
