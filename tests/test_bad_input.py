@@ -233,7 +233,7 @@ def test_a_prompt_that_says_nothing(refused: Refusal, command: str) -> None:
     [
         ("generate", "{}", "--prompt", "the"),
         ("next", "{}", "--prompt", "the"),
-        ("score", "{}", "mine.txt"),
+        ("score", "{}", "texts/mine.txt"),
     ],
 )
 def test_a_folder_that_holds_no_model(refused: Refusal, command: tuple[str, ...]) -> None:

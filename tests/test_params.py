@@ -37,7 +37,7 @@ sampling:
   mine-rnn: {corpus: mine, name: rnn, reference: unigram, amateur: unigram}
 protocol:
   size: tiny
-  tiny: {held_out: 2}
+  tiny: {pairs: 2}
 strategies:
   greedy: {pick: argmax}
 strategy_sets:
@@ -103,7 +103,7 @@ def test_sampling_and_the_chosen_sizes_are_handed_out(
 ) -> None:
     (tmp_path / "params.yaml").write_text(SMALL, encoding="utf-8")
     monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
-    assert (params.protocol().held_out, params.protocol().seeds) == (2, (0, 1))
+    assert (params.protocol().pairs, params.protocol().seeds) == (2, (0,))
     assert params.sampling("mine/rnn").reference == "unigram"
     assert list(params.sampled_of("mine")) == ["mine-rnn"]
     assert not params.sampled_of("other")
@@ -114,7 +114,7 @@ def test_sampling_and_the_chosen_sizes_are_handed_out(
 def test_sampling_and_protocol_may_be_left_out() -> None:
     start, end = SMALL.index("sampling:"), SMALL.index("strategies:")
     loaded = params.parse(SMALL[:start] + SMALL[end:])
-    assert (loaded.sampling, loaded.protocol.sizes.held_out) == ({}, 8)
+    assert (loaded.sampling, loaded.protocol.sizes.pairs) == ({}, 24)
 
 
 def test_blocks_do_not_change_after_loading() -> None:
@@ -251,8 +251,8 @@ def test_blocks_do_not_change_after_loading() -> None:
             "models.mine-unigram.recipe: missing; name one of recipes: (dvc.yaml reads it)",
         ),
         (
-            "{corpus: mine, name: rnn, judge",
-            "{corpus: mine, name: rn, judge",
+            "{corpus: mine, name: rnn, reference",
+            "{corpus: mine, name: rn, reference",
             "sampling.mine-rnn.name: must be the model's own, 'rnn', got 'rn'",
         ),
         (
@@ -296,15 +296,15 @@ def test_blocks_do_not_change_after_loading() -> None:
             "protocol: size: no size 'tini'; did you mean 'tiny'? available: tiny",
         ),
         ("size: tiny", "", "protocol.size: missing; this key must be given"),
-        ("held_out: 2", "held_out: -2", "protocol.tiny.held_out: must be at least 0, got -2"),
+        ("pairs: 2", "pairs: -2", "protocol.tiny.pairs: must be at least 0, got -2"),
         (
-            "held_out: 2",
-            "held: 2",
-            "protocol.tiny.held: unknown key; did you mean 'held_out'? available: card_trials, ch",
+            "pairs: 2",
+            "pair: 2",
+            "protocol.tiny.pair: unknown key; did you mean 'pairs'? available: candidates, card_tri",
         ),
-        ("held_out: 2", "seeds: []", "protocol.tiny.seeds: must be a list of at least 1, got []"),
+        ("pairs: 2", "seeds: []", "protocol.tiny.seeds: must be a list of at least 1, got []"),
         (
-            "held_out: 2",
+            "pairs: 2",
             "seeds: [1, 1]",
             "protocol.tiny: seeds must differ from one another, got [1, 1]",
         ),
@@ -477,6 +477,8 @@ def test_a_file_that_is_far_too_large_is_not_read(
     ("old", "new", "message"),
     [
         ("hidden: 8", "hidden: true", "models.mine-rnn.hidden: must be a whole number, got True"),
+        ("hidden: 8", "hidden: 10000000", "models.mine-rnn.hidden: must be at most 1048576, got"),
+        ("hidden: 8", "layers: 1001", "models.mine-rnn.layers: must be at most 1000, got 1001"),
         ("hidden: 8", "hidden: '8'", "models.mine-rnn.hidden: must be a whole number, got '8'"),
         ("hidden: 8", "hidden: 8.0", "models.mine-rnn.hidden: must be a whole number, got 8.0"),
         ("hidden: 8", "tied: 1", "models.mine-rnn.tied: must be true or false, got 1"),

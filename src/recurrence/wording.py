@@ -24,7 +24,7 @@ _RULES: dict[str, Callable[[dict[str, Any]], str]] = {
     "literal_error": lambda ctx: ctx["expected"],
     "greater_than": lambda ctx: f"greater than {ctx['gt']:g}",
     "greater_than_equal": lambda ctx: f"at least {ctx['ge']:g}",
-    "less_than_equal": lambda ctx: f"at most {ctx['le']:g}",
+    "less_than_equal": lambda ctx: f"at most {ctx['le']}",
     "less_than": lambda ctx: f"less than {ctx['lt']:g}",
     "finite_number": lambda ctx: "a finite number",
     "string_pattern_mismatch": lambda ctx: f"text that matches {ctx['pattern']}",

@@ -8,6 +8,10 @@ from recurrence.numerics import Numerics
 from recurrence.params.block import Block, Count, Flag, Name, Number, Positive, Probability, Whole
 from recurrence.params.names import Names, looked_up
 
+Layers = Annotated[Count, Field(le=1000)]
+Width = Annotated[Count, Field(le=1 << 20)]
+"""More units than any layer has; from some number on, torch cannot even say how large its weights would be."""
+
 
 class Dropout(Block):
     """Dropout probabilities by place. The first five are AWD-LSTM's; the last two are plain (a new mask per step)."""
@@ -136,13 +140,13 @@ class Model(Block):
     name: Name
     core: Name
     """A file in src/recurrence/cores/."""
-    layers: Count = 1
-    embedding: Count | None = None
-    hidden: Count | None = None
+    layers: Layers = 1
+    embedding: Width | None = None
+    hidden: Width | None = None
     tied: Flag = False
     """The head's weights are the embedding's."""
     head_bias: Flag = True
-    init_range: Positive | None = None
+    init_range: Annotated[Number, Field(gt=0, le=1000)] | None = None
     """Embedding and head weights uniform in +-init_range; default: torch's own."""
     context: Count | None = None
     """A window model sees only so many tokens, from zero state; absent: state is carried."""
