@@ -18,6 +18,9 @@ class Limits:
     exact_inside: int = 150
     near_end: int = 150
     near_inside: int = 1000
+    edited_end: int = 150
+    edited_inside: int = 1000
+    """The same of copies that were aligned and agree but for edits."""
     copies: float = 3.6
     """Least copies of a near loop or progression."""
     steady: float = 0.5
@@ -30,6 +33,8 @@ class Limits:
     """The share of the later copies from which on they bring news."""
     news: float = 0.5
     """New values per copy, in one slot, from which on they do."""
+    varying: float = 0.03
+    """Of copies that were aligned, the share of the unit in which they may disagree: what differs elsewhere is edits."""
     varied: float = float("inf")
     """Words per copy that come again in no order, from which on they are rows of data."""
 
@@ -40,6 +45,8 @@ _DATA = Limits(
     exact_inside=400,
     near_end=600,
     near_inside=3000,
+    edited_end=400,
+    edited_inside=1500,
     copies=4.6,
     steady=0.6,
     unsteady=2.0,

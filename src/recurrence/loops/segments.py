@@ -33,6 +33,8 @@ _SLIP = 12
 _ABOUT = 0.8, 1.25
 _NARROW = 8
 """Lags are counted in classes, so many to a doubling, to see which is the usual one."""
+_NEARLY = 0.5
+"""A lag is nearly as usual as another from this share of it on."""
 
 
 @dataclass(frozen=True)
@@ -208,3 +210,15 @@ def usual(nearest: NDArray[np.int32]) -> int:
     both = counts + np.append(counts[1:], 0)
     most = int(both.argmax())
     return int(np.median(lags[(classes == most) | (classes == most + 1)]))
+
+
+def fundamental(nearest: NDArray[np.int32]) -> int:
+    """The least lag that is nearly as usual as the usual one: copies farther back are found where nearer ones are edited."""
+    lags = nearest[nearest > 1]
+    if not len(lags):
+        return 0
+    counts = np.bincount(np.round(np.log2(lags) * _NARROW).astype(np.int64))
+    both = counts + np.append(counts[1:], 0)
+    least = int(np.argmax(both >= _NEARLY * both.max()))
+    classes = np.round(np.log2(lags) * _NARROW).astype(np.int64)
+    return int(np.median(lags[(classes == least) | (classes == least + 1)]))

@@ -165,13 +165,19 @@ class _Sample:
         """Whether there is evidence enough, whatever the copies differ in."""
         limits = self.limits
         ends = self._ends(each.end, each.period, each.matched)
-        least = self._floor(limits.near_end if ends else limits.near_inside)
+        least = limits.near_end if ends else limits.near_inside
+        if self._edited(each):
+            least = limits.edited_end if ends else limits.edited_inside
         identity = limits.identity if each.steady >= limits.steady else limits.unsteady
         if self.asked.identity is not None:
             identity = self.asked.identity
-        if each.copies < limits.copies or each.weight < least or each.identity < identity:
+        if each.copies < limits.copies or each.weight < self._floor(least) or each.identity < identity:
             return False
         return not is_fill(self.text[each.start : each.start + each.period])
+
+    def _edited(self, each: Candidate) -> bool:
+        """Whether its copies agree in all of the unit, but for edits."""
+        return each.varying is not None and each.varying <= self.limits.varying
 
     def _within(self, each: Candidate) -> "_Sample | None":
         """The same sample as its part is judged that a candidate is, if that is of a kind with stricter limits."""
@@ -193,10 +199,10 @@ class _Sample:
 
     def _kind(self, each: Candidate) -> VerdictKind:
         limits, slots = self.limits, each.slots
-        if each.aligned:  # edits make words that are new
-            limits = replace(
-                limits, novelty=3 * limits.novelty, news=2 * limits.news, varied=2 * limits.varied
-            )
+        if self._edited(each):
+            if slots.numbers >= _DRAWN or slots.news_numbers >= limits.news:
+                return "template"
+            return "progression" if slots.counted * _APART >= each.period else "near"
         if slots.novelty >= limits.novelty or slots.news >= limits.news:
             return "template"
         if slots.varied >= limits.varied or slots.numbers >= _DRAWN or slots.letters < _WORDS:
