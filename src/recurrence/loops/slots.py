@@ -82,7 +82,7 @@ class _Slot:
             usually = _HALF if self.kind else _RATHER
         if often >= usually * len(self.values):
             return True
-        if self.kind or often < _COMMON * len(self.values):
+        if (self.kind and not edited) or often < _COMMON * len(self.values):
             return False
         alike = sum(count for value, count in others if _alike(value, usual))
         return alike >= _MOSTLY * (len(self.values) - often)

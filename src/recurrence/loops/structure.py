@@ -14,8 +14,8 @@ from recurrence.loops.factors import Factors, factors
 from recurrence.loops.fingerprints import Ints, Places
 from recurrence.loops.folding import HEAVY, dense, fold_characters
 from recurrence.loops.near.copies import Near, grown
-from recurrence.loops.near.columns import columns, varying
-from recurrence.loops.segments import Segment, fundamental, segments, steady_parts
+from recurrence.loops.near.columns import Differences, columns, differences
+from recurrence.loops.segments import Segment, fundamental, one_lagged, segments
 from recurrence.loops.slots import Slots, slots
 from recurrence.loops.stretches import stretches
 
@@ -23,10 +23,10 @@ GRAM = 6
 """Characters in a row that make a repeat."""
 _LEAST = 96
 """Evidence that is worth a closer look."""
-_ALIGNED = 3
-"""So many stretches of a text are aligned with themselves, to see edits anywhere."""
-_LONGEST, _REACHED, _DELTA = 2048, 20_000, 0.4
-"""At periods up to this, so far each way, with fewer edits per token than that."""
+_ALIGNED = 5
+"""So many places of a region are aligned with themselves, to see edits anywhere."""
+_LONGEST, _REACHED, _DELTA, _EDITS = 2048, 20_000, 0.4, 24
+"""At periods up to this, so far each way, with fewer edits per token than that, and in a row."""
 _BEFORE, _AFTER = 4096, 512
 """So much before a stretch, and behind it, is looked at with it, at least."""
 _TOGETHER = 1 << 18
@@ -50,8 +50,8 @@ class Candidate:
     gain: int
     steady: float
     """The share of what stood before that did so at a whole number of periods."""
-    varying: float | None
-    """Of what was aligned with itself, edits and all: the share of the unit in which copies do not agree."""
+    differences: Differences | None
+    """Of what was aligned with itself, edits and all: where its copies do not agree."""
     _read: Callable[[], Slots]
 
     @cached_property
@@ -127,36 +127,38 @@ def _of_text(
     weights = np.where(dense(codes), HEAVY, 1.0)
     weighed = np.append(0, np.cumsum(weights)) if (weights != 1).any() else None
     for low, high in _regions(spans, len(folded)):
-        within = spans[(low <= spans[:, 0]) & (spans[:, 0] < high)] - low
         part = folded[low:high]
-        for each in _of_region(part, places[low:], weighed, text, within):
+        for each in _of_region(part, places[low:], weighed, text):
             best[each.start, each.end] = each
     return sorted(best.values(), key=lambda each: -each.gain)
 
 
 def _of_region(
-    folded: Ints, places: Places, weighed: Any, text: str, spans: Places
+    folded: Ints, places: Places, weighed: Any, text: str
 ) -> Iterator[Candidate]:
     made = factors(folded, GRAM)
     spelled = "".join(map(chr, folded.tolist()))
-    for near in _edited(folded, made, spans):
+    for near in _edited(folded, made):
         yield _aligned(near, folded, places, weighed, spelled, text)
     for segment in segments(made, _LEAST // 2 if weighed is None else 16):
         yield _candidate(segment, made, places, weighed, spelled, text)
 
 
-def _edited(folded: Ints, made: Factors, spans: Places) -> list[Near]:
-    """Loops whose copies have edits anywhere: what keeps one lag for a while, aligned with itself at it."""
+def _edited(folded: Ints, made: Factors) -> list[Near]:
+    """Loops whose copies have edits anywhere: where most stands at one lag, aligned with itself at it."""
     found: list[Near] = []
-    longest = spans[np.argsort(spans[:, 0] - spans[:, 1])][:_ALIGNED].tolist()
-    for first, last in [*steady_parts(made)[:_ALIGNED], *longest]:
+    tried = 0
+    for first, last in one_lagged(made.nearest):
+        if tried == _ALIGNED:
+            break
         if any(near.start <= first and last <= near.end for near in found):
             continue
         place, lag = _seed(made, first, last)
         if not 0 < lag <= _LONGEST:
             continue
+        tried += 1
         low, high = max(place - _REACHED, 0), place + _REACHED
-        near = grown(folded[low:high], place - low, lag, _DELTA)
+        near = grown(folded[low:high], place - low, lag, _DELTA, _EDITS)
         found.append(Near(near.start + low, near.period, near.end + low, near.edits))
     return found
 
@@ -194,7 +196,7 @@ def _aligned(
         (end - start) / period,
         columns(whole, near.period),
     )
-    differs = varying(whole, near.period)
+    differs = differences(whole, near.period)
     return Candidate(start, again, end, period, matched, weight, 0.5, 0, 1.0, differs, read)
 
 

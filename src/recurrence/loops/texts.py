@@ -45,6 +45,8 @@ _WORDS = 0.08
 """Least share of words in a progression: else it is counting that was asked for."""
 _DRAWN = 0.4
 """Values per copy that come again in no order, from which on a progression is a near loop."""
+_UNEDITED = 0.88
+"""Copies with more edits than that have them in their numbers, too."""
 _APART = 400
 """Characters to a slot that is counted up, at most: fewer make no progression of what is equal otherwise."""
 _WORD = 6
@@ -155,29 +157,36 @@ class _Sample:
             if not self._enough(each):
                 return None
             kind = self._kind(each)
+            if kind == "near" and not self._enough(each, edited=self._edited(each)):
+                return None
             if kind != "template" and (inner := self._within(each)):
                 return inner.verdict(each)
         ends = self._ends(each.end, each.period, each.matched)
         verdict = _near(kind, self.codes, each, ends)
         return verdict if kind == "template" or self._wanted(verdict) else None
 
-    def _enough(self, each: Candidate) -> bool:
-        """Whether there is evidence enough, whatever the copies differ in."""
+    def _enough(self, each: Candidate, edited: bool = True) -> bool:
+        """Whether there is evidence enough, whatever the copies differ in; `edited`: or nothing but edits."""
         limits = self.limits
         ends = self._ends(each.end, each.period, each.matched)
-        least = limits.near_end if ends else limits.near_inside
-        if self._edited(each):
-            least = limits.edited_end if ends else limits.edited_inside
+        if edited:
+            least = limits.plain_end if ends else limits.plain_inside
+        else:
+            least = limits.near_end if ends else limits.near_inside
+        copies = limits.copies if ends else max(limits.copies, limits.copies_inside)
         identity = limits.identity if each.steady >= limits.steady else limits.unsteady
         if self.asked.identity is not None:
             identity = self.asked.identity
-        if each.copies < limits.copies or each.weight < self._floor(least) or each.identity < identity:
+        if each.copies < copies or each.weight < self._floor(least) or each.identity < identity:
             return False
         return not is_fill(self.text[each.start : each.start + each.period])
 
     def _edited(self, each: Candidate) -> bool:
         """Whether its copies agree in all of the unit, but for edits."""
-        return each.varying is not None and each.varying <= self.limits.varying
+        found, limits = each.differences, self.limits
+        if found is None or each.copies < limits.copies_inside:
+            return False
+        return found.slots <= limits.slots * (1 - each.identity) and found.fixed <= limits.fixed
 
     def _within(self, each: Candidate) -> "_Sample | None":
         """The same sample as its part is judged that a candidate is, if that is of a kind with stricter limits."""
@@ -200,7 +209,8 @@ class _Sample:
     def _kind(self, each: Candidate) -> VerdictKind:
         limits, slots = self.limits, each.slots
         if self._edited(each):
-            if slots.numbers >= _DRAWN or slots.news_numbers >= limits.news:
+            numbers = slots.numbers >= _DRAWN or slots.news_numbers >= limits.news
+            if numbers and each.identity >= _UNEDITED:
                 return "template"
             return "progression" if slots.counted * _APART >= each.period else "near"
         if slots.novelty >= limits.novelty or slots.news >= limits.news:
@@ -326,7 +336,7 @@ def _is_dense(codes: Ints) -> bool:
 def _largest(loops: list[tuple[float, Verdict]]) -> Verdict | None:
     """Of the loops that were found the one with the most gain; one at steady lags alone only if it is far larger."""
     best = next((verdict for level, verdict in loops if level > 0.5), None)
-    steady = next((verdict for level, verdict in loops if level == 0.5), None)
+    steady = max((v for level, v in loops if level == 0.5), key=_evidence, default=None)
     if steady and (best is None or _evidence(steady) > _RATHER * _evidence(best)):
         return steady
     return best
