@@ -205,9 +205,9 @@ def _regions(spans: Places, size: int) -> list[tuple[int, int]]:
     regions: list[tuple[int, int]] = []
     for start, end in sorted(spans.tolist()):
         low, high = max(start - max(end - start, _BEFORE), 0), min(end + _AFTER, size)
-        if regions and low <= regions[-1][1]:
-            low, before = regions.pop()
-            high = max(high, before)
+        while regions and low <= regions[-1][1]:
+            first, last = regions.pop()
+            low, high = min(low, first), max(high, last)
         regions.append((low, high))
     return regions
 
