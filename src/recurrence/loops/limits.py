@@ -21,7 +21,7 @@ class Limits:
     plain_end: int = 150
     plain_inside: int = 1000
     """The same of progressions, and of copies that were aligned and agree but for edits."""
-    copies: float = 3.6
+    copies: float = 4.6
     """Least copies of a near loop or progression."""
     copies_inside: float = 4.6
     """The same where it does not go on to the end."""
@@ -52,7 +52,7 @@ _DATA = Limits(
     near_inside=4000,
     plain_end=400,
     plain_inside=1500,
-    copies=4.6,
+    copies=5.6,
     steady=0.6,
     unsteady=2.0,
     varied=0.3,

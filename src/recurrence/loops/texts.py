@@ -33,8 +33,8 @@ _FEW = 2.6, 3
 """Of so few copies the evidence counts a part: people paste things twice."""
 _SIGNS = 10
 """Inside a text what has no letters counts a part: people write rows of numbers and signs."""
-_WITHIN = 50
-"""Within one row of plain cells it counts so much less."""
+_WITHIN, _ROWS = 50, 4
+"""Within one row of plain cells it counts so much less; of whole rows this much less."""
 _LEAST = 28
 """Less evidence is not looked at."""
 _FILL, _BLANK = 100, 300
@@ -132,8 +132,8 @@ class _Sample:
         weight = self._weight(run.first_repeat, run.end)
         if run.copies < _FEW[0]:
             weight /= _FEW[1] if not self._cells else _SIGNS
-        if self._cells and "\n" not in unit:
-            weight /= _WITHIN
+        if self._cells:
+            weight /= _WITHIN if "\n" not in unit else _ROWS
         if not ends and not any(map(str.isalpha, unit)):
             weight /= 1 if is_blank(unit) else _SIGNS
         if is_fill(unit):
@@ -210,9 +210,11 @@ class _Sample:
         limits, slots = self.limits, each.slots
         if self._edited(each):
             numbers = slots.numbers >= _DRAWN or slots.news_numbers >= limits.news
-            if numbers and each.identity >= _UNEDITED:
+            if slots.letters < _WORDS or numbers and each.identity >= _UNEDITED:
                 return "template"
             return "progression" if slots.counted * _APART >= each.period else "near"
+        if each.differences is not None:
+            return "template"
         if slots.novelty >= limits.novelty or slots.news >= limits.news:
             return "template"
         if slots.varied >= limits.varied or slots.numbers >= _DRAWN or slots.letters < _WORDS:
