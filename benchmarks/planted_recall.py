@@ -41,7 +41,7 @@ class Planted:
 
 def plant(rng: random.Random, host: str, kind: str, way: str, place: str, size: int) -> Planted | None:
     """A loop of about `size` characters in a text; None where it has no unit for it."""
-    unit = cut_unit(rng, host, kind, rng.uniform(SMALLEST, size / rng.uniform(*COPIES)))
+    unit = cut_unit(rng, host, kind, rng.uniform(SMALLEST, size / rng.uniform(*COPIES)), size / COPIES[0])
     if unit is None:
         return None
     copies = []
@@ -64,7 +64,7 @@ def line_start(text: str, at: int) -> int:
     return text.rfind("\n", 0, at) + 1
 
 
-def cut_unit(rng: random.Random, host: str, kind: str, size: float) -> str | None:
+def cut_unit(rng: random.Random, host: str, kind: str, size: float, most: float) -> str | None:
     """A stretch of the host that is no loop itself and has some words."""
     for _ in range(30):
         at = rng.randrange(len(host))
@@ -72,7 +72,7 @@ def cut_unit(rng: random.Random, host: str, kind: str, size: float) -> str | Non
         if kind != "prose":
             at, end = line_start(host, at), host.find("\n", end) + 1
         unit = host[at:end]
-        if SMALLEST <= len(unit) <= 1.6 * size and sum(map(str.isalpha, unit)) >= 0.4 * len(unit):
+        if SMALLEST <= len(unit) <= most and sum(map(str.isalpha, unit)) >= 0.4 * len(unit):
             grams = {unit[i : i + 6] for i in range(len(unit) - 5)}
             if len(grams) > 0.75 * (len(unit) - 5):
                 return unit

@@ -35,6 +35,8 @@ class Limits:
     """The share of the later copies from which on they bring news."""
     news: float = 0.5
     """New values per copy, in one slot, from which on they do."""
+    edited: float = 0.74
+    """Of copies that were aligned, the least share that needed no edit."""
     slots: float = 0.3
     """Of copies that were aligned, the share of the unit in which they may disagree, for each share that they differ:
     what differs elsewhere is edits."""

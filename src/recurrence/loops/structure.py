@@ -123,13 +123,13 @@ def _of_batch(texts: Sequence[Ints], spelled: Sequence[str]) -> list[Structure]:
 def _of_text(
     folded: Ints, places: Places, codes: Ints, text: str, spans: Places
 ) -> list[Candidate]:
-    best: dict[tuple[int, int], Candidate] = {}
+    best: dict[tuple[int, int, bool], Candidate] = {}
     weights = np.where(dense(codes), HEAVY, 1.0)
     weighed = np.append(0, np.cumsum(weights)) if (weights != 1).any() else None
     for low, high in _regions(spans, len(folded)):
         part = folded[low:high]
         for each in _of_region(part, places[low:], weighed, text):
-            best[each.start, each.end] = each
+            best[each.start, each.end, each.differences is None] = each
     return sorted(best.values(), key=lambda each: -each.gain)
 
 

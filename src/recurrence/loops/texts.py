@@ -45,7 +45,7 @@ _WORDS = 0.08
 """Least share of words in a progression: else it is counting that was asked for."""
 _DRAWN = 0.4
 """Values per copy that come again in no order, from which on a progression is a near loop."""
-_UNEDITED = 0.88
+_UNEDITED = 0.85
 """Copies with more edits than that have them in their numbers, too."""
 _APART = 400
 """Characters to a slot that is counted up, at most: fewer make no progression of what is equal otherwise."""
@@ -184,7 +184,7 @@ class _Sample:
     def _edited(self, each: Candidate) -> bool:
         """Whether its copies agree in all of the unit, but for edits."""
         found, limits = each.differences, self.limits
-        if found is None or each.copies < limits.copies_inside:
+        if found is None or each.copies < limits.copies_inside or each.identity < limits.edited:
             return False
         return found.slots <= limits.slots * (1 - each.identity) and found.fixed <= limits.fixed
 
@@ -199,7 +199,7 @@ class _Sample:
     def _rows(self, each: Candidate) -> bool:
         """Whether it is rows of data, by how many there are alone."""
         rows = self.kind == "log" or self._cells
-        return rows and each.weight >= self.limits.near_end and each.copies >= 3
+        return rows and each.weight >= self.limits.plain_end and each.copies >= 3
 
     @property
     def _cells(self) -> bool:
