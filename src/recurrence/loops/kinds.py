@@ -64,12 +64,8 @@ def kind_of(text: str) -> Kind:
         return "reasoning"
     if part.count("<|") > 2 or _share(_CHAT, lines) > 0.2:
         return "chat"
-    if _share(_STAMPED, lines) > 0.8 and len(lines) >= 3 and "," not in lines[0]:
-        return "log"
-    if _tabular(lines):
-        return "table"
-    if _share(_LOG, lines) > 0.5 and len(lines) >= 3:
-        return "log"
+    if rows := _rows_of(lines):
+        return rows
     marked, coded = _share(_MARKED, lines), _share(_CODE, lines)
     declared = sum(_DECLARED.search(line) is not None for line in lines)
     if coded > 0.5 and coded > marked or declared >= max(4, len(lines) // 20) and "```" not in part:
@@ -89,6 +85,17 @@ def _looks_like_json(part: str, lines: list[str]) -> bool:
     except ValueError:
         return part.count('":') >= 3
     return True
+
+
+def _rows_of(lines: list[str]) -> Kind | None:
+    """Whether most lines are those of a log, or rows of a table."""
+    if _share(_STAMPED, lines) > 0.8 and len(lines) >= 3 and "," not in lines[0]:
+        return "log"
+    if _tabular(lines):
+        return "table"
+    if _share(_LOG, lines) > 0.5 and len(lines) >= 3:
+        return "log"
+    return None
 
 
 def _tabular(lines: list[str]) -> bool:

@@ -65,7 +65,7 @@ class TextDetector:
     floor: int | None = None
     """Least evidence of any loop, in characters; None: by the kind of text and its length (limits.py)."""
     identity: float | None = None
-    """The least share of a near loop that stood before; None: 0.6."""
+    """The least share of a near loop that stood before; None: 0.5 where copies come in order, else 0.9."""
     min_coverage: float = 0.0
     """The least share of a text that a loop must have."""
     to_end: bool = False
@@ -173,18 +173,21 @@ class _Sample:
             least = limits.plain_end if ends else limits.plain_inside
         else:
             least = limits.near_end if ends else limits.near_inside
-        copies = limits.copies if ends else max(limits.copies, limits.copies_inside)
         identity = limits.identity if each.steady >= limits.steady else limits.unsteady
         if self.asked.identity is not None:
             identity = self.asked.identity
-        if each.copies < copies or each.weight < self._floor(least) or each.identity < identity:
+        if (
+            each.copies < limits.copies
+            or each.weight < self._floor(least)
+            or each.identity < identity
+        ):
             return False
         return not is_fill(self.text[each.start : each.start + each.period])
 
     def _edited(self, each: Candidate) -> bool:
         """Whether its copies agree in all of the unit, but for edits."""
         found, limits = each.differences, self.limits
-        if found is None or each.copies < limits.copies_inside or each.identity < limits.edited:
+        if found is None or each.copies < limits.copies or each.identity < limits.edited:
             return False
         return found.slots <= limits.slots * (1 - each.identity) and found.fixed <= limits.fixed
 

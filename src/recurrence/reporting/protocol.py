@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from recurrence.loops.verdict import LOOPS
 from recurrence.reporting.formats import count, few, percent
-from recurrence.reporting.results import FAMILIES, HUMAN, LOOPING, ModelResults, Results
+from recurrence.reporting.results import FAMILIES, HUMAN, ModelResults, Results
 
 INTERVALS = (
     "Intervals hold 95 %, as statements over nets and prompts: the variance of a bootstrap over "
@@ -128,4 +129,4 @@ def _modes(rows: pd.DataFrame) -> dict[str, Any]:
 
 def _share(kinds: "pd.Series[str]") -> float:
     """Of these verdicts, how many are loops."""
-    return float(kinds.isin(LOOPING).mean())
+    return float(kinds.isin(LOOPS).mean())

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from recurrence.loops.verdict import LOOPS
 from recurrence.reporting.formats import few
 from recurrence.reporting.recommended import choose
-from recurrence.reporting.results import HUMAN, LOOPING, ModelResults, Results, exact_nats
+from recurrence.reporting.results import HUMAN, ModelResults, Results, exact_nats
 from recurrence.study.statistics import rate_interval
 
 CURVE = ["seed", "protocol", "phase", "epoch", "lr", "train_nats", "valid_nats", "valid_accuracy"]
@@ -234,7 +235,7 @@ def rate_of(results: Results, strategies: Collection[str]) -> Rate:
     rows = results.samples[results.samples["strategy"].isin(strategies)]
     if not len(rows):
         return Rate(0.0, 0.0, 1.0, 0, 0)
-    hits = rows["kind"].isin(LOOPING)
+    hits = rows["kind"].isin(LOOPS)
     nets = list(zip(rows["model"], rows["train_seed"], strict=True))
     low, high = rate_interval(hits.to_numpy(bool), nets, rows["prompt_id"].tolist())
     return Rate(float(hits.mean()), low, high, len(rows), len(set(nets)))
