@@ -34,17 +34,13 @@ OUTS: dict[str, Any] = {
     "numericalize": lambda key: [paths.ids(key), paths.counts(key)],
     "train": lambda corpus, name: [paths.model(corpus, name)],
     "evaluate": lambda corpus, name: [paths.scores(corpus, name)],
-    "calibrate": lambda key: [paths.card(key)],
-    "generate": lambda corpus, name: [
-        paths.samples(corpus, name),
-        paths.prices(corpus, name),
-    ],
+    "calibrate": lambda key: [paths.calibration(key)],
+    "generate": lambda corpus, name: [paths.samples_of(corpus, name)],
     "detect_loops": lambda corpus, name: [
-        paths.loops(corpus, name),
-        paths.loop_rates(corpus, name),
-        paths.loop_metrics(corpus, name),
+        paths.loops_of(corpus, name),
+        paths.metrics(corpus, name),
     ],
-    "report": lambda key: [paths.report(key) / part for part in paths.REPORTED],
+    "report": lambda key: [paths.report(key)],
     "check_store": lambda key: [paths.checked(key)],
     "track": lambda key: [paths.receipt(key)],
 }

@@ -1,7 +1,7 @@
 """Which device does the work, with how many threads and bits: CUDA where there is one, else CPU.
 
 Says what it chose, and never falls back silently when told. What it sets, it sets for the process. The facts that come
-of it go to reports/<corpus>/machine.csv.
+of it go to reports/machine-times/<corpus>.csv.
 """
 
 import os
@@ -138,7 +138,7 @@ def describe(device: torch.device) -> str:
 
 
 def facts(device: torch.device) -> dict[str, str]:
-    """What machine.csv says of it."""
+    """What the machine times say of it."""
     on_cpu = device.type == "cpu"
     return {
         "device": "cpu" if on_cpu else describe(device),

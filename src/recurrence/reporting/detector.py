@@ -1,6 +1,6 @@
 """The detector card as values to render: where its limits come from, what it finds, and how other rules do beside it.
 
-In: results with a card (data/loops/<corpus>/detector-card.json) and samples. Out: tables of text and cells, or None
+In: results with a card (data/loops/<corpus>/calibration.json) and samples. Out: tables of text and cells, or None
 without a card.
 """
 
