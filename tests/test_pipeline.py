@@ -106,9 +106,10 @@ class Clone:
         path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
     def outputs(self) -> dict[str, bytes]:
-        """Every file that the stages wrote, without the tracking store."""
+        """Every result that the stages wrote, without the tracking store."""
         folders = [self.root / "data", self.root / "reports"]
         files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        files = [path for path in files if path.parent.name != "machine-times"]
         return {str(path.relative_to(self.root)): path.read_bytes() for path in files}
 
 
