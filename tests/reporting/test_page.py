@@ -193,7 +193,7 @@ def test_every_figure_of_a_model_stands_in_its_table(html: str) -> None:
         re.sub(r"<[^>]+>", " ", row)
         for row in re.findall(r"<tr.*?</tr>", table.split("<tbody>")[1], re.S)
     ]
-    assert rows[2].split()[-5:] == ["+100", "+90", "to", "+110", "0.060"]
+    assert rows[2].split()[-5:] == ["+100", "(+90", "to", "+110)", "0.060"]
 
 
 def test_the_detector_card_is_shown(html: str, toy: Results) -> None:

@@ -188,7 +188,9 @@ def _model(block: params.Model, sampled: bool) -> ModelResults:
     scores = files.read_json(paths.scores(*where))
     loops = files.read_json(found["loops"]) if "loops" in found else {}
     both = {"samples", "loops"} <= set(found)
-    samples, human_nats = _samples(found["samples"], paths.verdicts(*where)) if both else (_none(), ())
+    samples, human_nats = (
+        _samples(found["samples"], paths.verdicts(*where)) if both else (_none(), ())
+    )
     unpriced = both and samples["reference_nats"].isna().all()
     return ModelResults(
         name=block.name,
