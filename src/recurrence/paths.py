@@ -121,6 +121,18 @@ def metrics(corpus: str, name: str) -> Path:
     return root() / "data/metrics" / corpus / f"{name}.json"
 
 
+REPORTED = (
+    "index.html",
+    "summary.md",
+    "models.csv",
+    "decoding.csv",
+    "curves.csv",
+    "metrics",
+    "figures",
+)
+"""What `report` writes into its folder; machine.csv beside them is no stage's."""
+
+
 def report(corpus: str) -> Path:
     """Folder of what there is to read of a corpus."""
     return root() / "reports" / corpus
