@@ -37,8 +37,8 @@ _WITHIN, _ROWS = 50, 4
 """Within one row of plain cells it counts so much less; of whole rows this much less."""
 _LEAST = 28
 """Less evidence is not looked at."""
-_FILL, _BLANK = 100, 300
-"""Least evidence of fill at the end of a text, and of blanks anywhere."""
+_FILL, _MUCH_FILL, _BLANK = 100, 1500, 300
+"""Least evidence of fill at the end of a text, where a text still grows, and of blanks anywhere."""
 _REST = 50
 """A loop goes on to the end if no more follows it than one period, or one in so many of its tokens."""
 _WORDS = 0.08
@@ -72,6 +72,8 @@ class TextDetector:
     """Only loops that go on to the end."""
     exact_only: bool = False
     """Only exact loops, and no template or recycling."""
+    growing: bool = False
+    """The text is not over yet: to its end a loop needs as much evidence as inside a text."""
 
     def judge(self, text: str) -> Verdict:
         """The verdict on one text."""
@@ -129,6 +131,7 @@ class _Sample:
         """The verdict on an exact run, if it is one."""
         unit = self.text[run.start : run.start + run.period]
         ends = self._ends(run.end, run.period, run.matched)
+        over = ends and not self.asked.growing
         weight = self._weight(run.first_repeat, run.end)
         if run.copies < _FEW[0]:
             weight /= _FEW[1] if not self._cells else _SIGNS
@@ -137,9 +140,10 @@ class _Sample:
         if not ends and not any(map(str.isalpha, unit)):
             weight /= 1 if is_blank(unit) else _SIGNS
         if is_fill(unit):
-            enough = weight >= _FILL and ends or is_blank(unit) and weight >= _BLANK
+            enough = weight >= (_FILL if over else _MUCH_FILL) and ends
+            enough = enough or is_blank(unit) and weight >= _BLANK
         else:
-            least = self.limits.exact_end if ends else self.limits.exact_inside
+            least = self.limits.exact_end if over else self.limits.exact_inside
             enough = weight >= self._floor(least)
         if not enough:
             return None
@@ -168,11 +172,11 @@ class _Sample:
     def _enough(self, each: Candidate, edited: bool = True) -> bool:
         """Whether there is evidence enough, whatever the copies differ in; `edited`: or nothing but edits."""
         limits = self.limits
-        ends = self._ends(each.end, each.period, each.matched)
+        over = self._ends(each.end, each.period, each.matched) and not self.asked.growing
         if edited:
-            least = limits.plain_end if ends else limits.plain_inside
+            least = limits.plain_end if over else limits.plain_inside
         else:
-            least = limits.near_end if ends else limits.near_inside
+            least = limits.near_end if over else limits.near_inside
         identity = limits.identity if each.steady >= limits.steady else limits.unsteady
         if self.asked.identity is not None:
             identity = self.asked.identity
