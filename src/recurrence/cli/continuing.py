@@ -90,7 +90,7 @@ def continue_prompt(
             if ended:
                 write("\n")
                 reasons = " and ".join(watch.reason() for watch in ended)
-                say(f"stopped after {count} tokens: {reasons}")
+                say(f"stopped after {count} tokens, {length - count} saved: {reasons}")
                 return
     write("\n")
 
