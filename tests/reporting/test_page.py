@@ -6,7 +6,7 @@ import pytest
 
 from recurrence import params
 from recurrence.reporting import page
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 from reporting.results_tree import changed, model
 
 ADDRESSES = {"src", "href", "xlink:href", "srcset", "action"}

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from recurrence.reporting import tables
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 from reporting.results_tree import STRATEGIES
 
 MODELS = (

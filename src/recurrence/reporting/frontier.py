@@ -7,8 +7,8 @@ from recurrence.reporting import labels
 from recurrence.reporting.drawing import Chart
 from recurrence.reporting.figures import GREEN
 from recurrence.reporting.loop_figures import HUES, SHAPES
-from recurrence.reporting.recommended import Band, Choice, band, choose
-from recurrence.reporting.results import HUMAN, ModelResults, Results
+from recurrence.results.corpus import HUMAN, ModelResults, Results
+from recurrence.results.recommended import Band, Choice
 
 WIDTH, HEIGHT = 320, 210
 RATES = [-0.06, 1.22]
@@ -17,7 +17,7 @@ RATES = [-0.06, 1.22]
 
 def frontier(model: ModelResults, results: Results) -> Chart | None:
     """Each strategy at its price and loop rate, human text as a band; None where samples or prices are absent."""
-    human, table = band(model), _priced(model, results, choose(model))
+    human, table = model.band, _priced(model, results, model.choice)
     if human is None or not len(table):
         return None
     low, high = min(human.low, table["price"].min()), max(human.high, table["price"].max())
@@ -85,7 +85,7 @@ def _human(human: Band, domain: list[float]) -> list[Chart]:
 
 
 def _recommended(model: ModelResults, x: alt.X, y: alt.Y) -> list[Chart]:
-    choice = choose(model)
+    choice = model.choice
     if choice is None or not choice.qualifies:
         return []
     rates = model.rates[choice.strategy]

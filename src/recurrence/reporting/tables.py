@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.reporting.formats import few
-from recurrence.reporting.recommended import choose
-from recurrence.reporting.results import HUMAN, LOOPING, ModelResults, Results, exact_nats
+from recurrence.results.corpus import HUMAN, LOOPING, ModelResults, Results, exact_nats
+from recurrence.results.formats import few
 from recurrence.results.metrics import DECODING, MODEL, columns_of, row_of
 from recurrence.study.statistics import rate_interval
 
@@ -67,7 +66,7 @@ def _by_name(m: ModelResults, results: Results) -> dict[str, dict[str, Any]]:
 
 def _recommended(m: ModelResults) -> dict[str, Any]:
     """The recommended setting, and what the half that confirms it says of it; empty where there is none."""
-    choice = choose(m)
+    choice = m.choice
     seen: dict[str, Any] = {}
     if choice and choice.qualifies and choice.confirming:
         seen = {"": choice.strategy} | {
@@ -221,7 +220,7 @@ def metrics(results: Results) -> dict[str, dict[str, Any]]:
 def _metrics(m: ModelResults, results: Results) -> dict[str, Any]:
     """`recommended` is what confirms whichever setting is recommended; absent where none is."""
     shown = _by_name(m, results)
-    choice = choose(m)
+    choice = m.choice
     if choice and choice.qualifies and choice.confirming:
         shown["recommended"] = choice.confirming
     priced = {name: rates for name, rates in shown.items() if rates["price"] is not None}

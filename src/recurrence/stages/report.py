@@ -1,13 +1,13 @@
 """report: all results of a corpus -> reports/<corpus>/, a folder to read and to commit."""
 
 from recurrence import files, paths
-from recurrence.reporting import results
 from recurrence.reporting.folder import contents
+from recurrence.results import corpus
 
 
 def main(key: str) -> None:
     """Write the report of one corpus, the whole folder or none of it."""
-    made = contents(results.load(key))
+    made = contents(corpus.load(key))
     with files.atomic_path(paths.report(key)) as folder:
         for name, content in made.items():
             path = folder / name

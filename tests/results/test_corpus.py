@@ -5,7 +5,7 @@ import pytest
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError
-from recurrence.reporting.results import Results, load
+from recurrence.results.corpus import Results, load
 from reporting.results_tree import STRATEGIES, model
 
 
