@@ -100,3 +100,10 @@ def test_a_broken_file_is_named(project: object) -> None:
     paths.scores("toy", "good").write_text("{", encoding="utf-8")
     with pytest.raises(RecurrenceError, match=r"good\.json: not JSON"):
         load("toy")
+
+
+def test_few_samples_of_each_strategy_are_read_where_few_are_asked_for(project: None) -> None:
+    samples = model(load("toy", samples_of_each=2), "good").samples
+    assert set(samples["strategy"].value_counts()) == {2}
+    assert samples["kind"].tolist()[:2] == ["exact", "exact"]
+    assert not [column for column in samples if column.endswith(("_x", "_y"))]

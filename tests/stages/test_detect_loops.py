@@ -278,8 +278,14 @@ def test_text_shorter_than_a_sample_gives_no_windows(project: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("samples/toy/unigram/samples.parquet", r"samples.parquet: no samples; run generate@toy-unigram"),
-        ("samples/toy/unigram/reference_nats.parquet", r"reference_nats.parquet: no prices; run generate@toy-unigram"),
+        (
+            "samples/toy/unigram/samples.parquet",
+            r"samples.parquet: no samples; run generate@toy-unigram",
+        ),
+        (
+            "samples/toy/unigram/reference_nats.parquet",
+            r"reference_nats.parquet: no prices; run generate@toy-unigram",
+        ),
         ("loops/toy/calibration.json", r"calibration.json: no such file"),
     ],
 )

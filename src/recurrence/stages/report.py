@@ -2,12 +2,12 @@
 
 from recurrence import files, paths
 from recurrence.reporting.folder import contents
-from recurrence.results import corpus
+from recurrence.results.corpus import load
 
 
 def main(key: str) -> None:
     """Write the report of one corpus, the whole folder or none of it."""
-    made = contents(corpus.load(key))
+    made = contents(load(key))
     with files.atomic_path(paths.report(key)) as folder:
         for name, content in made.items():
             path = folder / name
