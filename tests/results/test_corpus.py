@@ -76,7 +76,7 @@ def test_a_model_that_is_not_sampled_lacks_nothing(toy: Results) -> None:
 def test_samples_without_prices_are_named(project: object) -> None:
     path = paths.verdicts("toy", "good")
     pd.read_parquet(path).assign(reference_nats=float("nan")).to_parquet(path)
-    assert model(load("toy"), "good").absent == ("prices",)
+    assert model(load("toy"), "good").absent == ("reference nats",)
 
 
 def test_copies_that_differ_may_need_more_than_the_floor(toy: Results) -> None:

@@ -22,14 +22,15 @@ RATES = {
     "samples": 8, "length": 300, "loops": 4, "exact": 3, "near": 1, "recycling": 0,
     "loop_rate": 0.5, "loop_lo": 0.22, "loop_hi": 0.78, "exact_rate": 0.375, "exact_lo": 0.14, "exact_hi": 0.69,
     "near_rate": 0.125, "recycling_rate": 0.0, "onset_median": 12.0, "onset_rmean": 150.5, "period_median": 5.0,
-    "coverage_mean": 0.8, "n_attractors": 2, "rescued": 0, "price": 0.75, "price_lo": 0.5, "price_hi": 1.0,
+    "coverage_mean": 0.8, "n_attractors": 2, "rescued": 0,
+    "reference_nats": 0.75, "reference_nats_lo": 0.5, "reference_nats_hi": 1.0,
     "rep_4": 0.9, "rep_8": 0.7, "zlib_ratio": 0.1, "diversity": 0.3, "self_bleu": 0.2, "non_word": None,
     "deterministic": True, "uses_history": False, "certified": {"samples": 8, "certified": 4, "agree": 3},
     "versus_pure": {"reference": "multinomial", "difference": 0.5, "p": 0.01, "p_holm": 0.03},
 }  # fmt: skip
 HUMAN = RATES | {
     "loops": 0, "exact": 0, "near": 0, "loop_rate": 0.0, "loop_lo": 0.0, "loop_hi": 0.1, "exact_rate": 0.0,
-    "onset_median": None, "period_median": None, "price": 3.25, "versus_pure": None,
+    "onset_median": None, "period_median": None, "reference_nats": 3.25, "versus_pure": None,
     "certified": {"samples": 0, "certified": 0, "agree": 0},
 }  # fmt: skip
 GREEDY = {"pick": "argmax", "search": None, "filters": [], "family": "greedy"}
@@ -119,7 +120,7 @@ def test_a_decoding_has_its_figures(results: Tracked) -> None:
         "loops/onset_rmean": 150.5, "loops/period_median": 5.0, "loops/coverage_mean": 0.8, "loops/n_attractors": 2.0,
         "loops/rescued": 0.0, "loops/human_rate": 0.0, "loops/versus_pure_p": 0.03, "loops/certified_agree": 0.75,
         "text/rep_4": 0.9, "text/rep_8": 0.7, "text/zlib_ratio": 0.1, "text/diversity": 0.3, "text/self_bleu": 0.2,
-        "price/nats": 0.75, "price/lo": 0.5, "price/hi": 1.0,
+        "reference/nats": 0.75, "reference/lo": 0.5, "reference/hi": 1.0,
     }  # fmt: skip
     assert json.loads(decodings["greedy"].texts["rates.json"]) == RATES
 
@@ -128,7 +129,7 @@ def test_what_is_not_known_of_a_decoding_has_no_figure(results: Tracked) -> None
     bare = RATES | {
         "certified": {"samples": 0, "certified": 0, "agree": 0},
         "versus_pure": None,
-        "price": None,
+        "reference_nats": None,
     }
     rates = results.rates | {"strategies": {"greedy": bare}}
     figures = record(changed(results, rates=rates)).decodings["greedy"].figures
@@ -136,7 +137,7 @@ def test_what_is_not_known_of_a_decoding_has_no_figure(results: Tracked) -> None
         "loops/certified_agree",
         "loops/versus_pure_p",
         "loops/human_rate",
-        "price/nats",
+        "reference/nats",
         "text/non_word",
     }
     assert not missing & figures.keys()
@@ -309,7 +310,7 @@ def test_notes_say_the_key_figures(results: Tracked) -> None:
 
 
 def test_the_note_of_a_strategy_without_loops_is_short(results: Tracked) -> None:
-    calm = HUMAN | {"recycling": 2, "recycling_rate": 0.25, "price": None, "rescued": 3}
+    calm = HUMAN | {"recycling": 2, "recycling_rate": 0.25, "reference_nats": None, "rescued": 3}
     rates = results.rates | {"strategies": {"greedy": calm}}
     note = record(changed(results, rates=rates)).decodings["greedy"].tags["mlflow.note.content"]
     assert note == (

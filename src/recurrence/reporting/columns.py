@@ -10,7 +10,7 @@ from recurrence.results import formats
 from recurrence.results.formats import DASH, absent
 from recurrence.results.metrics import Figure, groups_of
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 Groups = dict[str, dict[str, Figure]]
 
 

@@ -73,8 +73,12 @@ def _cell(rates: dict[str, Any], human: Band | None, chosen: bool) -> Cell:
     interval = formats.span(rates["loop_lo"], rates["loop_hi"])
     seen = formats.behind(rates["samples"], rates["nets"])
     words = f"{rates['loops']} of {seen} loop; 95 % interval {interval}"
-    place = human.place(rates["price"]) if human and rates["price"] is not None else ""
-    priced = f"; {formats.nats(rates['price'])} nats, {PLACES[place]}" if place else ""
+    place = (
+        human.place(rates["reference_nats"])
+        if human and rates["reference_nats"] is not None
+        else ""
+    )
+    priced = f"; {formats.nats(rates['reference_nats'])} nats, {PLACES[place]}" if place else ""
     span = f"{whole_percent(rates['loop_lo'])}–{whole_percent(rates['loop_hi'])}"
     return replace(rate_cell(rate, words + priced), place=place, chosen=chosen, span=span)
 

@@ -56,9 +56,9 @@ def _prices(results: Results, choices: Choices) -> Iterator[str]:
     for name, (model, choice) in choices.items():
         shown = dict.fromkeys([*results.plain(model), choice.strategy])
         parts = [
-            f"{strategy} {signed(model.rates[strategy]['price'] - choice.band.median)}"
+            f"{strategy} {signed(model.rates[strategy]['reference_nats'] - choice.band.median)}"
             for strategy in shown
-            if strategy in model.rates and model.rates[strategy]["price"] is not None
+            if strategy in model.rates and model.rates[strategy]["reference_nats"] is not None
         ]
         yield f"{name}: human text {nats(choice.band.median)}; from there {', '.join(parts)}."
 
@@ -138,5 +138,5 @@ def _chosen(name: str, choice: Choice) -> str:
 def half(seen: Evidence) -> str:
     """0 of 381 loop (2 nets), 1.394 nats (1.380 to 1.408)."""
     nets = f"{seen['nets']} net{'' if seen['nets'] == 1 else 's'}"
-    price = f"{nats(seen['price'])} nats ({nats(seen['price_lo'])} to {nats(seen['price_hi'])})"
+    price = f"{nats(seen['reference_nats'])} nats ({nats(seen['reference_nats_lo'])} to {nats(seen['reference_nats_hi'])})"
     return f"{seen['loops']} of {count(seen['samples'])} loop ({nets}), {price}"

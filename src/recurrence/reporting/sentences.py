@@ -83,5 +83,5 @@ def _recycling(rates: dict[str, Any]) -> Iterator[str]:
 
 
 def _price(rates: dict[str, Any], human: Band | None) -> Iterator[str]:
-    if human and rates["price"] is not None:
-        yield f"{nats(rates['price'])} nats, {PLACES[human.place(rates['price'])]}"
+    if human and rates["reference_nats"] is not None:
+        yield f"{nats(rates['reference_nats'])} nats, {PLACES[human.place(rates['reference_nats'])]}"

@@ -73,9 +73,9 @@ def _recommended(m: ModelResults) -> dict[str, Any]:
             f"_{name}": value for name, value in choice.confirming.items()
         }
     columns = ["", "_loop_rate", "_loop_lo", "_loop_hi", "_nets", "_samples", "_loops"]
-    columns += ["_price", "_price_lo", "_price_hi"]
+    columns += ["_reference_nats", "_reference_nats_lo", "_reference_nats_hi"]
     return {f"recommended{column}": seen.get(column) for column in columns} | {
-        "human_price": choice.band.median if choice else None,
+        "human_reference_nats": choice.band.median if choice else None,
     }
 
 
@@ -223,12 +223,15 @@ def _metrics(m: ModelResults, results: Results) -> dict[str, Any]:
     choice = m.choice
     if choice and choice.qualifies and choice.confirming:
         shown["recommended"] = choice.confirming
-    priced = {name: rates for name, rates in shown.items() if rates["price"] is not None}
+    priced = {name: rates for name, rates in shown.items() if rates["reference_nats"] is not None}
     return {
         "exact_nats": round(exact_nats(m), 6),
         "exact_accuracy": round(float(m.scores["exact"]["accuracy"]), 6),
         "loop_rate": {name: _bounded(rates, "loop_rate", "loop") for name, rates in shown.items()},
-        "price": {name: _bounded(rates, "price", "price") for name, rates in priced.items()},
+        "reference_nats": {
+            name: _bounded(rates, "reference_nats", "reference_nats")
+            for name, rates in priced.items()
+        },
     }
 
 

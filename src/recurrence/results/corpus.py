@@ -53,7 +53,7 @@ class ModelResults:
     config: dict[str, Any]
     """What the weights were made with, its block of params.yaml among it; empty where there are none."""
     absent: tuple[str, ...]
-    """What could not be found: training, and for a model that is sampled samples, loops, prices."""
+    """What could not be found: training, and for a model that is sampled samples, loops, reference nats."""
     remarks: tuple[str, ...] = ()
     """What to know before its figures are compared."""
 
@@ -204,7 +204,8 @@ def _model(block: params.Model, sampled: bool, samples_of_each: int | None) -> M
     scores = files.read_json(paths.scores(*where))
     loops = files.read_json(found["loops"]) if "loops" in found else {}
     both = {"samples", "loops"} <= set(found)
-    samples, human_nats = _none(), ()
+    samples = _none()
+    human_nats: tuple[float, ...] = ()
     if both:
         samples = _samples(found["samples"], paths.verdicts(*where), samples_of_each)
         human_nats = _human_nats(paths.verdicts(*where))
@@ -223,7 +224,10 @@ def _model(block: params.Model, sampled: bool, samples_of_each: int | None) -> M
         rates=loops.get("strategies", {}),
         tokens=Vocab.load(vocab).tokens if vocab.is_file() else (),
         config=files.read_json(config) if config.is_file() else {},
-        absent=(*(what for what in places if what not in found), *(["prices"] if unpriced else [])),
+        absent=(
+            *(what for what in places if what not in found),
+            *(["reference nats"] if unpriced else []),
+        ),
         remarks=tuple(_remarks(block, scores)),
     )
 

@@ -92,7 +92,7 @@ def _lack(name: str, seen: Evidence, human: Band, tree: dict[str, Any]) -> str:
     if name == "unpriced":
         return "has no price"
     side = "cheaper" if name == "cheap" else "dearer"
-    return f"{nats(seen['price'])} nats, {side} than human text ({span})"
+    return f"{nats(seen['reference_nats'])} nats, {side} than human text ({span})"
 
 
 def _unreachable(tree: dict[str, Any]) -> str:
