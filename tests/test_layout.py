@@ -40,7 +40,7 @@ OUTS: dict[str, Any] = {
         paths.loops_of(corpus, name),
         paths.metrics(corpus, name),
     ],
-    "report": lambda key: [paths.report(key)],
+    "report": lambda key: [paths.report(key) / part for part in paths.REPORTED],
     "check_store": lambda key: [paths.checked(key)],
     "track": lambda key: [paths.receipt(key)],
 }

@@ -1,4 +1,4 @@
-"""Rows of reports/machine-times/<corpus>.csv: one per stage and key, the last run's, whoever writes beside."""
+"""Rows of machine.csv: one per stage and key, the last run's, whoever writes beside."""
 
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -9,14 +9,11 @@ import pytest
 
 from recurrence import machine, paths
 from recurrence.errors import RecurrenceError
-from small_project import PARAMS
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
-    text = PARAMS.replace("mine", "toy")  # rows are of corpora that there are
-    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
 
 
 def row(stage: str, key: str, **facts: str) -> machine.Row:
@@ -72,7 +69,7 @@ def test_of_many_that_write_at_once_none_is_lost() -> None:
     with ProcessPoolExecutor(4, get_context("fork")) as pool:
         list(pool.map(write_ten, range(4)))
     assert len(machine.rows("toy")) == 40
-    assert os.listdir(paths.machine("toy").parent) == ["toy.csv"]
+    assert os.listdir(paths.report("toy")) == ["machine.csv"]
 
 
 def test_a_table_that_somebody_edited_is_read_as_far_as_it_can_be() -> None:

@@ -1,7 +1,7 @@
 """Which device does the work, with how many threads and bits: CUDA where there is one, else CPU.
 
 Says what it chose, and never falls back silently when told. What it sets, it sets for the process. The facts that come
-of it go to reports/machine-times/<corpus>.csv.
+of it go to reports/<corpus>/machine.csv.
 """
 
 import os

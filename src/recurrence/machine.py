@@ -1,7 +1,7 @@
 """What differs by nature: how long each stage took, and on which machine. One file per corpus, which no digest covers.
 
 Comes in: a stage that runs, and the facts that it notes on its way. Goes out: its row of
-`reports/machine-times/<corpus>.csv`, in the place of the row that the same stage wrote before.
+`reports/<corpus>/machine.csv`, in the place of the row that the same stage wrote before.
 """
 
 import csv

@@ -121,6 +121,18 @@ def metrics(corpus: str, name: str) -> Path:
     return root() / "data/metrics" / corpus / f"{name}.json"
 
 
+REPORTED = (
+    "index.html",
+    "summary.md",
+    "models.csv",
+    "decoding.csv",
+    "curves.csv",
+    "metrics",
+    "figures",
+)
+"""What `report` writes into its folder; machine.csv beside them is no stage's."""
+
+
 def report(corpus: str) -> Path:
     """Folder of what there is to read of a corpus."""
     return root() / "reports" / corpus
@@ -128,7 +140,7 @@ def report(corpus: str) -> Path:
 
 def machine(corpus: str) -> Path:
     """How long each stage took and on which machine: no result, and so no stage's output."""
-    return root() / "reports/machine-times" / f"{corpus}.csv"  # no corpus's name has a hyphen
+    return report(corpus) / "machine.csv"
 
 
 def mlflow() -> Path:

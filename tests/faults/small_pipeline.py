@@ -30,12 +30,12 @@ class Pipeline:
         return done
 
     def outputs(self) -> dict[str, bytes]:
-        """Every result that the stages wrote, from the root: not the tracking store, nor the machine's times."""
+        """Every result that the stages wrote, from the root: not the tracking store, nor machine.csv."""
         files = [
             path
             for folder in ("data", "reports")
             for path in (self.root / folder).rglob("*")
-            if path.is_file() and path.parent.name != "machine-times"
+            if path.is_file() and path.name != "machine.csv"
         ]
         return {str(path.relative_to(self.root)): path.read_bytes() for path in files}
 

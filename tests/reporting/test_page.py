@@ -65,10 +65,10 @@ def test_the_page_is_whole_and_its_ids_are_its_own(html: str) -> None:
 def test_the_page_asks_no_host_and_runs_no_script(html: str) -> None:
     others = [place for place in Tree(html).places if not place.startswith("#")]
     assert sorted(set(others)) == [
-        "../machine-times/toy.csv",
         "curves.csv",
         "data:,",
         "decoding.csv",
+        "machine.csv",
         "models.csv",
         "summary.md",
     ]

@@ -28,7 +28,7 @@ COST = {
     "report": 10.0,
     "track": 10.0,
 }
-"""Seconds, roughly, where no run has left its time in reports/machine-times/<corpus>.csv."""
+"""Seconds, roughly, where no run has left its time in reports/<corpus>/machine.csv."""
 
 
 def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None) -> int:

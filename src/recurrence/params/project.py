@@ -26,7 +26,7 @@ StrategySet = tuple[Name, ...]
 class Compute(Block):
     """The machine, and how it computes. No stage depends on it, so a change here trains nothing anew.
 
-    What is computed otherwise than by default is another result all the same: reports/machine-times/<corpus>.csv says how
+    What is computed otherwise than by default is another result all the same: reports/<corpus>/machine.csv says how
     it was.
     """
 
