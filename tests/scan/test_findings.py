@@ -10,8 +10,8 @@ import pytest
 
 from recurrence.loops.verdict import DETECTORS
 from recurrence.scan import findings
-from recurrence.scan.samples import Sample, of_text, of_tokens
 from recurrence.scan.findings import FIELDS, Evident, Row, judge_samples
+from recurrence.scan.samples import Sample, of_text, of_tokens
 
 LOOP = "It began well. " + "on and on " * 10
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from recurrence.loops.texts import TextDetector
-from recurrence.loops.verdict import LOOPS, DETECTORS
+from recurrence.loops.verdict import DETECTORS, LOOPS
 from recurrence.scan.findings import judge_samples
 from recurrence.scan.formats import writer
 from recurrence.scan.samples import Origin, Sample, of_text, of_tokens

@@ -3,7 +3,7 @@
 import gzip
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -205,12 +205,17 @@ def test_parquet_is_read_from_files_and_streams(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- packed
 
 
+def packer(suffix: str) -> Callable[[bytes], bytes]:
+    """Packs bytes as files of that suffix are."""
+    if suffix == ".gz":
+        return gzip.compress
+    compress: Callable[[bytes], bytes] = pytest.importorskip("zstandard").compress
+    return compress
+
+
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 def test_packed_files_are_what_is_in_them(suffix: str, tmp_path: Path) -> None:
-    if suffix == ".gz":
-        pack = gzip.compress
-    else:
-        pack = pytest.importorskip("zstandard").compress
+    pack = packer(suffix)
     data = pack(b'{"text": "x"}\n{"text": "y"}\n')
     for name in ("a.jsonl" + suffix, "a" + suffix, "a.jsonl"):  # by what it is, whatever its name
         file = written(tmp_path / name, data)
@@ -222,10 +227,7 @@ def test_packed_files_are_what_is_in_them(suffix: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 def test_of_a_packed_file_that_was_cut_the_beginning_is_judged(suffix: str, tmp_path: Path) -> None:
-    if suffix == ".gz":
-        pack = gzip.compress
-    else:
-        pack = pytest.importorskip("zstandard").compress
+    pack = packer(suffix)
     line = json.dumps({"text": "".join(map(chr, range(40, 1000)))}).encode() + b"\n"
     lines = b"".join(line.replace(b"(", str(n).encode()) for n in range(300))
     file = written(tmp_path / f"a.jsonl{suffix}", pack(lines)[:-300])

@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from recurrence.errors import RecurrenceError
 from recurrence.scan.encodings import SNIFFED
@@ -16,12 +16,8 @@ PACKED = (".gz", ".zst")
 _GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 BROKEN = (OSError, EOFError, zlib.error)
 """What reading a file may end in."""
-
-
-class Readable(Protocol):
-    """What a stream can be read from: a file, standard input, bytes in memory."""
-
-    def readinto(self, buffer: Any, /) -> int | None: ...
+Readable = BinaryIO | io.IOBase
+"""What bytes come from: a file, standard input, bytes in memory."""
 
 
 class Counted(io.RawIOBase):
@@ -29,8 +25,9 @@ class Counted(io.RawIOBase):
 
     def __init__(self, file: Readable) -> None:
         self.taken = 0
+        source: Any = file
         # of a pipe, what is there now
-        self._read_into = getattr(file, "readinto1", file.readinto)
+        self._read_into = getattr(source, "readinto1", None) or source.readinto
 
     def readable(self) -> bool:
         return True
@@ -75,15 +72,16 @@ def suffix_of(place: str) -> str:
     return path.suffix.lower()
 
 
-def unpacked(file: Readable, place: str) -> io.BufferedReader:
+def unpacked(file: Counted, place: str) -> io.BufferedReader:
     """The stream of what is packed in gzip or Zstandard, by its first bytes; else the stream itself."""
-    stream = io.BufferedReader(file if isinstance(file, Counted) else Counted(file), SNIFFED)
+    stream: io.BufferedReader = io.BufferedReader(file, SNIFFED)
     head = stream.peek(4)[:4]
     if head.startswith(_GZIP):
         unzipped: Any = gzip.GzipFile(fileobj=stream)
         return io.BufferedReader(unzipped, SNIFFED)
     if head.startswith(_ZSTANDARD):
-        return io.BufferedReader(Counted(_zstandard(stream, place)), SNIFFED)
+        unzipped = Counted(_zstandard(stream, place))
+        return io.BufferedReader(unzipped, SNIFFED)
     return stream
 
 

@@ -26,15 +26,18 @@ class Part(NamedTuple):
 
 
 TEXTS = (
-    "text generated_text completion response choices candidates output_text output outputs prediction predictions "
-    "generation generations resps content messages conversation conversations trajectory"
-).split()
+    *("text", "generated_text", "completion", "response", "choices", "candidates"),
+    *("output_text", "output", "outputs", "prediction", "predictions", "generation"),
+    *("generations", "resps", "content", "messages", "conversation", "conversations"),
+    "trajectory",
+)
 """Where texts stand, the first that has one."""
 WITHIN = ("message", "result", "delta", "body", "parts", "summary", "value")
 """Where they stand as well, but for a plain string that a record has there itself."""
 TOKENS = (
-    "tokens token_ids output_ids output_token_ids completion_token_ids generated_ids generated_token_ids ids input_ids"
-).split()
+    *("tokens", "token_ids", "output_ids", "output_token_ids", "completion_token_ids"),
+    *("generated_ids", "generated_token_ids", "ids", "input_ids"),
+)
 REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_text", "thought")
 """What stands beside an answer."""
 CONVERSATIONS = ("messages", "conversation", "conversations", "trajectory", "output", "input")
@@ -176,40 +179,38 @@ def _said(block: Any, reasoning: bool) -> str:
 # ---------------------------------------------------------------- tokens and traces
 
 
-def _tokens(value: Any, path: str, named: bool, depth: int = 0) -> Iterator[Part]:
+def _tokens(value: Any, path: str, named: bool, depth: int = 0) -> list[Part]:
     """Lists of tokens; strings are tokens where the field says so."""
     if depth > _DEEPEST:
-        return
+        return []
     if isinstance(value, dict):
-        for name in TOKENS:
-            if isinstance(value.get(name), list):
-                yield from _tokens(value[name], _join(path, name), True, depth + 1)
-                return
-        for name in (*TEXTS, *WITHIN):
-            found = list(_tokens(value.get(name), _join(path, name), False, depth + 1))
+        for name in (*TOKENS, *TEXTS, *WITHIN):
+            known = name in TOKENS
+            found = _tokens(value.get(name), _join(path, name), known, depth + 1)
             if found:
-                yield from found
-                return
-    elif isinstance(value, list):
-        kinds = set(map(type, value))
-        if kinds == {int} or named and kinds <= {str, int}:
-            yield Part(path, "token", value)
-        elif kinds <= {dict, list}:
-            for place, each in enumerate(value):
-                yield from _tokens(each, f"{path}[{place}]", named, depth + 1)
+                return found
+    if not isinstance(value, list):
+        return []
+    kinds = set(map(type, value))
+    if kinds == {int} or named and kinds <= {str, int}:
+        return [Part(path, "token", value)]
+    if not kinds <= {dict, list}:
+        return []
+    inside = enumerate(value)
+    return [
+        part for at, each in inside for part in _tokens(each, f"{path}[{at}]", named, depth + 1)
+    ]
 
 
 def _traces(value: Any, path: str) -> Iterator[Part]:
     """The calls of a conversation with their results."""
-    if isinstance(value, list):
-        given = [(path, value)]
-    elif isinstance(value, dict):
-        given = [(_join(path, name), value.get(name)) for name in CONVERSATIONS]
-        given = [(where, each) for where, each in given if isinstance(each, list)]
-    else:
-        return
-    for where, messages in given:
-        mappings = [each for each in messages or () if isinstance(each, dict)]
+    given = {path: value}
+    if isinstance(value, dict):
+        given = {_join(path, name): value.get(name) for name in CONVERSATIONS}
+    for where, messages in given.items():
+        if not isinstance(messages, list):
+            continue
+        mappings = [each for each in messages if isinstance(each, dict)]
         if mappings and (happened := events(mappings)):
             yield Part(_join(where, "trace"), "event", happened)
             return
