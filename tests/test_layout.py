@@ -47,15 +47,11 @@ OUTS: dict[str, Any] = {
     "numericalize": lambda key: [paths.ids(key), paths.counts(key)],
     "train": lambda corpus, name: [paths.model(corpus, name)],
     "evaluate": lambda corpus, name: [paths.scores(corpus, name)],
-    "calibrate": lambda key: [paths.card(key)],
-    "generate": lambda corpus, name: [
-        paths.samples(corpus, name),
-        paths.prices(corpus, name),
-    ],
+    "calibrate": lambda key: [paths.calibration(key)],
+    "generate": lambda corpus, name: [paths.samples_of(corpus, name)],
     "detect_loops": lambda corpus, name: [
-        paths.loops(corpus, name),
-        paths.loop_rates(corpus, name),
-        paths.loop_metrics(corpus, name),
+        paths.loops_of(corpus, name),
+        paths.metrics(corpus, name),
     ],
     "report": lambda key: [paths.report(key) / part for part in paths.REPORTED],
     "check_store": lambda key: [paths.checked(key)],
@@ -347,6 +343,14 @@ main()
         assert ran.returncode == 2
         assert needs in ran.stderr
         assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(("name", "file"), [m for m in modules() if m[0].startswith("study.")])
+def test_the_study_computes_and_reads_no_files(name: str, file: Path) -> None:
+    allowed = {"numpy", "scipy", "statsmodels", "torch", "recurrence"}
+    assert {i.split(".")[0] for i in imports(file)} <= sys.stdlib_module_names | allowed
+    ours = {i.split(".")[1] for i in imports(file) if i.startswith("recurrence.")}
+    assert not ours & {"paths", "files", "stages", "reporting", "tracking", "cli", "results"}
 
 
 def loaded_by(*names: str) -> set[str]:

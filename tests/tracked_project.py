@@ -81,9 +81,9 @@ def make_results(root: Path, monkeypatch: pytest.MonkeyPatch, fresh_store: Path)
     for section in ("models", "sampling"):
         tree[section] = {f"toy-{name}": tree[section][f"toy-{name}"] for name in IN_MLFLOW}
     for name in IN_MLFLOW:
-        rates = json.loads((root / f"data/loops/toy/{name}.json").read_text(encoding="utf-8"))
+        rates = json.loads((root / f"data/loops/toy/{name}/rates.json").read_text(encoding="utf-8"))
         rates["strategies"] = {kept: rates["strategies"][kept] for kept in (*DECODINGS, "human")}
-        (root / f"data/loops/toy/{name}.json").write_text(json.dumps(rates), encoding="utf-8")
+        (root / f"data/loops/toy/{name}/rates.json").write_text(json.dumps(rates), encoding="utf-8")
     (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     for block in params.load().models.values():
         folder = root / f"data/models/toy/{block.name}"
