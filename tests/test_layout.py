@@ -29,7 +29,6 @@ NUMPY_ALONE = {"loops", "repetition", "scan"}
 ADAPTERS = {
     "loops.huggingface": {"torch", "transformers"},
     "loops.datatrove": {"datatrove"},
-    "loops.frames": {"pandas"},
     "scan.places": {"zstandard"},
     "scan.tables": {"pyarrow"},
 }
