@@ -43,7 +43,16 @@ def processor_s() -> float:
 def command_s(file: Path, *options: str) -> float:
     """The processor's time of the command, its start included."""
     before = processor_s()
-    words = [sys.executable, "-m", "recurrence.cli", "loops", str(file), "--fail-over", "1", *options]
+    words = [
+        sys.executable,
+        "-m",
+        "recurrence.cli",
+        "loops",
+        str(file),
+        "--fail-over",
+        "1",
+        *options,
+    ]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     return processor_s() - before
 

@@ -7,12 +7,10 @@ import heapq
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
-from multiprocessing import get_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +18,9 @@ from recurrence.loops.exact.runs import find_run, nested_run
 from recurrence.loops.texts import TextDetector
 from recurrence.loops.verdict import LOOPS, Detector, Verdict, told_apart
 from recurrence.scan.samples import Ints, Sample
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Row = dict[str, Any]
 FIELDS = (
@@ -81,6 +82,9 @@ def _in_order(
     if jobs < 2 or len(first) < 2:
         yield from ((batch, judge(_tokens(batch, pad))) for batch in chain(first, batches))
         return
+    from concurrent.futures import ProcessPoolExecutor  # most piles need none
+    from multiprocessing import get_context
+
     waiting: deque[tuple[list[Sample], Future[list[Row]]]] = deque()
     with ProcessPoolExecutor(
         jobs, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)

@@ -8,9 +8,9 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from html import escape
 from typing import Any, TextIO
 from urllib.parse import quote
-from xml.sax.saxutils import escape, quoteattr
 
 from recurrence import __version__
 from recurrence.escaping import cell, escaped
@@ -104,7 +104,7 @@ def _junit(out: TextIO, loops: Collection[str]) -> Iterator[Write]:
 
 def _attribute(value: str) -> str:
     """A text as an attribute, in ASCII; what XML cannot hold is spelled as an escape."""
-    return _ascii(quoteattr(escaped(value)))
+    return f'"{_ascii(escape(escaped(value)))}"'
 
 
 def _ascii(xml: str) -> str:
