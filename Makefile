@@ -61,5 +61,5 @@ lock: $(READY)  ## write requirements.lock anew from what is installed
 $(READY): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) (some minutes: torch and mlflow are large)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[pipeline,dev]'
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[lab,dev]'
 	@touch $@

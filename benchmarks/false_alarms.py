@@ -11,7 +11,7 @@ from functools import partial
 
 from recurrence import corpora, params, paths
 from recurrence.loops import DETECTORS
-from recurrence.scan.files import of_text
+from recurrence.scan.samples import of_text
 from recurrence.study.calibration import KINDS, Human
 
 MOST = 5_000_000
