@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,8 @@ def test_one_changed_param_runs_only_its_stages(clone: Clone) -> None:
 def test_a_corpus_that_cannot_be_had_stops_only_itself(clone: Clone) -> None:
     def with_another(tree: dict[str, Any]) -> None:
         source = {"kind": "text", "addresses": ["texts/nowhere.txt"]}
-        tree["corpora"]["lost"] = tree["corpora"]["nietzsche"] | {"source": source}
+        like = deepcopy(tree["corpora"]["nietzsche"])  # what is written has no aliases
+        tree["corpora"]["lost"] = like | {"source": source}
         tree["models"]["human_numbers-unigram"] = {
             "corpus": "human_numbers",
             "name": "unigram",

@@ -19,6 +19,7 @@ from test_pipeline import Clone, clone_into
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
+DIGEST = {"digest@code"}  # params.yaml has just been written: each machine looks for itself
 UPSTREAM = {"download@mine", "split@mine", "build_vocab@mine", "numericalize@mine"}
 SHARES = ({"train@mine-rnn", "train@mine-unigram"}, {"train@mine-gru"})
 TRAINED = SHARES[0] | SHARES[1]
@@ -91,19 +92,19 @@ def recorded(clone: Clone) -> dict[str, str]:
 
 def test_the_first_trains_its_share_and_pushes(machines: Machines) -> None:
     first = machines.new("first")
-    assert dvc(first, "repro", "--pull", *SHARES[0]) == UPSTREAM | SHARES[0]
+    assert dvc(first, "repro", "--pull", *SHARES[0]) == DIGEST | UPSTREAM | SHARES[0]
     dvc(first, "push", "--run-cache")
 
 
 def test_the_second_does_not_repeat_what_the_first_did(machines: Machines) -> None:
     second = machines.new("second")
-    assert dvc(second, "repro", "--pull", *SHARES[1]) == SHARES[1]
+    assert dvc(second, "repro", "--pull", *SHARES[1]) == DIGEST | SHARES[1]
     dvc(second, "push", "--run-cache")
 
 
 def test_a_third_collects_without_training(machines: Machines) -> None:
     third, folder = machines.new("third"), machines.source.root.parent
-    assert dvc(third, "repro", "--pull", "evaluate") == SCORED
+    assert dvc(third, "repro", "--pull", "evaluate") == DIGEST | SCORED
     first, second = (Clone(folder / name, third.env) for name in ("first", "second"))
     assert models(third) == models(first) | models(second)
     assert third.repro("evaluate") == set()
@@ -114,14 +115,19 @@ def test_its_results_are_those_of_one_machine_alone(machines: Machines) -> None:
         machines.new("alone"),
         Clone(machines.source.root.parent / "third", machines.source.env),
     )
-    assert alone.repro("evaluate") == UPSTREAM | TRAINED | SCORED
+    assert alone.repro("evaluate") == DIGEST | UPSTREAM | TRAINED | SCORED
     assert recorded(alone) == recorded(third)
     assert models(alone) == models(third)
 
 
 def test_a_lock_of_another_machine_names_the_same_bytes(machines: Machines) -> None:
-    """With dvc.lock in git, dvc looks for the outputs that it names; `alone` has pushed none of its own."""
-    shutil.copy(machines.source.root.parent / "alone/dvc.lock", machines.source.root)
+    """With dvc.lock and the digests in git, dvc looks for the outputs that the lock names.
+
+    `alone` has pushed none of its own.
+    """
+    for name in ("dvc.lock", "data/code.json"):
+        alone = machines.source.root.parent / "alone"
+        shutil.copy(alone / name, machines.source.root / name)
     commit(machines.source)
     locked = machines.new("locked")
     assert dvc(locked, "repro", "--pull", "train") == set()

@@ -18,11 +18,11 @@ def made(toy: Results) -> dict[str, bytes]:
 def test_the_same_results_give_the_same_bytes(toy: Results, made: dict[str, bytes]) -> None:
     assert made == contents(toy)
     assert sorted(made) == [
-        "curves.csv", "decoding.csv", "figures/curves.png", "figures/frontier.png", "figures/loop_rates.png", "index.html",
+        "curves.csv", "decoding.csv", "figures/curves.svg", "figures/frontier.svg", "figures/loop_rates.svg", "index.html",
         "metrics/good.json", "metrics/kneser_ney.json", "metrics/poor.json", "metrics/uniform.json", "models.csv",
         "summary.md",
     ]  # fmt: skip
-    assert all(len(made[name]) < 150_000 for name in made if name.endswith(".png"))
+    assert all(len(made[name]) < 150_000 for name in made if name.endswith(".svg"))
 
 
 def test_tables_are_read_back_as_written(made: dict[str, bytes]) -> None:

@@ -42,4 +42,4 @@ def _svgs(kind: str, label: str, drawn: dict[str, Any]) -> dict[str, Markup]:
 
 
 def _svg(chart: drawing.Chart, name: str, label: str) -> Markup:
-    return Markup(drawing.svg(chart, name, label))
+    return Markup(drawing.inline(chart, name, label))

@@ -27,18 +27,19 @@ def contents(results: Results) -> dict[str, bytes]:
     for name, values in tables.metrics(results).items():
         texts[f"metrics/{name}.json"] = json.dumps(values, indent=1) + "\n"
     return {n: t.encode() for n, t in texts.items()} | {
-        f"figures/{n}": drawing.png(chart) for n, chart in _charts(results).items()
+        f"figures/{name}.svg": drawing.picture(chart, name).encode()
+        for name, chart in _charts(results).items()
     }
 
 
 def _charts(results: Results) -> dict[str, drawing.Chart]:
     """For pages that show pictures only; the frontier is that of the best model, where its samples have prices."""
     charts = {
-        "curves.png": figures.curves(results),
-        "loop_rates.png": loop_figures.heat_map(results),
+        "curves": figures.curves(results),
+        "loop_rates": loop_figures.heat_map(results),
     }
     best = frontier(results.best, results) if results.best else None
-    return charts | ({"frontier.png": best} if best else {})
+    return charts | ({"frontier": best} if best else {})
 
 
 def _csv(table: pd.DataFrame) -> str:
