@@ -12,6 +12,8 @@ from recurrence.cli.places import read_text, trained
 from recurrence.errors import RecurrenceError
 from recurrence.files import read_json
 
+MOST_TOKENS = 10_000_000
+"""Of a text that is made; more than anybody reads, and held in memory."""
 Model = Annotated[str, typer.Argument(help="corpus/model, or a model's folder", show_default=False)]
 TrainSeed = Annotated[
     int | None, typer.Option(help="Which of the trained seeds; default: the first.")
@@ -71,7 +73,7 @@ def generate(  # noqa: PLR0913 (each is an option of the command)
         str | None, typer.Option(help="The text to continue.", show_default=False)
     ] = None,
     strategy: Annotated[str, typer.Option(help="A strategy of params.yaml.")] = "greedy",
-    length: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 300,
+    length: Annotated[int, typer.Option(min=1, max=MOST_TOKENS, help="Tokens to generate.")] = 300,
     seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
     train_seed: TrainSeed = None,
     stop_on_loop: Annotated[

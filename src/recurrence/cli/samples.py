@@ -27,6 +27,8 @@ ON_PAGE = 500
 MOST_JOBS = 8
 MOST_TOKENS = 2**31 - 1
 """The largest floor: what an array of positions can hold."""
+MOST_ID = 2**63 - 1
+"""Of a token, as its array holds it."""
 BAR_BYTES = 4_000_000
 """Less is judged before a progress bar would be of use."""
 
@@ -75,7 +77,11 @@ FailOn = Annotated[
 Pad = Annotated[
     int | None,
     typer.Option(
-        metavar="ID", help="Token that is padding: it repeats nothing.", show_default=False
+        metavar="ID",
+        min=-MOST_ID,
+        max=MOST_ID,
+        help="Token that is padding: it repeats nothing.",
+        show_default=False,
     ),
 ]
 Corpus = Annotated[
