@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import typer
 
+from recurrence import integrity
 from recurrence.cli import comparing, models, pipeline, samples
 from recurrence.console import fail
 from recurrence.errors import RecurrenceError, refusals_named
@@ -35,7 +36,7 @@ for _stage in pipeline.STAGES:
 def main() -> None:
     """Run a command; an error meant for people is one line on stderr and exit code 2, never a traceback."""
     try:
-        with refusals_named():
+        with refusals_named(), integrity.damage_named():
             app()
     except RecurrenceError as error:
         fail(error)
