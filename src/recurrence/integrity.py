@@ -65,9 +65,11 @@ def damage_named() -> Iterator[None]:
     """
     try:
         yield
-    except (RecurrenceError, OSError):
+    except RecurrenceError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:  # says itself what it is over
+            raise
         changed = next((each for each in _outputs_here() if not each[2]), None)
         if changed is None:
             raise
