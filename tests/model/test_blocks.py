@@ -81,7 +81,11 @@ def test_heads_are_normalized_apart() -> None:
     ("core", "options", "message"),
     [
         ("min_gru", {"conv_width": 1}, "options.conv_width must be at least 2, got 1"),
-        ("min_gru", {"mlp_ratio": 0.0}, "options.mlp_ratio must make at least one unit of 8, got 0"),
+        (
+            "min_gru",
+            {"mlp_ratio": 0.0},
+            "options.mlp_ratio must make at least one unit of 8, got 0",
+        ),
         ("rg_lru", {"heads": 3}, r"options.heads must divide hidden \(8\), got 3"),
         ("rg_lru", {"heads": 0}, r"options.heads must divide hidden \(8\), got 0"),
     ],

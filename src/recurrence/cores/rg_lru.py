@@ -16,7 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recurrence.model.blocks import BlockDiagonal, Carried, CausalConv, ResidualCore, head_size
+from recurrence.model.blocks import (
+    BlockDiagonal,
+    Carried,
+    CausalConv,
+    ResidualCore,
+    by_head,
+    head_size,
+)
 from recurrence.model.linear_recurrence import linear_recurrence
 from recurrence.params import Dropout
 
@@ -44,7 +51,7 @@ class RgLru(nn.Module):
         nn.init.uniform_(self.lambda_H, highest, lowest)
 
     def forward(self, x_BTH: Tensor, h_BH: Tensor) -> Tensor:
-        x_BTND = x_BTH.unflatten(-1, (self.heads, -1))
+        x_BTND = by_head(x_BTH, self.heads)
         i_BTH = torch.sigmoid(self.input_gate(x_BTND)).flatten(-2)
         r_BTH = torch.sigmoid(self.recurrence_gate(x_BTND)).flatten(-2)
         log_a_BTH = -SHARPNESS * F.softplus(self.lambda_H) * r_BTH

@@ -28,7 +28,9 @@ Carried = tuple[Tensor, ...]
 class Mixer(Protocol):
     """What a layer mixes time with; its state as a core's, each leaf LBH."""
 
-    state_shapes: Sequence[tuple[int, int]]
+    @property
+    def state_shapes(self) -> Sequence[tuple[int, int]]:
+        """(L, H) of each leaf."""
 
     def __call__(self, x_BTH: Tensor, state: Carried) -> tuple[Tensor, Carried]:
         """(output_BTH, next state)."""
@@ -99,24 +101,27 @@ class GatedMLP(nn.Module):
 
 
 class CausalConv(nn.Module):
-    """y_t = b + sum_j w_j * x_{t-K+1+j}, each feature by itself; the state is the last K - 1 inputs."""
+    """y_t = sum_j w_j * x_{t-K+1+j} (+ b), each feature by itself; the state is the last K - 1 inputs."""
 
-    def __init__(self, size: int, width: int) -> None:
+    def __init__(self, size: int, width: int, bias: bool = True) -> None:
         super().__init__()
         if width < 2:
             raise ValueError(f"options.conv_width must be at least 2, got {width}")
         self.state_shapes = ((width - 1, size),)
         self.weight_KH = nn.Parameter(torch.empty(width, size))
-        self.bias_H = nn.Parameter(torch.empty(size))
+        self.bias_H = nn.Parameter(torch.empty(size)) if bias else None
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(width**-0.5), width**-0.5)  # as torch's nn.Conv1d
 
     def forward(self, x_BTH: Tensor, before_KBH: Tensor) -> tuple[Tensor, Tensor]:
         time = x_BTH.shape[1]
         all_BTH = torch.cat((before_KBH.transpose(0, 1), x_BTH), 1)
-        y_BTH = self.bias_H.expand_as(x_BTH)
-        for j, weight_H in enumerate(self.weight_KH.unbind(0)):
+        oldest_H, *weights = self.weight_KH.unbind(0)
+        y_BTH = all_BTH[:, :time] * oldest_H
+        for j, weight_H in enumerate(weights, start=1):
             y_BTH = torch.addcmul(y_BTH, all_BTH[:, j : j + time], weight_H)
+        if self.bias_H is not None:
+            y_BTH = y_BTH + self.bias_H
         return y_BTH, all_BTH[:, time:].transpose(0, 1).contiguous()
 
 
@@ -138,12 +143,18 @@ class BlockDiagonal(nn.Module):
 class HeadNorm(nn.Module):
     """LayerNorm of each head by itself, with a weight for each unit (GroupNorm, a step at a time)."""
 
-    def __init__(self, heads: int, size: int) -> None:
+    def __init__(self, heads: int, size: int, eps: float = EPS) -> None:
         super().__init__()
+        self.eps = eps
         self.weight_ND = nn.Parameter(torch.ones(heads, size))
 
     def forward(self, x_ND: Tensor) -> Tensor:
-        return F.layer_norm(x_ND, x_ND.shape[-1:], eps=EPS) * self.weight_ND
+        return F.layer_norm(x_ND, x_ND.shape[-1:], eps=self.eps) * self.weight_ND
+
+
+def by_head(x_H: Tensor, heads: int) -> Tensor:
+    """(..., H) -> (..., N, D)."""
+    return x_H.view(*x_H.shape[:-1], heads, -1)
 
 
 def between(dropout: Rates) -> nn.Module:

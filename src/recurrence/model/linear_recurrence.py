@@ -33,7 +33,7 @@ class _Solved(torch.autograd.Function):
         return solved_BTH
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, d_BTH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         a_BTH, h_BH, solved_BTH = ctx.saved_tensors
         last_BH = d_BTH[:, -1]
