@@ -11,7 +11,6 @@ import argparse
 import time
 
 from human_files import ENDINGS, PEERS, texts
-
 from recurrence.loops import LOOPS, TextDetector
 
 

@@ -31,7 +31,9 @@ USUAL = 1_000, 20_000
 _DOCUMENTS = re.compile(r"readme|news|copying|install|changes|todo|authors|faq|copyright", re.I)
 
 
-def texts(folders: Sequence[str], kind: str, most: int, held_out: bool) -> Iterator[tuple[Path, str]]:
+def texts(
+    folders: Sequence[str], kind: str, most: int, held_out: bool
+) -> Iterator[tuple[Path, str]]:
     """At most so many files of a kind, and what is written there."""
     low, high = SIZES.get(kind, USUAL)
     found = [path for folder in folders for path in _files(Path(folder), kind)]

@@ -14,11 +14,17 @@ import string
 from dataclasses import dataclass
 
 from human_files import PEERS, texts
-
 from recurrence.loops import LOOPS, TextDetector, Verdict
 
 WAYS = ("exact", "5 %", "10 %", "progression")
-PLACES = (("end", 800), ("end", 1200), ("end", 2500), ("inside", 2500), ("inside", 4000), ("inside", 6000))
+PLACES = (
+    ("end", 800),
+    ("end", 1200),
+    ("end", 2500),
+    ("inside", 2500),
+    ("inside", 4000),
+    ("inside", 6000),
+)
 """Where loops stand, and about how many characters they have."""
 LEADS = {
     "prose": "Step {}: ",
@@ -39,9 +45,13 @@ class Planted:
     end: int
 
 
-def plant(rng: random.Random, host: str, kind: str, way: str, place: str, size: int) -> Planted | None:
+def plant(
+    rng: random.Random, host: str, kind: str, way: str, place: str, size: int
+) -> Planted | None:
     """A loop of about `size` characters in a text; None where it has no unit for it."""
-    unit = cut_unit(rng, host, kind, rng.uniform(SMALLEST, size / rng.uniform(*COPIES)), size / COPIES[0])
+    unit = cut_unit(
+        rng, host, kind, rng.uniform(SMALLEST, size / rng.uniform(*COPIES)), size / COPIES[0]
+    )
     if unit is None:
         return None
     copies = []
@@ -57,7 +67,9 @@ def plant(rng: random.Random, host: str, kind: str, way: str, place: str, size: 
     host = host[:12_000]
     at = len(host) if place == "end" else line_start(host, rng.randrange(len(host) // 3, len(host)))
     before = host[:at] if not host[:at] or host[at - 1] == "\n" else host[:at] + "\n"
-    return Planted(before + loop + ("" if place == "end" else host[at:]), len(before), len(before + loop))
+    return Planted(
+        before + loop + ("" if place == "end" else host[at:]), len(before), len(before + loop)
+    )
 
 
 def line_start(text: str, at: int) -> int:
@@ -109,7 +121,9 @@ def main() -> None:
     asked = parser.parse_args()
     peers = {} if asked.alone else PEERS
     names = [f"{place} {size:,}" for place, size in PLACES]
-    print(f"{'kind':9} {'way':12} {'trials':>6} " + " ".join(f"{name:>12}" for name in names), *peers)
+    print(
+        f"{'kind':9} {'way':12} {'trials':>6} " + " ".join(f"{name:>12}" for name in names), *peers
+    )
     detector = TextDetector()
     for kind in asked.kinds.split(","):
         hosts = [text for _, text in texts(asked.folders, kind, 5 * asked.trials, not asked.steer)]
@@ -123,15 +137,28 @@ def main() -> None:
                 planted = [each for each in made if each][: asked.trials]
                 verdicts = detector.judge_all([each.text for each in planted])
                 found = [is_found(*each) for each in zip(verdicts, planted, strict=True)]
-                cells.append(f"{sum(found):5}/{len(found):<4} {sum(found) / max(len(found), 1):.2f}"[-12:])
+                cells.append(
+                    f"{sum(found):5}/{len(found):<4} {sum(found) / max(len(found), 1):.2f}"[-12:]
+                )
                 told += [each.text for each in planted]
                 if asked.show:
                     for verdict, each, good in zip(verdicts, planted, found, strict=True):
                         if not good:
                             unit = each.text[each.start : each.start + 100]
-                            print("    missed:", place, size, verdict.kind, verdict.novelty, repr(unit))
+                            print(
+                                "    missed:",
+                                place,
+                                size,
+                                verdict.kind,
+                                verdict.novelty,
+                                repr(unit),
+                            )
             said = [f"{sum(map(rule, told)) / max(len(told), 1):.2f}" for rule in peers.values()]
-            print(f"{kind:9} {way:12} {asked.trials:6} " + " ".join(f"{cell:>12}" for cell in cells), *said, flush=True)
+            print(
+                f"{kind:9} {way:12} {asked.trials:6} " + " ".join(f"{cell:>12}" for cell in cells),
+                *said,
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ import numpy as np
 from recurrence.loops.factors import Factors, factors
 from recurrence.loops.fingerprints import Ints, Places
 from recurrence.loops.folding import HEAVY, dense, fold_characters
-from recurrence.loops.near.copies import Near, grown
 from recurrence.loops.near.columns import Differences, columns, differences
+from recurrence.loops.near.copies import Near, grown
 from recurrence.loops.segments import Segment, fundamental, one_lagged, segments
 from recurrence.loops.slots import Slots, slots
 from recurrence.loops.stretches import stretches
@@ -133,9 +133,7 @@ def _of_text(
     return sorted(best.values(), key=lambda each: -each.gain)
 
 
-def _of_region(
-    folded: Ints, places: Places, weighed: Any, text: str
-) -> Iterator[Candidate]:
+def _of_region(folded: Ints, places: Places, weighed: Any, text: str) -> Iterator[Candidate]:
     made = factors(folded, GRAM)
     spelled = "".join(map(chr, folded.tolist()))
     for near in _edited(folded, made):
