@@ -47,7 +47,7 @@ def blocks() -> Iterator[Block]:
 def commands(block: Block) -> Iterator[list[str]]:
     """The words of each command of a shell block, without comments and settings before it."""
     for line in block.text.replace("\\\n", " ").splitlines():
-        for part in re.split(r"&&|(?<!\S)&(?!\S)", line):
+        for part in re.split(r"&&|\||(?<!\S)[&>](?!\S).*", line):
             words = shlex.split(part, comments=True)
             while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
                 words = words[1:]
@@ -132,7 +132,7 @@ def marked(mark: str, *languages: str) -> list[Block]:
 def test_the_commands_of_a_block_run(block: Block, trained_project: Path, recurrence: Cli) -> None:
     (trained_project / "story.txt").write_text("Once upon a time. " * 40, encoding="utf-8")
     rows = ["a short text that says something once", "and on and on and on " * 30]
-    lines = [json.dumps({"text": text}) + "\n" for text in rows]
+    lines = [json.dumps({"text": text, "model": "mine"}) + "\n" for text in rows]
     (trained_project / "samples.jsonl").write_text("".join(lines), encoding="utf-8")
     for words in commands(block):
         code, out, err = recurrence(*(SMALL.get(word, word) for word in words[1:]))
@@ -201,9 +201,12 @@ def test_the_filter_of_the_page_does_what_it_says() -> None:
 
 def test_the_detector_of_the_page_runs() -> None:
     [block] = marked("run: detector", "python")
-    names: dict[str, Any] = {"text": "the same again, " * 20, "tokens": np.zeros(8, int)}
+    again = "the same again, " * 20
+    names: dict[str, Any] = {"text": again, "frame": {"completion": [again, "once"]}}
+    names["tokens"] = np.zeros(8, int)
     exec(block.text, names)
     assert names["verdict"].kind == "exact"
+    assert [verdict.kind for verdict in names["verdicts"]] == ["exact", "none"]
     assert len(names["fired"]) == 8
 
 
