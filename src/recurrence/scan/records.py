@@ -112,6 +112,8 @@ def _of_text(text: str, path: str) -> Iterator[Part]:
 
 def _of_mapping(record: dict[str, Any], path: str, depth: int) -> Iterator[Part]:
     """The reasoning, and the first of the known fields that has a text."""
+    if depth == 0 and record.get("role", "assistant") not in _SPEAKERS:
+        return  # what people and tools say
     for name in REASONING:
         value = record.get(name)
         if isinstance(value, str) and value:
@@ -130,7 +132,8 @@ def _of_messages(messages: list[Any], path: str, depth: int) -> Iterator[Part]:
     """What the model said of a conversation."""
     for place, message in enumerate(messages):
         if _speaker(message) in _SPEAKERS:
-            yield from _of_mapping(message, f"{path}[{place}]", depth + 1)
+            said = _of_mapping(message, f"{path}[{place}]", depth + 1)
+            yield from (part for part in said if part.value.strip())  # none beside a call
 
 
 def _speaker(message: Any) -> str | None:
