@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import typer
 
+from recurrence import integrity
 from recurrence.cli import comparing, models, pipeline, samples
 from recurrence.console import fail
-from recurrence.errors import RecurrenceError
+from recurrence.errors import RecurrenceError, refusals_named
 
 app = typer.Typer(
     help="Train recurrent language models, and see which decoding sends them into loops.",
@@ -35,7 +36,8 @@ for _stage in pipeline.STAGES:
 def main() -> None:
     """Run a command; an error meant for people is one line on stderr and exit code 2, never a traceback."""
     try:
-        app()
+        with refusals_named(), integrity.damage_named():
+            app()
     except RecurrenceError as error:
         fail(error)
         sys.exit(error.exit_code)

@@ -10,6 +10,8 @@ from recurrence.errors import RecurrenceError
 
 MOST_TOKENS = 2**31 - 1
 """The largest floor: what an array of positions can hold."""
+MOST_ID = 2**63 - 1
+"""Of a token, as its array holds it."""
 MOST_JOBS = 8
 """Processes without being asked for more."""
 
@@ -65,6 +67,8 @@ Pad = Annotated[
     int | None,
     typer.Option(
         metavar="ID",
+        min=-MOST_ID,
+        max=MOST_ID,
         help="Token that is padding: it repeats nothing.",
         show_default=False,
         rich_help_panel=READ,

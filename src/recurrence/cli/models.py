@@ -14,6 +14,8 @@ from recurrence.files import read_json
 if TYPE_CHECKING:
     from recurrence.params import Model as Block
 
+MOST_TOKENS = 10_000_000
+"""Of a text that is made; more than anybody reads, and held in memory."""
 Model = Annotated[str, typer.Argument(help="corpus/model, or a model's folder", show_default=False)]
 TrainSeed = Annotated[
     int | None, typer.Option(help="Which of the trained seeds; default: the first.")
@@ -75,7 +77,7 @@ def generate(  # noqa: PLR0913 (each is an option of the command)
         str | None, typer.Option(help="The text to continue.", show_default=False)
     ] = None,
     strategy: Annotated[str, typer.Option(help="A strategy of params.yaml.")] = "greedy",
-    length: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 300,
+    length: Annotated[int, typer.Option(min=1, max=MOST_TOKENS, help="Tokens to generate.")] = 300,
     seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
     train_seed: TrainSeed = None,
     stop_on_loop: Annotated[

@@ -163,20 +163,18 @@ def validate(loaded: "Params") -> None:
     Raises RecurrenceError naming the block. Trains and stores nothing.
     """
     import numpy as np
-    import torch
 
     from recurrence import params
     from recurrence.decoding.filters.contract import Setting
     from recurrence.decoding.strategies import build_strategy
-    from recurrence.model import build_model, core_module, counts
+    from recurrence.model import blank_model, core_module, counts
     from recurrence.vocab import Vocab
 
     for block in loaded.models.values():
         if counts(block):
             core_module(block.core).Counted.count(np.zeros(1000, np.uint8), 2, **block.options)
         else:
-            with torch.device("meta"):
-                build_model(block, vocab_size=2)
+            blank_model(block, vocab_size=2)
     amateur = core_module("uniform").Counted.count(np.zeros(0, np.uint8), 2)
     for unit in sorted({corpus.tokens.unit for corpus in loaded.corpora.values()}):
         setting = Setting(

@@ -34,8 +34,8 @@ _FEW = 2.6, 3
 """Of so few copies the evidence counts a part: people paste things twice."""
 _SIGNS = 10
 """Inside a text what has no letters counts a part: people write rows of numbers and signs."""
-_WITHIN = 50
-"""Within one row of plain cells it counts so much less."""
+_WITHIN, _ROWS = 50, 4
+"""Within one row of plain cells it counts so much less; of whole rows this much less."""
 _LEAST = 28
 """Less evidence is not looked at."""
 _FILL, _BLANK = 100, 300
@@ -46,6 +46,8 @@ _WORDS = 0.08
 """Least share of words in a progression: else it is counting that was asked for."""
 _DRAWN = 0.4
 """Values per copy that come again in no order, from which on a progression is a near loop."""
+_UNEDITED = 0.85
+"""Copies with more edits than that have them in their numbers, too."""
 _APART = 400
 """Characters to a slot that is counted up, at most: fewer make no progression of what is equal otherwise."""
 _WORD = 6
@@ -131,8 +133,8 @@ class _Sample:
         weight = self._weight(run.first_repeat, run.end)
         if run.copies < _FEW[0]:
             weight /= _FEW[1] if not self._cells else _SIGNS
-        if self._cells and "\n" not in unit:
-            weight /= _WITHIN
+        if self._cells:
+            weight /= _WITHIN if "\n" not in unit else _ROWS
         if not ends and not any(map(str.isalpha, unit)):
             weight /= 1 if is_blank(unit) else _SIGNS
         if is_fill(unit):
@@ -156,23 +158,36 @@ class _Sample:
             if not self._enough(each):
                 return None
             kind = self._kind(each)
+            if kind == "near" and not self._enough(each, edited=self._edited(each)):
+                return None
             if kind != "template" and (inner := self._within(each)):
                 return inner.verdict(each)
         ends = self._ends(each.end, each.period, each.matched)
         verdict = _near(kind, self.codes, each, ends)
         return verdict if kind == "template" or self._wanted(verdict) else None
 
-    def _enough(self, each: Candidate) -> bool:
-        """Whether there is evidence enough, whatever the copies differ in."""
+    def _enough(self, each: Candidate, edited: bool = True) -> bool:
+        """Whether there is evidence enough, whatever the copies differ in; `edited`: or nothing but edits."""
         limits = self.limits
         ends = self._ends(each.end, each.period, each.matched)
-        least = self._floor(limits.near_end if ends else limits.near_inside)
+        if edited:
+            least = limits.plain_end if ends else limits.plain_inside
+        else:
+            least = limits.near_end if ends else limits.near_inside
+        copies = limits.copies if ends else max(limits.copies, limits.copies_inside)
         identity = limits.identity if each.steady >= limits.steady else limits.unsteady
         if self.asked.identity is not None:
             identity = self.asked.identity
-        if each.copies < limits.copies or each.weight < least or each.identity < identity:
+        if each.copies < copies or each.weight < self._floor(least) or each.identity < identity:
             return False
         return not is_fill(self.text[each.start : each.start + each.period])
+
+    def _edited(self, each: Candidate) -> bool:
+        """Whether its copies agree in all of the unit, but for edits."""
+        found, limits = each.differences, self.limits
+        if found is None or each.copies < limits.copies_inside or each.identity < limits.edited:
+            return False
+        return found.slots <= limits.slots * (1 - each.identity) and found.fixed <= limits.fixed
 
     def _within(self, each: Candidate) -> "_Sample | None":
         """The same sample as its part is judged that a candidate is, if that is of a kind with stricter limits."""
@@ -185,7 +200,7 @@ class _Sample:
     def _rows(self, each: Candidate) -> bool:
         """Whether it is rows of data, by how many there are alone."""
         rows = self.kind == "log" or self._cells
-        return rows and each.weight >= self.limits.near_end and each.copies >= 3
+        return rows and each.weight >= self.limits.plain_end and each.copies >= 3
 
     @property
     def _cells(self) -> bool:
@@ -194,10 +209,13 @@ class _Sample:
 
     def _kind(self, each: Candidate) -> VerdictKind:
         limits, slots = self.limits, each.slots
-        if each.aligned:  # edits make words that are new
-            limits = replace(
-                limits, novelty=3 * limits.novelty, news=2 * limits.news, varied=2 * limits.varied
-            )
+        if self._edited(each):
+            numbers = slots.numbers >= _DRAWN or slots.news_numbers >= limits.news
+            if slots.letters < _WORDS or numbers and each.identity >= _UNEDITED:
+                return "template"
+            return "progression" if slots.counted * _APART >= each.period else "near"
+        if each.differences is not None:
+            return "template"
         if slots.novelty >= limits.novelty or slots.news >= limits.news:
             return "template"
         if slots.varied >= limits.varied or slots.numbers >= _DRAWN or slots.letters < _WORDS:
@@ -345,7 +363,7 @@ def _is_dense(codes: Ints) -> bool:
 def _largest(loops: list[tuple[float, Verdict]]) -> Verdict | None:
     """Of the loops that were found the one with the most gain; one at steady lags alone only if it is far larger."""
     best = next((verdict for level, verdict in loops if level > 0.5), None)
-    steady = next((verdict for level, verdict in loops if level == 0.5), None)
+    steady = max((v for level, v in loops if level == 0.5), key=_evidence, default=None)
     if steady and (best is None or _evidence(steady) > _RATHER * _evidence(best)):
         return steady
     return best
