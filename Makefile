@@ -7,6 +7,7 @@ JOBS ?=
 KILLS ?= 200
 BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
+SPREAD := -n auto --dist loadfile  # a file of tests per core: tests of one go in order
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check repro pipeline faults nightly soak ui bench readme lock
@@ -22,7 +23,7 @@ run: $(READY)  ## set up, then human numbers from corpus to report and MLflow (m
 	@echo "Browse:  make ui"
 
 test: $(READY)  ## the tests
-	$(BIN)/pytest -m "not slow and not nightly"
+	$(BIN)/pytest $(SPREAD) -m "not slow and not nightly"
 
 check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check
@@ -33,7 +34,7 @@ repro: $(READY)  ## everything in params.yaml; whatever is up to date is left al
 	$(BIN)/recurrence repro $(addprefix --jobs ,$(JOBS))
 
 pipeline: $(READY)  ## the pipeline end to end in clones, with small params; several machines and ranks (minutes)
-	$(BIN)/pytest -m "slow and not nightly" --ignore tests/faults
+	$(BIN)/pytest $(SPREAD) -m "slow and not nightly" --ignore tests/faults
 
 faults: $(READY)  ## what happens when it is killed, full, broken or damaged (minutes)
 	$(BIN)/pytest -m "slow and not nightly" tests/faults

@@ -90,7 +90,7 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for stage in ("train", "evaluate"):
                 import_module(f"recurrence.stages.{stage}").main(model)
         (root / "data/loops/mine").mkdir(parents=True)
-        (root / "data/loops/mine/detector-card.json").write_text(json.dumps(CARD), encoding="utf-8")
+        (root / "data/loops/mine/calibration.json").write_text(json.dumps(CARD), encoding="utf-8")
     return root / "data"
 
 

@@ -277,7 +277,7 @@ def test_what_is_wrong_is_said_with_exit_code_2(
 @pytest.fixture
 def card(empty_project: Path) -> Path:
     """The detector card of the corpus `mine` of a project; stands in for the stage that measures it."""
-    path = empty_project / "data/loops/mine/detector-card.json"
+    path = empty_project / "data/loops/mine/calibration.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"unit": "char", "length": 40, "detector": DETECTOR}))
     return path

@@ -22,7 +22,7 @@ PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding
 PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 STAGES = sorted(p.stem for p in (PACKAGE / "stages").glob("*.py") if not p.stem.startswith("__"))
 
-NUMPY_ALONE = {"loops", "repetition", "scan", "study"}
+NUMPY_ALONE = {"loops", "repetition", "scan"}
 NO_TORCH = ("download", "split", "build_vocab", "numericalize")
 NO_TORCH += ("digest", "calibrate", "detect_loops", "report", "check_store", "track")
 WITH_MODELS = ("train", "evaluate", "generate")
@@ -34,15 +34,11 @@ OUTS: dict[str, Any] = {
     "numericalize": lambda key: [paths.ids(key), paths.counts(key)],
     "train": lambda corpus, name: [paths.model(corpus, name)],
     "evaluate": lambda corpus, name: [paths.scores(corpus, name)],
-    "calibrate": lambda key: [paths.card(key)],
-    "generate": lambda corpus, name: [
-        paths.samples(corpus, name),
-        paths.prices(corpus, name),
-    ],
+    "calibrate": lambda key: [paths.calibration(key)],
+    "generate": lambda corpus, name: [paths.samples_of(corpus, name)],
     "detect_loops": lambda corpus, name: [
-        paths.loops(corpus, name),
-        paths.loop_rates(corpus, name),
-        paths.loop_metrics(corpus, name),
+        paths.loops_of(corpus, name),
+        paths.metrics(corpus, name),
     ],
     "report": lambda key: [paths.report(key) / part for part in paths.REPORTED],
     "check_store": lambda key: [paths.checked(key)],
@@ -241,6 +237,14 @@ def test_the_detector_stands_alone(name: str, file: Path) -> None:
     # these need nothing themselves: the detector's reader of files words its errors like everyone's, and its pages
     # show text from outside like everyone's
     assert {i.split(".")[1] for i in ours if "." in i} <= {*NUMPY_ALONE, "errors", "escaping"}
+
+
+@pytest.mark.parametrize(("name", "file"), [m for m in modules() if m[0].startswith("study.")])
+def test_the_study_computes_and_reads_no_files(name: str, file: Path) -> None:
+    allowed = {"numpy", "scipy", "statsmodels", "torch", "recurrence"}
+    assert {i.split(".")[0] for i in imports(file)} <= sys.stdlib_module_names | allowed
+    ours = {i.split(".")[1] for i in imports(file) if i.startswith("recurrence.")}
+    assert not ours & {"paths", "files", "stages", "reporting", "tracking", "cli", "results"}
 
 
 def test_the_detector_does_not_load_its_adapter() -> None:

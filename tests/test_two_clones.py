@@ -77,9 +77,9 @@ def dvc(clone: Clone, *words: str) -> set[str]:
     return set(re.findall(r"^Running stage '(.+)':$", done.stdout, re.M))
 
 
-def models(clone: Clone) -> dict[str, bytes]:
+def models(clone: Clone) -> dict[str, str]:
     return {
-        name: content for name, content in clone.outputs().items() if name.startswith("data/models")
+        name: digest for name, digest in clone.outputs().items() if name.startswith("data/models")
     }
 
 

@@ -15,6 +15,10 @@ DECODINGS = ("greedy", "multinomial")
 """Fewer models and strategies than the tree has: logging a run takes a tenth of a second."""
 
 
+TRAINED = {"stage": "train", "seconds": "1.50", "device": "cpu", "started": "2026-01-01T00:00:00"}
+"""When each model was trained: without it a run begins when it is imported, in every store at another time."""
+
+
 @pytest.fixture(scope="session")
 def fresh_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database, made once: making one takes seconds, copying it none."""
@@ -71,7 +75,7 @@ def forget_stores() -> None:
 
 def make_results(root: Path, monkeypatch: pytest.MonkeyPatch, fresh_store: Path) -> Path:
     """Make `root` the project, with all that `track` reads."""
-    from recurrence import params
+    from recurrence import machine, params
     from reporting import results_tree
 
     monkeypatch.setenv("RECURRENCE_ROOT", str(root))
@@ -81,11 +85,12 @@ def make_results(root: Path, monkeypatch: pytest.MonkeyPatch, fresh_store: Path)
     for section in ("models", "sampling"):
         tree[section] = {f"toy-{name}": tree[section][f"toy-{name}"] for name in IN_MLFLOW}
     for name in IN_MLFLOW:
-        rates = json.loads((root / f"data/loops/toy/{name}.json").read_text(encoding="utf-8"))
+        rates = json.loads((root / f"data/loops/toy/{name}/rates.json").read_text(encoding="utf-8"))
         rates["strategies"] = {kept: rates["strategies"][kept] for kept in (*DECODINGS, "human")}
-        (root / f"data/loops/toy/{name}.json").write_text(json.dumps(rates), encoding="utf-8")
+        (root / f"data/loops/toy/{name}/rates.json").write_text(json.dumps(rates), encoding="utf-8")
     (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     for block in params.load().models.values():
+        machine.put("toy", TRAINED | {"key": f"toy-{block.name}"})
         folder = root / f"data/models/toy/{block.name}"
         config = {"model": block.model_dump(mode="json"), "vocab_size": 13}
         (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from recurrence.params import Tokens
+from recurrence.repetition.metrics import METRICS
+from recurrence.repetition.published import PUBLISHED
 from recurrence.vocab import Vocab
 
 LENGTH, LONG = 60, 120
@@ -42,30 +44,6 @@ PRICES = {
     "top_p_0_9": 1.4,
     "human": 1.5,
 }
-METRICS = (
-    *(
-        "rep_1",
-        "rep_2",
-        "rep_3",
-        "rep_4",
-        "rep_8",
-        "distinct_1",
-        "distinct_2",
-        "distinct_3",
-        "distinct_4",
-    ),
-    *(
-        "zlib_ratio",
-        "longest_repeat",
-        "lz_factors",
-        "rep_w",
-        "rep_r",
-        "welleck_rep_4",
-        "holtzman_paper_200",
-    ),
-    *("holtzman_code_200", "longest_verbatim", "non_word"),
-)
-PUBLISHED = ("holtzman_paper", "holtzman_code", "vllm_repetition", "whisper_zlib")
 VERDICT = (
     *(
         "start",

@@ -6,8 +6,8 @@ from recurrence.reporting.results import Results
 from reporting.results_tree import STRATEGIES
 
 MODELS = (
-    "model seeds parameters exact_nats exact_nats_sd exact_accuracy bits_per_char perplexity as_notebook_nats "
-    "as_notebook_nats_sd as_notebook_accuracy notebook_nats notebook_accuracy delta_nats "
+    "model exact_nats exact_nats_sd gain bits_per_char perplexity exact_accuracy notebook_nats as_notebook_nats "
+    "as_notebook_nats_sd delta_nats notebook_accuracy as_notebook_accuracy delta_accuracy parameters seeds "
     "greedy_loop_rate greedy_loop_lo greedy_loop_hi greedy_nets greedy_samples sampling_loop_rate sampling_loop_lo "
     "sampling_loop_hi sampling_nets sampling_samples recommended recommended_loop_rate recommended_loop_lo "
     "recommended_loop_hi recommended_nets recommended_samples recommended_loops recommended_price "

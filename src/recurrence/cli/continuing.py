@@ -124,7 +124,7 @@ def _loop_watch(found: Trained) -> Watch:
 
 def _floor(found: Trained) -> int:
     """The corpus's own floor, where its detector card says it; else that of params.yaml."""
-    card = paths.card(load_config(found.folder).corpus)
+    card = paths.calibration(load_config(found.folder).corpus)
     if card.is_file():
         return int(read_json(card)["detector"]["floor"])
     return params.load().loops.floor["char" if found.vocab.unit == "char" else "word"]

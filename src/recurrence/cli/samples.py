@@ -246,7 +246,7 @@ def _detectors(
 def _of_card(corpus: str) -> "Detector":
     from recurrence.study.calibration import detector_of
 
-    path = paths.card(corpus)
+    path = paths.calibration(corpus)
     if not path.is_file():
         params.corpus(corpus)  # names the nearest where there is none of this name
         raise RecurrenceError(

@@ -6,6 +6,7 @@ from recurrence.reporting.answers import Answer
 from recurrence.reporting.formats import count, joined, nats, percent, signed
 from recurrence.reporting.recommended import Choice, Evidence, choose
 from recurrence.reporting.results import ModelResults, Results, exact_nats
+from recurrence.results import units
 
 Choices = dict[str, tuple[ModelResults, Choice]]
 WORSE = 1.25
@@ -23,7 +24,7 @@ def cost(results: Results) -> Answer | None:
     choices = _choices(results)
     if not choices:
         return None
-    noun = {"char": "character", "word": "word"}[results.unit]
+    noun = units.noun(results.unit)
     price = f"Price: nats per {noun} under another model, the reference model. Loops tend to be "
     price += "cheap, gibberish is dear."
     details = (

@@ -160,7 +160,7 @@ def load(corpus: str) -> Results:
     scored = [block for block in blocks if paths.scores(corpus, block.name).is_file()]
     sampled = {block.name for block in params.sampled_of(corpus).values()}
     models = tuple(_model(block, block.name in sampled) for block in scored)
-    card = paths.card(corpus)
+    card = paths.calibration(corpus)
     return Results(
         corpus=corpus,
         unit=unit,
@@ -180,15 +180,17 @@ def _model(block: params.Model, sampled: bool) -> ModelResults:
     where = (block.corpus, block.name)
     places = {"training": paths.model(*where) / "history.csv"}
     if sampled:
-        places |= {"samples": paths.samples(*where), "loops": paths.loop_rates(*where)}
+        places |= {"samples": paths.samples(*where), "loops": paths.rates(*where)}
     found = {what: path for what, path in places.items() if path.is_file()}
-    if not paths.loops(*where).is_file():
+    if not paths.verdicts(*where).is_file():
         found.pop("loops", None)  # rates without the verdicts behind them
     vocab = paths.model(*where) / "vocab.json"
     scores = files.read_json(paths.scores(*where))
     loops = files.read_json(found["loops"]) if "loops" in found else {}
     both = {"samples", "loops"} <= set(found)
-    samples, human_nats = _samples(found["samples"], paths.loops(*where)) if both else (_none(), ())
+    samples, human_nats = (
+        _samples(found["samples"], paths.verdicts(*where)) if both else (_none(), ())
+    )
     unpriced = both and samples["reference_nats"].isna().all()
     return ModelResults(
         name=block.name,

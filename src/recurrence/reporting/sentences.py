@@ -7,6 +7,7 @@ from typing import Any
 from recurrence.reporting.formats import behind, count, nats, number, percent, rated
 from recurrence.reporting.recommended import Band, band
 from recurrence.reporting.results import FAMILIES, ModelResults, Results
+from recurrence.results import units
 
 PLACES = {
     "below": "cheaper than human text",
@@ -49,7 +50,7 @@ def _line(strategy: str, rates: dict[str, Any], unit: str, human: Band | None) -
 
 def looping(rates: dict[str, Any], unit: str) -> str:
     """100 % (61 to 100 %) loop, from character 14 on, period 13."""
-    noun = {"char": "character", "word": "word"}[unit]
+    noun = units.noun(unit)
     onset = round(rates["onset_median"]) + 1
     rate = rated(rates["loop_rate"], rates["loop_lo"], rates["loop_hi"])
     text = f"{rate} loop, from {noun} {count(onset)} on, period {number(rates['period_median'])}"

@@ -77,7 +77,7 @@ def main(key: str) -> None:
     """Judge every sample of a model, and windows of human text of the samples' length beside them."""
     asked, length = params.sampling(key), params.corpus(params.sampling(key).corpus).prompts.length
     vocab = Vocab.load(paths.vocab(asked.corpus))
-    card = read_json(paths.card(asked.corpus))
+    card = read_json(paths.calibration(asked.corpus))
     detector = detector_of(card, vocab.unk)
     human: Parts = {
         p: np.load(paths.ids(asked.corpus) / f"{p}.npy", mmap_mode="r") for p in ("train", "valid")
@@ -95,9 +95,6 @@ def main(key: str) -> None:
         vocab.index.get("<eos>"),
     )
     rows = _joined(texts, found, _prices(asked))
-    with atomic_path(paths.loops(asked.corpus, asked.name)) as path:
-        pd.DataFrame(rows, columns=COLUMNS).astype(TYPES).to_parquet(path, index=False)
-
     counted = [
         i
         for i, row in enumerate(rows)
@@ -109,14 +106,16 @@ def main(key: str) -> None:
     head |= {"prompts_digest": samples["prompts_digest"].iloc[0], "reference": asked.reference}
     head["samples_md5"] = md5(paths.samples(asked.corpus, asked.name))
     choice = _choice(asked, rows, len(human["valid"]), card)
-    write_json(
-        paths.loop_rates(asked.corpus, asked.name),
-        head | {"choice": choice and choice.tree(), "strategies": by_strategy},
-    )
+    tree = head | {"choice": choice and choice.tree(), "strategies": by_strategy}
+    with atomic_path(paths.loops_of(asked.corpus, asked.name)) as folder:
+        folder.mkdir()
+        table = pd.DataFrame(rows, columns=COLUMNS).astype(TYPES)
+        table.to_parquet(folder / paths.verdicts(asked.corpus, asked.name).name, index=False)
+        write_json(folder / paths.rates(asked.corpus, asked.name).name, tree)
     ours = {name: rate for name, rate in by_strategy.items() if name != HUMAN}
     figures = ("loop_rate", "loop_lo", "loop_hi", "nets", "samples")
     few = {figure: {name: rate[figure] for name, rate in ours.items()} for figure in figures}
-    write_json(paths.loop_metrics(asked.corpus, asked.name), few)
+    write_json(paths.metrics(asked.corpus, asked.name), few)
     say(f"detect_loops {key}: floor {detector.floor} {vocab.unit}s; looping {_told(by_strategy)}")
 
 
@@ -179,7 +178,7 @@ def _samples(asked: params.Sampling) -> pd.DataFrame:
 
 def _prices(asked: params.Sampling) -> dict[str, float]:
     """What `generate` wrote: nats per token by sample_id."""
-    path = paths.prices(asked.corpus, asked.name)
+    path = paths.reference_nats(asked.corpus, asked.name)
     try:
         table = pd.read_parquet(path)
     except FileNotFoundError as error:

@@ -26,7 +26,7 @@ from recurrence.decoding.prompts import corpus_prompts, prompts_digest
 from recurrence.decoding.strategies import build_strategy, setting_of
 from recurrence.digests import strategy_digest
 from recurrence.errors import RecurrenceError
-from recurrence.files import atomic_path, read_json
+from recurrence.files import atomic_path, md5, read_json, write_json
 from recurrence.model import LanguageModel
 from recurrence.model.checkpoint import load_config, load_model, seeds_in
 from recurrence.study.calibration import detector_of
@@ -40,7 +40,7 @@ Row = dict[str, Any]
 def main(key: str) -> None:
     """Sample a model; write the samples, and the prices of them and of people's text."""
     asked = params.sampling(key)
-    folder, card = paths.model(asked.corpus, asked.name), read_json(paths.card(asked.corpus))
+    folder, card = paths.model(asked.corpus, asked.name), read_json(paths.calibration(asked.corpus))
     where = device.choose(params.load().compute, load_config(folder).hidden)
     vocab, valid = Vocab.load(folder / "vocab.json"), np.load(paths.ids(asked.corpus) / "valid.npy")
     block = params.corpus(asked.corpus).prompts
@@ -122,7 +122,7 @@ def _maker(
         purpose=(asked.corpus, asked.name, "generate"),
         strategy_digests={n: _digest(asked, blocks[n], known) for n in _names(asked)},
         net_digests={seed: _file(folder / f"seed{seed}.safetensors") for seed in nets},
-        kept=Kept(paths.kept_samples(asked.corpus, asked.name)),
+        kept=Kept(paths.unfinished_samples(asked.corpus, asked.name)),
     )
 
 
@@ -191,10 +191,14 @@ def _write(
     nats = [row["reference_nats"] for row in (*sampled.rows.values(), *people)]
     names = [cell.sample_id for cell in sampled.rows]
     names += [f"human/valid/{i}" for i in range(len(people))]
-    with atomic_path(paths.samples(asked.corpus, asked.name)) as path:
-        table.to_parquet(path, index=False)
-    with atomic_path(paths.prices(asked.corpus, asked.name)) as path:
-        pd.DataFrame({"sample_id": names, "reference_nats": nats}).to_parquet(path, index=False)
+    files = (paths.samples, paths.reference_nats)
+    tables = (table, pd.DataFrame({"sample_id": names, "reference_nats": nats}))
+    with atomic_path(paths.samples_of(asked.corpus, asked.name)) as folder:
+        folder.mkdir()
+        for find, each in zip(files, tables, strict=True):
+            each.to_parquet(folder / find(asked.corpus, asked.name).name, index=False)
+        # Whoever depends on the folder depends on what it goes with.
+        write_json(folder / "of.json", {"calibration": md5(paths.calibration(asked.corpus))})
     sampled.maker.kept.only({sampled.maker.key(cell) for cell in sampled.made})
 
 

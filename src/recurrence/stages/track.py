@@ -24,7 +24,7 @@ from recurrence.tracking.tables import SAMPLES_KEPT
 
 OfModel = Callable[[str, str], Path]
 SCORED = (paths.model, paths.scores)
-SAMPLED = (paths.samples, paths.loops, paths.loop_rates)
+SAMPLED = (paths.samples, paths.verdicts, paths.rates)
 
 
 def main(key: str) -> None:
@@ -92,9 +92,9 @@ def _read(corpus: str, name: str, is_sampled: bool, tags: dict[str, str]) -> Res
         history=pd.read_csv(folder / "history.csv"),
         machine=machine_of(corpus, name),
         scores=read_json(paths.scores(corpus, name)),
-        rates=read_json(paths.loop_rates(corpus, name)) if is_sampled else {"strategies": {}},
+        rates=read_json(paths.rates(corpus, name)) if is_sampled else {"strategies": {}},
         samples=_samples(corpus, name) if is_sampled else pd.DataFrame(),
-        card=read_json(paths.card(corpus)) if is_sampled else None,
+        card=read_json(paths.calibration(corpus)) if is_sampled else None,
         counts=read_json(paths.counts(corpus)),
         strategies={
             each: block.model_dump(mode="json") | {"family": block.family} for each, block in blocks
@@ -111,7 +111,7 @@ def _samples(corpus: str, name: str) -> pd.DataFrame:
     first = known.groupby("strategy", sort=False).head(SAMPLES_KEPT)
     kept = [("sample_id", "in", first["sample_id"].tolist())]
     samples = pd.read_parquet(place, filters=kept)
-    verdicts = pd.read_parquet(paths.loops(corpus, name), filters=kept)
+    verdicts = pd.read_parquet(paths.verdicts(corpus, name), filters=kept)
     both = [column for column in verdicts if column in samples and column != "sample_id"]
     return samples.merge(verdicts.drop(columns=both), on="sample_id", how="left")
 
@@ -120,7 +120,7 @@ def _digests(corpus: str, name: str, is_sampled: bool) -> dict[str, str]:
     """Every file that decides what is imported, from the project's root, with its md5."""
     places = [paths.counts(corpus), paths.ids(corpus), *(find(corpus, name) for find in SCORED)]
     if is_sampled:
-        places += [paths.card(corpus), *(find(corpus, name) for find in SAMPLED)]
+        places += [paths.calibration(corpus), *(find(corpus, name) for find in SAMPLED)]
     files = [
         file
         for place in places

@@ -56,8 +56,9 @@ def rate_interval(hits: ArrayLike, nets: Sequence[object], prompts: Sequence[obj
     prompt: Wilson's.
 
     Simulated with 3 and 5 nets of 8 and 12 prompts, rates of 2, 10 and 50 % and nets that differ
-    as much as between 8 and 50 %, it holds at least 93 % (a plain percentile bootstrap: 84 %).
-    Where most nets never loop and a few nearly always do, no interval from so few nets can.
+    as much as between 8 and 50 %, it covers 95 to 98 % (a plain percentile bootstrap: 84 %). Where
+    most nets never loop and a few nearly always do, no interval from so few nets can: of 3 nets at
+    a rate of 10 % it came down to 75 %.
     """
     values = np.asarray(hits, float)
     spread = _spread(values, nets, prompts)

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any, NamedTuple
 
+from recurrence.results.units import noun
+
 MAX_NOTE_CHARACTERS = 7900
 RUN_NAME = "attributes.`Run Name`"
-_UNITS = {"char": "character", "word": "word"}
 
 
 class View(NamedTuple):
@@ -107,7 +108,7 @@ def decoding(name: str, strategy: str, rates: Mapping[str, Any]) -> str:
     found, human, unit = (
         rates["strategies"][strategy],
         rates["strategies"].get("human", {}),
-        _UNITS[rates["unit"]],
+        noun(rates["unit"]),
     )
     text = f"**{_percent(found['loop_rate'])} of {found['samples']} samples loop** "
     text += f"(95 %: {_percent(found['loop_lo'])} to {_percent(found['loop_hi'])}) when {name} decodes by {strategy}"

@@ -19,29 +19,23 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from recurrence.repetition import declaration
+from recurrence.repetition import metrics as sample_metrics
+from recurrence.results import metrics
 from recurrence.tracking import notes, settings, tables
 from recurrence.tracking.tags import CORPUS, FINGERPRINT, IDENTITY, MODEL, STRATEGY
 
 CURVES = {"train_nats": "curve/train_nats", "valid_nats": "curve/valid_nats"}
 CURVES |= {"valid_accuracy": "curve/valid_accuracy", "lr": "curve/lr"}
 ENVIRONMENT = ("device", "torch", "python", "tokens_per_second")
-LOOPS = (
+RECORDERS = (
+    __file__,
     *(
-        "loop_rate",
-        "loop_lo",
-        "loop_hi",
-        "exact_rate",
-        "exact_lo",
-        "exact_hi",
-        "near_rate",
-        "recycling_rate",
+        str(module.__file__)
+        for module in (settings, tables, notes, metrics, declaration, sample_metrics)
     ),
-    *("onset_rmean", "period_median", "coverage_mean", "n_attractors", "rescued"),
 )
-TEXT = ("rep_4", "rep_8", "zlib_ratio", "diversity", "self_bleu", "non_word")
-RECORDERS = ("records.py", "settings.py", "tables.py", "notes.py")
 """The code that decides what a record says; where it changes, runs are recorded anew."""
-PRICE = {"price/nats": "price", "price/lo": "price_lo", "price/hi": "price_hi"}
 
 
 class Point(NamedTuple):
@@ -152,7 +146,7 @@ def _identity(results: Results) -> str:
 
 def _fingerprint(identity: str) -> str:
     """Digest of the results and of the code that decides what is logged of them."""
-    code = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in RECORDERS]
+    code = [Path(file).read_text(encoding="utf-8") for file in RECORDERS]
     return hashlib.sha256(json.dumps([identity, *code]).encode()).hexdigest()
 
 
@@ -242,32 +236,19 @@ def _decoding_run(results: Results, origin: Mapping[str, str], strategy: str) ->
 def _rates(rates: Mapping[str, Any], strategy: str) -> dict[str, Any]:
     """The figures of a decoding by metric name; absent ones are None."""
     found, human = rates["strategies"][strategy], rates["strategies"].get("human", {})
-    certified, compared = found.get("certified") or {}, found.get("versus_pure") or {}
-    figures = {f"loops/{name}": found.get(name) for name in LOOPS}
-    figures |= {
-        "loops/human_rate": human.get("loop_rate"),
-        "loops/versus_pure_p": compared.get("p_holm"),
-    }
+    certified = found.get("certified") or {}
+    figures = metrics.in_mlflow(metrics.DECODING, found)
+    figures["loops/human_rate"] = human.get("loop_rate")
     if certified.get("certified"):
         figures["loops/certified_agree"] = certified["agree"] / certified["certified"]
-    figures |= {f"text/{name}": found.get(name) for name in TEXT}
-    return figures | {metric: found.get(name) for metric, name in PRICE.items()}
+    return figures
 
 
 def _scores(scores: Mapping[str, Any]) -> dict[str, Any]:
     """Final figures by metric name; absent ones are None."""
-    exact = scores["exact"]
-    figures = {
-        f"valid/{name}": exact[name]
-        for name in ("nats", "nats_sd", "bits_per_char", "perplexity", "accuracy")
-    }
-    for place in ("as_notebook", "notebook", "delta"):
-        found = scores.get(place) or {}
-        figures |= {f"{place}/{name}": found.get(name) for name in ("nats", "accuracy")}
-    figures |= {
-        f"repetition/{name}": value for name, value in (scores.get("repetition") or {}).items()
-    }
-    return figures | {"model/parameters": scores["parameters"]}
+    repetition = scores.get("repetition") or {}
+    figures = metrics.in_mlflow(metrics.MODEL, scores)
+    return figures | {f"repetition/{name}": value for name, value in repetition.items()}
 
 
 def _finite(figures: Mapping[str, float | None]) -> tuple[dict[str, float], list[str]]:
