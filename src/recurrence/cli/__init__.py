@@ -41,3 +41,17 @@ def main() -> None:
     except RecurrenceError as error:
         fail(error)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if (error.name or "recurrence").split(".")[0] == "recurrence":
+            raise
+        fail(_without(error))
+        sys.exit(RecurrenceError.exit_code)
+
+
+def _without(error: ModuleNotFoundError) -> RecurrenceError:
+    """What to install where a command needs more than the base has."""
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    return RecurrenceError(
+        f"recurrence {command}: needs {error.name}, which is not installed: "
+        f"pip install 'recurrence-lab[lab]' (in this project: make)"
+    )

@@ -26,6 +26,8 @@ _LOG = re.compile(
     r"^\W{0,2}(?:\d\d\.\d\d \d\d:\d\d|\d{4}[-/.]\d\d[-/.]\d\d|\w{3} +\d{1,2} \d\d:|\d\d[-/]\d\d[-/ ]\d\d|\d{6,10}[ .,]|"
     r"\d{1,2}:\d\d:\d\d|\w{3} \w{3} +\d+ \d\d:)|\b(?:INFO|WARN(?:ING)?|ERROR|DEBUG|TRACE|FATAL)\b|\b\d{1,3}%\s*$"
 )
+_STAMPED = re.compile(r"^\W{0,2}\d{4}[-/.]?\d\d[-/.]?\d\d[ T-]\d{1,2}:\d\d:\d")
+"""A line that begins with a date and a time is one of a log, cells or not."""
 _MARKED = re.compile(
     r"^\s{0,3}(?:#{1,6} |[-*+] |\d+[.)] |> |```|~~~|\|.*\|\s*$|!?\[.*\]\(.*\)|\*\*)|\]\("
 )
@@ -62,6 +64,8 @@ def kind_of(text: str) -> Kind:
         return "reasoning"
     if part.count("<|") > 2 or _share(_CHAT, lines) > 0.2:
         return "chat"
+    if _share(_STAMPED, lines) > 0.8 and len(lines) >= 3 and "," not in lines[0]:
+        return "log"
     if _tabular(lines):
         return "table"
     if _share(_LOG, lines) > 0.5 and len(lines) >= 3:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.reporting.formats import count, few, percent
-from recurrence.reporting.results import FAMILIES, HUMAN, LOOPING, ModelResults, Results
 from recurrence.results import units
+from recurrence.results.corpus import FAMILIES, HUMAN, LOOPING, ModelResults, Results
+from recurrence.results.formats import count, few, percent
 
 INTERVALS = (
     "Intervals hold 95 %, as statements over nets and prompts: the variance of a bootstrap over "

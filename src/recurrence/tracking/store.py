@@ -132,7 +132,7 @@ def failures() -> tuple[type[Exception], ...]:
     except ImportError as error:
         raise RecurrenceError(
             f"{error}; MLflow is needed to track and to browse runs, for nothing else: "
-            "pip install 'recurrence[pipeline]', then run the same command again"
+            "pip install 'recurrence-lab[lab]', then run the same command again"
         ) from error
     return MlflowException, SQLAlchemyError, OSError, Stalled
 
