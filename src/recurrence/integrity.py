@@ -18,7 +18,6 @@ from pathlib import Path
 from recurrence import paths
 from recurrence.errors import RecurrenceError, command
 from recurrence.files import explained, md5
-from recurrence.tracking.provenance import read_lock
 
 FOLDER = ".dir"
 """Ends the digest of a folder, which is that of a list of its files."""
@@ -65,7 +64,7 @@ def damage_named() -> Iterator[None]:
     """
     try:
         yield
-    except RecurrenceError:
+    except (RecurrenceError, ImportError):
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:  # says itself what it is over
@@ -111,6 +110,8 @@ def damaged_objects(folder: Path) -> Iterator[Path]:
 
 def changed_outputs(root: Path) -> Iterator[tuple[str, Path, bool]]:
     """(stage, path, whether dvc's cache has it as it is) of each output that has another digest than dvc.lock says."""
+    from recurrence.tracking.provenance import read_lock  # needs yaml, which the base has not
+
     objects = cache(root)
     for stage, entry in read_lock(root).items():
         for out in entry.get("outs", ()):
