@@ -5,7 +5,7 @@
     q, k, v = silu of a causal convolution of W x;  q and k brought to length 1
 
 No gate sees the state, so a stretch of CHUNK steps is computed at once: what each step writes depends
-on what the steps before wrote by a triangular system (the WY form of the paper's section 3.3), which
+on what the steps before wrote by a triangular system (the WY form of the paper), which
 is solved; a step is a stretch of one. Each head is normalized and gated by silu(W_g x), then mixed by
 a linear layer. The residual frame is model/blocks.py. A begins so that exp(A) is up to 16, b so that
 softplus(b) is 0.001 to 0.1, as the authors' code has them.
