@@ -72,17 +72,15 @@ class GatedDelta(nn.Module):
         self.qkv = nn.Linear(size, 3 * size, bias=False)
         self.conv = CausalConv(3 * size, conv_width, bias=False)
         self.gates = nn.Linear(size, 2 * heads, bias=False)
-        self.log_rate_N = nn.Parameter(torch.empty(heads))
-        self.step_bias_N = nn.Parameter(torch.empty(heads))
+        rate_N, step_N = torch.empty(2, heads, device="cpu").unbind()  # see `evenly` in blocks.py
+        nn.init.uniform_(rate_N, 1.0, FASTEST)
+        nn.init.uniform_(step_N, math.log(STEPS[0]), math.log(STEPS[1]))
+        self.log_rate_N = nn.Parameter(rate_N.log())
+        self.step_bias_N = nn.Parameter(step_N.exp().expm1().log())
         self.norm = nn.RMSNorm(each, EPS)
         self.output_gate = nn.Linear(size, size, bias=False)
         self.output = nn.Linear(size, size, bias=False)
         self.state_shapes = ((1, size * each), *self.conv.state_shapes)
-        with torch.no_grad():
-            nn.init.uniform_(self.log_rate_N, 1.0, FASTEST).log_()
-            nn.init.uniform_(
-                self.step_bias_N, math.log(STEPS[0]), math.log(STEPS[1])
-            ).exp_().expm1_().log_()
 
     def forward(self, x_BTH: Tensor, state: Carried) -> tuple[Tensor, Carried]:
         qkv, inputs = self.conv(self.qkv(x_BTH), state[1])

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recurrence.model.blocks import Carried, HeadNorm, ResidualCore, by_head, head_size
+from recurrence.model.blocks import Carried, HeadNorm, ResidualCore, by_head, evenly, head_size
 from recurrence.params import Dropout
 
 #   B = lanes, T = time, H = hidden size, N = heads, D = H / N, R = rank, S = an earlier time
@@ -77,7 +77,7 @@ class Rwkv7(nn.Module):
         self.receptance = nn.Linear(size, size, bias=False)
         self.key = nn.Linear(size, size, bias=False)
         self.value = nn.Linear(size, size, bias=False)
-        self.decay = _network(size, rank, nn.Tanh(), torch.linspace(*DECAY_BIAS, size))
+        self.decay = _network(size, rank, nn.Tanh(), evenly(DECAY_BIAS, size))
         self.rate = _network(size, rank, nn.Identity(), torch.zeros(size))
         self.gate = _network(size, rank, nn.Sigmoid(), None)
         self.key_scale_H = nn.Parameter(torch.full((size,), KEY_SCALE))
