@@ -157,6 +157,11 @@ def by_head(x_H: Tensor, heads: int) -> Tensor:
     return x_H.view(*x_H.shape[:-1], heads, -1)
 
 
+def evenly(ends: tuple[float, float], count: int) -> Tensor:
+    """So many initial values from one end to the other, on the CPU: on `meta` torch would load its compiler."""
+    return torch.linspace(*ends, count, device="cpu")
+
+
 def between(dropout: Rates) -> nn.Module:
     """What drops between layers."""
     return nn.Sequential(LockedDropout(dropout.hidden), Dropout(dropout.plain_between))
