@@ -17,7 +17,7 @@ DECODING = (
     "model strategy family samples nets prompts "
     "length deterministic uses_history exact near recycling loop_rate loop_lo loop_hi "
     "exact_rate exact_lo exact_hi near_rate near_lo near_hi recycling_rate recycling_lo recycling_hi terminal_rate "
-    "onset_median onset_rmean period_median copies_median coverage_mean identity_mean n_attractors price reference_nats_lo "
+    "onset_median onset_rmean period_median copies_median coverage_mean identity_mean n_attractors reference_nats reference_nats_lo "
     "reference_nats_hi rep_1 rep_2 rep_3 rep_4 rep_8 distinct_1 distinct_2 distinct_3 distinct_4 zlib_ratio longest_repeat "
     "lz_factors rep_w rep_r welleck_rep_4 holtzman_paper_200 holtzman_code_200 longest_verbatim non_word diversity "
     "self_bleu zipf holtzman_paper holtzman_code vllm_repetition whisper_zlib rescued certified certified_agree "
