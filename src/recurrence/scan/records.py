@@ -96,7 +96,8 @@ def _of_text(text: str, path: str) -> Iterator[Part]:
 
 def _of_mapping(record: dict[str, Any], path: str, depth: int) -> Iterator[Part]:
     """The reasoning, and the first of the known fields that has a text."""
-    if depth == 0 and record.get("role", "assistant") not in SPEAKERS:
+    role = record.get("role")
+    if depth == 0 and isinstance(role, str) and role.lower() not in SPEAKERS:
         return  # what people and tools say
     for name in REASONING:
         value = record.get(name)
