@@ -86,7 +86,7 @@ def _looks_like_json(part: str, lines: list[str]) -> bool:
         return _share(_JSON, lines) > 0.6
     try:
         json.loads(part)
-    except ValueError:
+    except (ValueError, RecursionError):
         return part.count('":') >= 3
     return True
 
