@@ -109,7 +109,8 @@ def test_lanes_may_have_seen_texts_of_different_length() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window": 1}, "options.window must be at least 2, got 1"),
+        ({"window": 1}, "options.window must be from 2 to 65,536, got 1"),
+        ({"window": 65_537}, "options.window must be from 2 to 65,536, got 65537"),
         (
             {"heads": 8},
             r"options.heads must divide hidden \(8\) into sizes that are a multiple of 2",

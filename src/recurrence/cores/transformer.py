@@ -24,6 +24,8 @@ from recurrence.params import Dropout
 
 BASE = 10_000.0
 """Of the wavelengths of rotary embeddings, from 2 pi to 2 pi times this."""
+LONGEST = 1 << 16
+"""No weight tells of the window, and a cache is made as large as it says."""
 
 
 def angles(count_B1: Tensor, time: int, size: int) -> tuple[Tensor, Tensor]:
@@ -49,8 +51,8 @@ class Attention(nn.Module):
     def __init__(self, size: int, heads: int, window: int) -> None:
         super().__init__()
         head_size(size, heads, multiple_of=2)
-        if window < 2:
-            raise ValueError(f"options.window must be at least 2, got {window}")
+        if not 2 <= window <= LONGEST:
+            raise ValueError(f"options.window must be from 2 to {LONGEST:,}, got {window}")
         self.heads, self.window = heads, window
         self.qkv = nn.Linear(size, 3 * size, bias=False)
         self.output = nn.Linear(size, size, bias=False)
