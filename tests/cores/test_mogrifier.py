@@ -83,7 +83,8 @@ def test_without_rounds_it_is_an_lstm() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rounds": -1}, "options.rounds must be at least 0, got -1"),
+        ({"rounds": -1}, "options.rounds must be from 0 to 100, got -1"),
+        ({"rounds": 101}, "options.rounds must be from 0 to 100, got 101"),
         ({"rank": 0}, "options.rank must be at least 1, or absent, got 0"),
     ],
 )

@@ -22,6 +22,7 @@ from recurrence.params import Dropout as Rates
 #   convolution
 
 EPS = 1e-6
+MOST_UNITS = 1 << 20
 Carried = tuple[Tensor, ...]
 
 
@@ -168,9 +169,11 @@ def between(dropout: Rates) -> nn.Module:
 
 
 def inner_size(size: int, ratio: float) -> int:
-    """Inner units of an MLP. Raises ValueError where there would be none."""
-    if not ratio * size >= 1:
-        raise ValueError(f"options.mlp_ratio must make at least one unit of {size}, got {ratio}")
+    """Inner units of an MLP. Raises ValueError where there would be none, or more than any layer has."""
+    if not 1 <= ratio * size <= MOST_UNITS:
+        raise ValueError(
+            f"options.mlp_ratio must make 1 to {MOST_UNITS:,} units of {size}, got {ratio}"
+        )
     return round(ratio * size)
 
 
