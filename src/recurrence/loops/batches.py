@@ -39,7 +39,8 @@ def with_verdicts(batch: Batch, text: str = "text", **options: Any) -> Batch:
     judged = TextDetector(**options).judge_all([texts[at] for at in there])
     for at, verdict in zip(there, judged, strict=True):
         found[at] = verdict
-    return _added(batch, _columns(found))
+    made: Batch = _added(batch, _columns(found))
+    return made
 
 
 def _column(batch: Any, text: str) -> list[Any]:

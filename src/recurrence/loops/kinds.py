@@ -56,6 +56,10 @@ def kind_of(text: str) -> Kind:
     lines = [line for line in part.splitlines() if line.strip()]
     if not lines:
         return "prose"
+    return _of_records(part, lines) or _of_writing(part, lines)
+
+
+def _of_records(part: str, lines: list[str]) -> Kind | None:
     if _looks_like_json(part, lines):
         return "json"
     if _share(_TIMED, lines) > 0.15:
@@ -70,6 +74,10 @@ def kind_of(text: str) -> Kind:
         return "table"
     if _share(_LOG, lines) > 0.5 and len(lines) >= 3:
         return "log"
+    return None
+
+
+def _of_writing(part: str, lines: list[str]) -> Kind:
     marked, coded = _share(_MARKED, lines), _share(_CODE, lines)
     declared = sum(_DECLARED.search(line) is not None for line in lines)
     if coded > 0.5 and coded > marked or declared >= max(4, len(lines) // 20) and "```" not in part:
