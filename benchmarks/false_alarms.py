@@ -1,61 +1,55 @@
-"""How often the default detectors take people's text for a loop: windows of whole corpora, laid end to end in ten ways.
+"""How often files that people or programs wrote are taken for loops, by kind; and what other systems' rules say of them.
 
-Per 1,000 windows of as many tokens as the detector is for, of the first 5,000,000 characters of what the pipeline has
-downloaded (`dvc repro`, or `dvc pull`, first). Not all of these are mistakes: people paste a paragraph twice and write
-lists. `--show` prints a passage of each near loop.
+    python benchmarks/false_alarms.py [--most 1000] [--kinds prose,code] [--steer] [--show] [--alone] FOLDER...
+
+Files held out, unless `--steer` (the half that limits may be set on). An alarm is a verdict exact, near or progression
+at default settings. `--show` names each alarm, `--alone` leaves the other rules out. Not every alarm is a mistake: a
+file of one line forty times over is a loop, whoever wrote it.
 """
 
-import sys
-from collections.abc import Sequence
-from functools import partial
+import argparse
+import time
 
-from recurrence import corpora, params, paths
-from recurrence.loops import DETECTORS
-from recurrence.scan.files import of_text
-from recurrence.study.calibration import KINDS, Human
-
-MOST = 5_000_000
-TEXTS = ("nietzsche_cased", "imdb", "wikitext2")
-
-
-def spelled(names: Sequence[str | int] | None, ids: Sequence[int]) -> str:
-    """The text of characters, or of words."""
-    return "".join(map(chr, ids)) if names is None else " ".join(str(names[i]) for i in ids)
+from human_files import ENDINGS, PEERS, texts
+from recurrence.loops import LOOPS, TextDetector
 
 
 def main() -> None:
-    print(
-        f"{'text':<17} {'unit':<5} {'windows':>8} "
-        + " ".join(f"{kind:>9}" for kind in KINDS)
-        + "  per 1,000"
-    )
-    for corpus in TEXTS:
-        text = "".join(corpora.read(params.corpus(corpus).source, paths.raw(corpus)).values())[
-            :MOST
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folders", nargs="+")
+    parser.add_argument("--most", type=int, default=1000)
+    parser.add_argument("--kinds", default=",".join(ENDINGS))
+    parser.add_argument("--steer", action="store_true")
+    parser.add_argument("--show", action="store_true")
+    parser.add_argument("--alone", action="store_true")
+    asked = parser.parse_args()
+    peers = {} if asked.alone else PEERS
+    names = [*LOOPS, "alarms", *peers]
+    print(f"{'kind':10} {'files':>6} " + " ".join(f"{name:>11}" for name in names), " MB/s")
+    for kind in asked.kinds.split(","):
+        found = list(texts(asked.folders, kind, asked.most, not asked.steer))
+        started = time.process_time()
+        verdicts = TextDetector().judge_all([text for _, text in found])
+        took = time.process_time() - started
+        counts = {name: sum(v.kind == name for v in verdicts) for name in LOOPS}
+        counts["alarms"] = sum(counts.values())
+        for name, rule in peers.items():
+            counts[name] = sum(rule(text) for _, text in found)
+        shares = [
+            f"{counts[name]:4} {100 * counts[name] / max(len(found), 1):5.2f}%" for name in names
         ]
-        for unit in ("char", "word"):
-            detector, sample = DETECTORS[unit], of_text(text, corpus, unit)
-            spell = partial(spelled, sample.names)
-            human = Human(sample.ids, sample.ids[:0], spell)
-            counts, windows, passages = dict.fromkeys(KINDS, 0), 0, {}
-            for way in human.layings(sample.ids, detector.length):
-                windows += len(way)
-                for ids, verdict in zip(
-                    way, detector.judge_all(way, human.texts(way)), strict=True
-                ):
-                    if verdict.kind == "none":
-                        continue
-                    counts[verdict.kind] += 1
-                    if verdict.kind == "near":
-                        end = verdict.start + round(verdict.period * verdict.copies)
-                        passages.setdefault(
-                            verdict.attractor, spell(ids[verdict.start : end].tolist())
-                        )
-            rates = " ".join(f"{1000 * counts[kind] / windows:9.2f}" for kind in KINDS)
-            print(f"{corpus:<17} {unit:<5} {windows:8,} {rates}", flush=True)
-            if "--show" in sys.argv:
-                for passage in passages.values():
-                    print(f"    {passage[:300]!r}")
+        speed = sum(len(text) for _, text in found) / 1e6 / max(took, 1e-9)
+        print(f"{kind:10} {len(found):6} " + " ".join(shares), f"{speed:5.1f}", flush=True)
+        if asked.show:
+            for (path, _), verdict in zip(found, verdicts, strict=True):
+                if verdict.kind in LOOPS:
+                    unit = "".join(map(chr, verdict.unit[:70]))
+                    print(
+                        f"    {verdict.kind} {path} {verdict.start} of {verdict.length}: period "
+                        f"{verdict.period} x {verdict.copies:.1f}, matched {verdict.matched}, "
+                        f"identity {verdict.identity:.2f}, novelty {verdict.novelty}, "
+                        f"{'to the end' if verdict.terminal else 'inside'}: {unit!r}"
+                    )
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ def test_a_model_that_left_params_can_still_be_used(recurrence: Cli, trained_pro
 
 def test_generate_without_a_prompt_is_the_stage(recurrence: Cli, trained_project: Path) -> None:
     assert recurrence("generate", "mine/rnn")[0] == 0
-    assert (trained_project / "data/samples/mine/rnn.parquet").exists()
+    assert (trained_project / "data/samples/mine/rnn/samples.parquet").exists()
 
 
 def test_a_stage_runs_by_its_name(recurrence: Cli, empty_project: Path) -> None:

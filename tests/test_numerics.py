@@ -43,7 +43,7 @@ def write_project(root: Path, **compute: object) -> None:
     tree["sampling"] = {"mine-rnn": tree["sampling"]["mine-rnn"] | others}
     tree["compute"] = {"device": "cpu"} | compute
     (root / "params.yaml").write_text(json.dumps(tree), encoding="utf-8")  # which is YAML, too
-    card = root / "data/loops/mine/detector-card.json"
+    card = root / "data/loops/mine/calibration.json"
     card.parent.mkdir(parents=True)
     card.write_text(json.dumps(CARD), encoding="utf-8")
     (root / "texts").mkdir()

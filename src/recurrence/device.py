@@ -138,7 +138,7 @@ def describe(device: torch.device) -> str:
 
 
 def facts(device: torch.device) -> dict[str, str]:
-    """What machine.csv says of it."""
+    """What the machine times say of it."""
     on_cpu = device.type == "cpu"
     return {
         "device": "cpu" if on_cpu else describe(device),

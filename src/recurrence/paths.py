@@ -71,42 +71,53 @@ def scores(corpus: str, name: str) -> Path:
     return root() / "data/scores" / corpus / f"{name}.json"
 
 
+def samples_of(corpus: str, name: str) -> Path:
+    """Folder of what `generate` makes of a model: samples, reference nats, and what they go with."""
+    return root() / "data/samples" / corpus / name
+
+
 def samples(corpus: str, name: str) -> Path:
-    return root() / "data/samples" / corpus / f"{name}.parquet"
+    """A row per sample: where it comes from, its ids and its text."""
+    return samples_of(corpus, name) / "samples.parquet"
 
 
-def kept_samples(corpus: str, name: str) -> Path:
+def reference_nats(corpus: str, name: str) -> Path:
+    """Nats per token of each sample, and of each window of human text, under the reference model."""
+    return samples_of(corpus, name) / "reference_nats.parquet"
+
+
+def unfinished_samples(corpus: str, name: str) -> Path:
     """Folder of samples that need not be made again; no output, and nothing to keep."""
     return root() / ".checkpoints/samples" / f"{corpus}-{name}"
 
 
-def prices(corpus: str, name: str) -> Path:
-    """What each sample, and each window of human text, costs under the reference model."""
-    return root() / "data/prices" / corpus / f"{name}.parquet"
-
-
-def card(corpus: str) -> Path:
-    """The detector card: floors measured on the corpus's own text, false positives, planted recall."""
-    return loops_of(corpus) / "detector-card.json"  # no model's name has a hyphen
-
-
-def loops_of(corpus: str) -> Path:
+def loops(corpus: str) -> Path:
     """Folder of a corpus's verdicts; it is there as soon as the detector is calibrated."""
     return root() / "data/loops" / corpus
 
 
-def loops(corpus: str, name: str) -> Path:
+def calibration(corpus: str) -> Path:
+    """The detector's floors measured on the corpus's own text, its false alarms and recall."""
+    return loops(corpus) / "calibration.json"
+
+
+def loops_of(corpus: str, name: str) -> Path:
+    """Folder of what `detect_loops` makes of a model: verdicts and rates."""
+    return loops(corpus) / name
+
+
+def verdicts(corpus: str, name: str) -> Path:
     """A row per sample: its loop, if any, and its repetition metrics."""
-    return loops_of(corpus) / f"{name}.parquet"
+    return loops_of(corpus, name) / "verdicts.parquet"
 
 
-def loop_rates(corpus: str, name: str) -> Path:
+def rates(corpus: str, name: str) -> Path:
     """Rates per strategy, with human text beside them, and a digest of the samples."""
-    return loops_of(corpus) / f"{name}.json"
+    return loops_of(corpus, name) / "rates.json"
 
 
-def loop_metrics(corpus: str, name: str) -> Path:
-    """A few figures of `detect_loops`, for `dvc metrics` and `dvc exp show`."""
+def metrics(corpus: str, name: str) -> Path:
+    """A few of the rates, for `dvc metrics` and `dvc exp show`."""
     return root() / "data/metrics" / corpus / f"{name}.json"
 
 
@@ -123,11 +134,12 @@ REPORTED = (
 
 
 def report(corpus: str) -> Path:
+    """Folder of what there is to read of a corpus."""
     return root() / "reports" / corpus
 
 
 def machine(corpus: str) -> Path:
-    """How long each stage took and on which machine: the one file in a report that differs from machine to machine."""
+    """How long each stage took and on which machine: no result, and so no stage's output."""
     return report(corpus) / "machine.csv"
 
 

@@ -79,7 +79,7 @@ def test_a_text_that_does_not_loop_is_not_stopped(recurrence: Cli) -> None:
 def test_the_floor_is_the_detector_cards_or_that_of_params(recurrence: Cli, project: Path) -> None:
     edit(project, loops={"floor": {"char": 60, "word": 20}})
     later, _ = said(recurrence, "--stop-on-loop")
-    write_json(paths.card("mine"), {"detector": {"floor": 25}})
+    write_json(paths.calibration("mine"), {"detector": {"floor": 25}})
     sooner, _ = said(recurrence, "--stop-on-loop")
     assert len(later) == len(sooner) + 60 - 25
 

@@ -10,7 +10,7 @@ from importlib import import_module
 
 ROW = {"seconds": "1.50", "device": "cpu", "started": "2026-01-01T00:00:00"}
 BY_CORPUS = ("download", "split", "build_vocab", "numericalize", "calibrate")
-BY_MODEL = (("train", "evaluate"), ("generate", "price", "detect_loops"))
+BY_MODEL = (("train", "evaluate"), ("generate", "detect_loops"))
 MODELS = ("mine-rnn", "mine-unigram")
 
 

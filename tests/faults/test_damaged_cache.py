@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 RESULTS = (
     pytest.param("data/models/mine/rnn/seed0.safetensors", marks=pytest.mark.nightly),
-    "data/samples/mine/rnn.parquet",
+    "data/samples/mine/rnn/samples.parquet",
 )
 
 

@@ -31,11 +31,11 @@ OUTS = {
     "split": "data/text/mine/*",
     "build_vocab": "data/vocab/mine.json",
     "numericalize": "data/ids/mine/*",
-    "calibrate": "data/loops/mine/detector-card.json",
+    "calibrate": "data/loops/mine/calibration.json",
     "train": "data/models/mine/rnn/*",
     "evaluate": "data/scores/mine/rnn.json",
-    "generate": "data/samples/mine/rnn.parquet",
-    "detect_loops": "data/loops/mine/rnn.*",
+    "generate": "data/samples/mine/rnn/*",
+    "detect_loops": "data/loops/mine/rnn/*",
     "report": "reports/mine/**/*",
 }
 FEW = 8

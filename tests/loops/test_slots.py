@@ -131,4 +131,4 @@ def test_numbers_in_no_order_are_news_or_drawn() -> None:
 def test_edits_are_no_slot() -> None:
     copies = ["The mill stood by the water. "] * 20
     copies[7], copies[12] = "The mlll stood by the water. ", "The mill stood by thc water. "
-    assert read(copies) == Slots(0.0, 0.0, 0.0, 0.0, 0, read(copies).letters)
+    assert read(copies) == Slots(0.0, 0.0, 0.0, 0.0, 0.0, 0, read(copies).letters)

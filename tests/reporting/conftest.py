@@ -1,11 +1,10 @@
 """The planted results of results_tree, loaded once."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from recurrence.reporting.results import Results, load
+from recurrence.results.corpus import Results, load
 from reporting import results_tree
 
 
@@ -16,11 +15,11 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def toy(tree: Path) -> Iterator[Results]:
+def toy(tree: Path) -> Results:
     """The results of that project."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECURRENCE_ROOT", str(tree))
-        yield load("toy")
+        return load("toy")
 
 
 @pytest.fixture

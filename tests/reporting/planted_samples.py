@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from recurrence.params import Tokens
+from recurrence.repetition.metrics import METRICS
+from recurrence.repetition.published import PUBLISHED
 from recurrence.vocab import Vocab
 
 LENGTH, LONG = 60, 120
@@ -42,30 +44,6 @@ PRICES = {
     "top_p_0_9": 1.4,
     "human": 1.5,
 }
-METRICS = (
-    *(
-        "rep_1",
-        "rep_2",
-        "rep_3",
-        "rep_4",
-        "rep_8",
-        "distinct_1",
-        "distinct_2",
-        "distinct_3",
-        "distinct_4",
-    ),
-    *(
-        "zlib_ratio",
-        "longest_repeat",
-        "lz_factors",
-        "rep_w",
-        "rep_r",
-        "welleck_rep_4",
-        "holtzman_paper_200",
-    ),
-    *("holtzman_code_200", "longest_verbatim", "non_word"),
-)
-PUBLISHED = ("holtzman_paper", "holtzman_code", "vllm_repetition", "whisper_zlib")
 VERDICT = (
     *(
         "start",
@@ -248,7 +226,12 @@ def _rates(name: str, rows: pd.DataFrame) -> dict[str, Any]:
         figures |= {kind: kinds.count(kind)} | _interval(kind, kinds.count(kind) / n)
     figures |= _interval("loop", len(loops) / n) | _shape(loops, n) | _about(name, rows)
     price = float(rows["reference_nats"].mean())
-    figures |= {"price": price, "price_lo": price - 0.1, "price_hi": price + 0.1, "rescued": 0}
+    figures |= {
+        "reference_nats": price,
+        "reference_nats_lo": price - 0.1,
+        "reference_nats_hi": price + 0.1,
+        "rescued": 0,
+    }
     figures |= {metric: float(rows[metric].mean()) for metric in METRICS}
     return figures | {"diversity": 0.6, "self_bleu": 0.3, "zipf": 1.0}
 
@@ -348,7 +331,12 @@ def evidence(samples: int, loops: int) -> dict[str, Any]:
     """What one half says of a setting."""
     found = {"nets": 1, "prompts": 3, "samples": samples, "loops": loops, "recycling": 0}
     found |= {"loop_rate": loops / samples, "loop_lo": 0.0, "loop_hi": 0.2 if loops else 0.00998}
-    found |= {"recycling_hi": 0.01, "price": 1.42, "price_lo": 1.32, "price_hi": 1.52}
+    found |= {
+        "recycling_hi": 0.01,
+        "reference_nats": 1.42,
+        "reference_nats_lo": 1.32,
+        "reference_nats_hi": 1.52,
+    }
     return found | {"repetition": {"rep_4": 0.25}}
 
 

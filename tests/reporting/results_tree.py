@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from recurrence.reporting.results import ModelResults, Results
+from recurrence.results.corpus import ModelResults, Results
 from reporting import planted_samples
 from reporting.planted_samples import LENGTH, LETTERS, LONG, STRATEGIES, texts
 
@@ -92,7 +92,7 @@ def build(root: Path, corpus: str = "toy") -> Path:
         root / f"data/counts/{corpus}.json",
         {"vocab": len(set(LETTERS)), "train": counts, "valid": counts},
     )
-    _json(root / f"data/loops/{corpus}/detector-card.json", card())
+    _json(root / f"data/loops/{corpus}/calibration.json", card())
     for name in MODELS:
         _model(root, corpus, name)
     return root
@@ -107,13 +107,18 @@ def _model(root: Path, corpus: str, name: str) -> None:
         return
     samples, verdicts = texts(name)
     prices = verdicts.loc[verdicts["reference_nats"].notna(), ["sample_id", "reference_nats"]]
-    for kind, table in (("samples", samples), ("prices", prices), ("loops", verdicts)):
-        path = root / f"data/{kind}/{corpus}/{name}.parquet"
+    made = {
+        f"samples/{corpus}/{name}/samples": samples,
+        f"samples/{corpus}/{name}/reference_nats": prices,
+        f"loops/{corpus}/{name}/verdicts": verdicts,
+    }
+    for place, table in made.items():
+        path = root / f"data/{place}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         table.to_parquet(path)
     rates = planted_samples.rates(verdicts) | {"reference": SAMPLED[name]["reference"]}
     rates["choice"] = planted_samples.choice(name)
-    _json(root / f"data/loops/{corpus}/{name}.json", rates)
+    _json(root / f"data/loops/{corpus}/{name}/rates.json", rates)
 
 
 def history(name: str) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import pytest
 from recurrence import paths
 from recurrence.errors import RecurrenceError
 from recurrence.reporting import readme, tables
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ def test_a_row_per_trained_model(reported: Path) -> None:
     head, _, *rows = readme.results_table([paths.report("toy")]).splitlines()
     assert head.count("|") == 12
     assert rows == [
-        "| toy | good | 1.310 | 1.321 ± 0.028 | +0.011 | 1.320 ± 0.028 | 1.400 "
+        "| toy | good | 1.320 ± 0.028 | 1.310 | 1.321 ± 0.028 | +0.011 | 1.400 "
         "| 100 % (50 to 100 %) | 0 % (0 to 50 %) | 1, 3 | top_p_0_9 (0 of 381, at most 1.0 %) |",
-        "| toy | poor | – | 1.601 | – | 1.600 | 1.400 "
+        "| toy | poor | 1.600 | – | 1.601 | – | 1.400 "
         "| 33 % (17 to 67 %) | 0 % (0 to 50 %) | 1, 3 | – |",
     ]
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurrence.loops.verdict import DETECTORS
-from recurrence.scan.files import Sample, of_text, of_tokens
 from recurrence.scan.findings import Row, judge_samples
 from recurrence.scan.highlight import Piece, escaped, page, pieces, sentence, unit_text
+from recurrence.scan.samples import Sample, of_text, of_tokens
 
 
 def judged(sample: Sample) -> Row:

@@ -53,7 +53,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def made(root: Path) -> dict[str, Any]:
     calibrate.main("toy")
-    tree: dict[str, Any] = json.loads((root / "data/loops/toy/detector-card.json").read_text())
+    tree: dict[str, Any] = json.loads((root / "data/loops/toy/calibration.json").read_text())
     return tree
 
 
@@ -79,6 +79,6 @@ def test_the_card_of_a_corpus(project: Path, capsys: pytest.CaptureFixture[str])
 
 def test_the_same_bytes_every_time(project: Path) -> None:
     made(project)
-    first = (project / "data/loops/toy/detector-card.json").read_bytes()
+    first = (project / "data/loops/toy/calibration.json").read_bytes()
     made(project)
-    assert (project / "data/loops/toy/detector-card.json").read_bytes() == first
+    assert (project / "data/loops/toy/calibration.json").read_bytes() == first

@@ -96,12 +96,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "multinomial/0/0/1": np.concatenate([MIXED[100:130], [1], np.zeros(29, int)]),
     }
     put_samples(tmp_path, texts)
-    put(tmp_path / "data/loops/toy/detector-card.json", json.dumps(CARD))
+    put(tmp_path / "data/loops/toy/calibration.json", json.dumps(CARD))
     prices = {
         "sample_id": [*texts, *(f"human/valid/{i}" for i in range(3))],
         "reference_nats": [1, 2, 3, 4, None, 6, 7, 8],
     }
-    put_table(tmp_path / "data/prices/toy/unigram.parquet", pd.DataFrame(prices))
+    put_table(tmp_path / "data/samples/toy/unigram/reference_nats.parquet", pd.DataFrame(prices))
     return tmp_path
 
 
@@ -145,17 +145,16 @@ def put_samples(root: Path, texts: dict[str, np.ndarray]) -> None:
             }
         )
     put_table(
-        root / "data/samples/toy/unigram.parquet",
+        root / "data/samples/toy/unigram/samples.parquet",
         pd.DataFrame(rows).astype({"witness_period": "Int64"}),
     )
 
 
 def detected(root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     detect_loops.main("toy-unigram")
-    folder = root / "data/loops/toy"
-    return pd.read_parquet(folder / "unigram.parquet"), json.loads(
-        (folder / "unigram.json").read_text()
-    )
+    folder = root / "data/loops/toy/unigram"
+    rates = json.loads((folder / "rates.json").read_text())
+    return pd.read_parquet(folder / "verdicts.parquet"), rates
 
 
 def test_a_row_for_every_sample_and_human_window(project: Path) -> None:
@@ -234,13 +233,17 @@ def test_rates_of_each_strategy_and_of_held_out_human_text(project: Path) -> Non
         "onset_median": 2.5,
     }
     assert {k: greedy[k] for k in expected} == expected
-    shown = json.loads(paths.loop_metrics("toy", "unigram").read_text())["loop_rate"]
+    shown = json.loads(paths.metrics("toy", "unigram").read_text())["loop_rate"]
     assert shown == {"greedy": greedy["loop_rate"], "multinomial": 0}
     assert greedy["attractors"] == [["abcde", 5, 2]]
     assert greedy["certified"] == {"samples": 3, "certified": 2, "agree": 1}
     assert greedy["long"] == {"length": LONG, "exact_rate": 1}
     assert greedy["rep_4"] == pytest.approx(table["rep_4"][:3].mean())
-    assert (greedy["price"], found["strategies"]["multinomial"]["price"], human["price"]) == (
+    assert (
+        greedy["reference_nats"],
+        found["strategies"]["multinomial"]["reference_nats"],
+        human["reference_nats"],
+    ) == (
         2,
         4,
         7,
@@ -252,8 +255,9 @@ def test_rates_of_each_strategy_and_of_held_out_human_text(project: Path) -> Non
 
 
 def test_the_same_bytes_every_time(project: Path) -> None:
-    files = [project / f"data/loops/toy/unigram.{kind}" for kind in ("parquet", "json")]
     detected(project)
+    files = sorted((project / "data/loops/toy/unigram").iterdir())
+    assert [file.name for file in files] == ["rates.json", "verdicts.parquet"]
     first = [file.read_bytes() for file in files]
     detected(project)
     assert [file.read_bytes() for file in files] == first
@@ -261,7 +265,7 @@ def test_the_same_bytes_every_time(project: Path) -> None:
 
 def test_the_limits_are_the_cards(project: Path) -> None:
     limits = CARD["detector"] | {"floor": 46, "near_floor": 60}  # type: ignore[operator]
-    put(project / "data/loops/toy/detector-card.json", json.dumps(CARD | {"detector": limits}))
+    put(project / "data/loops/toy/calibration.json", json.dumps(CARD | {"detector": limits}))
     table, found = detected(project)
     assert found["floor"] == 46
     assert list(table["kind"][:2]) == ["exact", "recycling"]
@@ -278,16 +282,22 @@ def test_text_shorter_than_a_sample_gives_no_windows(project: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("samples/toy/unigram.parquet", r"unigram.parquet: no samples; run generate@toy-unigram"),
-        ("prices/toy/unigram.parquet", r"unigram.parquet: no prices; run generate@toy-unigram"),
-        ("loops/toy/detector-card.json", r"detector-card.json: no such file"),
+        (
+            "samples/toy/unigram/samples.parquet",
+            r"samples.parquet: no samples; run generate@toy-unigram",
+        ),
+        (
+            "samples/toy/unigram/reference_nats.parquet",
+            r"reference_nats.parquet: no reference nats; run generate@toy-unigram",
+        ),
+        ("loops/toy/calibration.json", r"calibration.json: no such file"),
     ],
 )
 def test_what_is_not_there_is_named(project: Path, path: str, message: str) -> None:
     (project / "data" / path).unlink()
     with pytest.raises(RecurrenceError, match=message):
         detect_loops.main("toy-unigram")
-    assert not list((project / "data/loops").rglob("unigram.*"))
+    assert not (project / "data/loops/toy/unigram").exists()
 
 
 def test_one_line_says_which_loop(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

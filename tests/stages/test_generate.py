@@ -150,7 +150,7 @@ def test_every_net_goes_on_from_the_same_prompts(trained_project: Path) -> None:
                 trained_project / f"{seed}"
             )
         ask(trained_project, sizes={"pairs": 2})
-        kept = paths.kept_samples("mine", "rnn")
+        kept = paths.unfinished_samples("mine", "rnn")
         shutil.rmtree(kept)
         again = samples().set_index("sample_id")
         assert again.text.equals(alone.text[again.index]), "whoever else generates beside it"
@@ -175,7 +175,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, fail_at: int | None = None) -> list[l
 
 
 def written() -> list[bytes]:
-    return [find("mine", "rnn").read_bytes() for find in (paths.samples, paths.prices)]
+    return [find("mine", "rnn").read_bytes() for find in (paths.samples, paths.reference_nats)]
 
 
 def test_killed_between_two_batches_it_goes_on_and_writes_the_same(
@@ -188,7 +188,7 @@ def test_killed_between_two_batches_it_goes_on_and_writes_the_same(
     samples()
     first = written()
     assert len(whole) == 4  # 15 samples
-    shutil.rmtree(paths.kept_samples("mine", "rnn"))
+    shutil.rmtree(paths.unfinished_samples("mine", "rnn"))
     paths.samples("mine", "rnn").unlink()
     calls(monkeypatch, fail_at=2)
     with pytest.raises(KeyboardInterrupt):
@@ -233,7 +233,7 @@ def test_a_part_that_is_not_whole_is_made_again(trained_project: Path) -> None:
     ask(trained_project)
     samples()
     first = written()
-    for part in paths.kept_samples("mine", "rnn").glob("*.parquet"):
+    for part in paths.unfinished_samples("mine", "rnn").glob("*.parquet"):
         part.write_bytes(part.read_bytes()[:100])
     samples()
     assert written() == first
@@ -243,7 +243,9 @@ def test_prices_of_samples_and_of_human_text(trained_project: Path) -> None:
     """Mean nats per token under the reference model's first net, after the prompt."""
     ask(trained_project)
     found = samples().set_index("sample_id")
-    nats = pd.read_parquet(paths.prices("mine", "rnn")).set_index("sample_id").reference_nats
+    nats = (
+        pd.read_parquet(paths.reference_nats("mine", "rnn")).set_index("sample_id").reference_nats
+    )
     people = [name for name in nats.index if name.startswith("human/valid/")]
     assert set(nats.index) == {*found.index, *people} and len(people) > 3
     vocab, model = Vocab.load(paths.vocab("mine")), load_model(paths.model("mine", "unigram"), 0)
@@ -269,7 +271,7 @@ def test_candidates_go_on_with_the_confirming_nets(
     assert set(fresh.prompt_id).isdisjoint(found[~found.fresh].prompt_id)
     assert set(fresh.strategy) <= {"multinomial", "rolling"}
     first = written()
-    shutil.rmtree(paths.kept_samples("mine", "rnn"))
+    shutil.rmtree(paths.unfinished_samples("mine", "rnn"))
     samples()
     assert written() == first
 

@@ -106,7 +106,7 @@ def test_the_same_results_in_other_words_replace_their_runs_for_good(
 ) -> None:
     """Else every change of a note here would double what MLflow holds."""
     before = ids(tracked)
-    monkeypatch.setattr(records, "RECORDERS", ("records.py",))
+    monkeypatch.setattr(records, "RECORDERS", (records.__file__,))
     track.main("toy")
     after = ids(tracked)
     assert after.keys() == before.keys()

@@ -76,6 +76,8 @@ def continue_prompt(
     asked: list[Watch],
 ) -> None:
     """Write the prompt and what follows it. A search shows its text at the end."""
+    if not prompt.isascii() and prompt != prompt.encode(errors="replace").decode():
+        raise RecurrenceError("--prompt: must be UTF-8 text, has bytes that are none")
     ids = encode_prompt(prompt, found.vocab)
     torch.set_num_threads(1)  # one row is too little to share
     model = load_model(found.folder, found.seed).double()  # as the stage does it
@@ -122,7 +124,7 @@ def _loop_watch(found: Trained) -> Watch:
 
 def _floor(found: Trained) -> int:
     """The corpus's own floor, where its detector card says it; else that of params.yaml."""
-    card = paths.card(load_config(found.folder).corpus)
+    card = paths.calibration(load_config(found.folder).corpus)
     if card.is_file():
         return int(read_json(card)["detector"]["floor"])
     return params.load().loops.floor["char" if found.vocab.unit == "char" else "word"]

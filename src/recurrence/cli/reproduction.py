@@ -40,7 +40,7 @@ def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None
         from recurrence.repro.crew import Crew, Known, Limits
     except ImportError as error:
         raise RecurrenceError(
-            "dvc is not installed; pip install 'recurrence[pipeline]' (make run does)"
+            "dvc is not installed; pip install 'recurrence-lab[lab]' (make run does)"
         ) from error
     os.chdir(paths.root())
     here = str(Path(sys.executable).parent)  # dvc.yaml says `python`, and means this one

@@ -26,6 +26,8 @@ _LOG = re.compile(
     r"^\W{0,2}(?:\d\d\.\d\d \d\d:\d\d|\d{4}[-/.]\d\d[-/.]\d\d|\w{3} +\d{1,2} \d\d:|\d\d[-/]\d\d[-/ ]\d\d|\d{6,10}[ .,]|"
     r"\d{1,2}:\d\d:\d\d|\w{3} \w{3} +\d+ \d\d:)|\b(?:INFO|WARN(?:ING)?|ERROR|DEBUG|TRACE|FATAL)\b|\b\d{1,3}%\s*$"
 )
+_STAMPED = re.compile(r"^\W{0,2}\d{4}[-/.]?\d\d[-/.]?\d\d[ T-]\d{1,2}:\d\d:\d")
+"""A line that begins with a date and a time is one of a log, cells or not."""
 _MARKED = re.compile(
     r"^\s{0,3}(?:#{1,6} |[-*+] |\d+[.)] |> |```|~~~|\|.*\|\s*$|!?\[.*\]\(.*\)|\*\*)|\]\("
 )
@@ -54,6 +56,10 @@ def kind_of(text: str) -> Kind:
     lines = [line for line in part.splitlines() if line.strip()]
     if not lines:
         return "prose"
+    return _of_records(part, lines) or _of_writing(part, lines)
+
+
+def _of_records(part: str, lines: list[str]) -> Kind | None:
     if _looks_like_json(part, lines):
         return "json"
     if _share(_TIMED, lines) > 0.15:
@@ -62,10 +68,16 @@ def kind_of(text: str) -> Kind:
         return "reasoning"
     if part.count("<|") > 2 or _share(_CHAT, lines) > 0.2:
         return "chat"
+    if _share(_STAMPED, lines) > 0.8 and len(lines) >= 3 and "," not in lines[0]:
+        return "log"
     if _tabular(lines):
         return "table"
     if _share(_LOG, lines) > 0.5 and len(lines) >= 3:
         return "log"
+    return None
+
+
+def _of_writing(part: str, lines: list[str]) -> Kind:
     marked, coded = _share(_MARKED, lines), _share(_CODE, lines)
     declared = sum(_DECLARED.search(line) is not None for line in lines)
     if coded > 0.5 and coded > marked or declared >= max(4, len(lines) // 20) and "```" not in part:

@@ -17,9 +17,14 @@ class Limits:
     exact_end: int = 40
     exact_inside: int = 150
     near_end: int = 150
-    near_inside: int = 1000
-    copies: float = 3.6
+    near_inside: int = 2000
+    plain_end: int = 150
+    plain_inside: int = 1000
+    """The same of progressions, and of copies that were aligned and agree but for edits."""
+    copies: float = 4.6
     """Least copies of a near loop or progression."""
+    copies_inside: float = 4.6
+    """The same where it does not go on to the end."""
     steady: float = 0.5
     """The share of what stood before at a whole number of periods, from which on copies come in order."""
     identity: float = 0.5
@@ -30,6 +35,13 @@ class Limits:
     """The share of the later copies from which on they bring news."""
     news: float = 0.5
     """New values per copy, in one slot, from which on they do."""
+    edited: float = 0.74
+    """Of copies that were aligned, the least share that needed no edit."""
+    slots: float = 0.3
+    """Of copies that were aligned, the share of the unit in which they may disagree, for each share that they differ:
+    what differs elsewhere is edits."""
+    fixed: float = 0.5
+    """The share of what differs that may stand there."""
     varied: float = float("inf")
     """Words per copy that come again in no order, from which on they are rows of data."""
 
@@ -38,9 +50,11 @@ _PROSE = Limits()
 _DATA = Limits(
     exact_end=60,
     exact_inside=400,
-    near_end=600,
-    near_inside=3000,
-    copies=4.6,
+    near_end=1000,
+    near_inside=4000,
+    plain_end=400,
+    plain_inside=1500,
+    copies=5.6,
     steady=0.6,
     unsteady=2.0,
     varied=0.3,

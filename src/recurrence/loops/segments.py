@@ -33,6 +33,12 @@ _SLIP = 12
 _ABOUT = 0.8, 1.25
 _NARROW = 8
 """Lags are counted in classes, so many to a doubling, to see which is the usual one."""
+_HALF, _ONE_LAG = 256, 0.12
+"""Tokens of half a window, and the share of a window that must have stood at one lag before."""
+_SURELY = 4.0
+"""So many copies say that it is no passage that stands there twice."""
+_NEARLY = 0.5
+"""A lag is nearly as usual as another from this share of it on."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +80,32 @@ def segments(found: Factors, least: int) -> list[Segment]:
     return made
 
 
-def steady_parts(found: Factors) -> list[tuple[int, int]]:
-    """Where pieces keep one lag for a while, from which token to which, the longest first."""
-    if not len(found.lag):
+def one_lagged(nearest: NDArray[np.int32]) -> list[tuple[int, int]]:
+    """Windows, from which token to which, much of which stood before at about one lag; first the last one of all.
+
+    Of windows in a row with one lag that in the middle; the longest such rows first, if they are more than a few copies.
+    """
+    at = np.flatnonzero(nearest > 1)
+    if not len(at):
         return []
-    steady = _steady(found)
-    edge = np.flatnonzero(np.diff(np.concatenate([[False], steady, [False]]).astype(np.int8)))
-    parts = [
-        (int(found.start[first]), int(found.end[last - 1]))
-        for first, last in zip(edge[::2].tolist(), edge[1::2].tolist(), strict=True)
-    ]
-    return sorted(parts, key=lambda part: part[0] - part[1])
+    classes = np.round(np.log2(nearest[at]) * _NARROW).astype(np.int64)
+    size = int(classes.max()) + 2
+    parts = -(-len(nearest) // _HALF) + 1
+    counts = np.bincount(at // _HALF * size + classes, minlength=parts * size).reshape(parts, size)
+    both = counts[:-1] + counts[1:]
+    both = both[:, :-1] + both[:, 1:]
+    best, score = both.argmax(1), both.max(1)
+    enough = score >= _ONE_LAG * 2 * _HALF
+    breaks = (np.abs(np.diff(best)) > 1) | ~enough[1:] | ~enough[:-1]
+    head = np.flatnonzero(np.append(True, breaks))
+    sizes = np.diff(np.append(head, len(best)))
+    copies = np.minimum(sizes * _HALF / 2 ** (best[head] / _NARROW), _SURELY)
+    middle = head + sizes // 2
+    order = middle[np.argsort(-copies * sizes, kind="stable")]
+    last = max(parts - 3, 0)
+    order = np.append(last, order[order != last])
+    order = order[enough[order]]
+    return [(low, min(low + 2 * _HALF, len(nearest))) for low in (order * _HALF).tolist()]
 
 
 def _steady(found: Factors) -> Flags:
@@ -208,3 +229,15 @@ def usual(nearest: NDArray[np.int32]) -> int:
     both = counts + np.append(counts[1:], 0)
     most = int(both.argmax())
     return int(np.median(lags[(classes == most) | (classes == most + 1)]))
+
+
+def fundamental(nearest: NDArray[np.int32]) -> int:
+    """The least lag that is nearly as usual as the usual one: copies farther back are found where nearer ones are edited."""
+    lags = nearest[nearest > 1]
+    if not len(lags):
+        return 0
+    counts = np.bincount(np.round(np.log2(lags) * _NARROW).astype(np.int64))
+    both = counts + np.append(counts[1:], 0)
+    least = int(np.argmax(both >= _NEARLY * both.max()))
+    classes = np.round(np.log2(lags) * _NARROW).astype(np.int64)
+    return int(np.median(lags[(classes == least) | (classes == least + 1)]))

@@ -29,6 +29,8 @@ _PERIODIC = 0.9
 """The same where so often it holds what it held one copy before."""
 _RATHER = 0.3
 """The same of words in copies that were aligned, edits and all."""
+_HALF = 0.45
+"""The same of numbers there."""
 _COMMON, _ALIKE, _MOSTLY = 0.2, 0.6, 0.5
 """The same where it holds one this often, and others have so much in common with that, so many of them."""
 _READ = 50_000, 3
@@ -51,6 +53,8 @@ class Slots:
     """Words per copy that come again in no order, in the slot that has the most."""
     numbers: float
     """The same of numbers."""
+    news_numbers: float
+    """`news` in slots of numbers alone."""
     counted: int
     """Slots that are counted up."""
     letters: float
@@ -73,25 +77,33 @@ class _Slot:
         if again >= _PERIODIC * max(len(self.values) - around, 1):
             return True
         (usual, often), *others = Counter(self.values).most_common()
-        if often >= (_RATHER if edited and not self.kind else _CONSTANT) * len(self.values):
+        usually = _CONSTANT
+        if edited:
+            usually = _HALF if self.kind else _RATHER
+        if often >= usually * len(self.values):
             return True
-        if self.kind or often < _COMMON * len(self.values):
+        if (self.kind and not edited) or often < _COMMON * len(self.values):
             return False
         alike = sum(count for value, count in others if _alike(value, usual))
         return alike >= _MOSTLY * (len(self.values) - often)
 
 
 def slots(
-    folded: str, places: Places, text: str, again: int, copies: float, edited: bool = False
+    folded: str,
+    places: Places,
+    text: str,
+    again: int,
+    copies: float,
+    columns: Places | None = None,
 ) -> Slots:
     """The slots of a segment whose first copy ends at `again`; folded[i] stands at text[places[i]].
 
-    `edited`: its copies were aligned, so there may be edits in any word.
+    `columns`: its copies were aligned, so there may be edits in any word, and numbers stand at a place of the unit.
     """
     characters, least = _READ
     size = max(min(max(characters, round(least * len(folded) / copies)), len(folded)), 1)
     first = len(folded) - size
-    found: dict[tuple[str, str], _Slot] = {}
+    found: dict[tuple[str | int, str], _Slot] = {}
     words: set[str] = set()
     letters = 0
     late = max(again, first + size // 2)
@@ -100,7 +112,9 @@ def slots(
         start, kind, value = match.start(), match.lastgroup or "", match[0]
         if kind:
             value = text[at[start - first] : at[match.end() - first]].strip()
-        before = folded[max(start - _CONTEXT, 0) : start]
+        before: str | int = folded[max(start - _CONTEXT, 0) : start]
+        if kind and columns is not None and start < len(columns):
+            before = int(columns[start])
         slot = found.get((before, kind))
         if slot is None:
             slot = found[before, kind] = _Slot(kind)
@@ -113,22 +127,33 @@ def slots(
             words.add(value)
     copies *= size / max(len(folded), 1)
     often = max(_OFTEN, _SHARE * copies)
+    edited = columns is not None
     real = [s for s in found.values() if len(s.values) >= often and not s.constant(copies, edited)]
     return _summed(real, copies, max(len(folded) - late, 1), letters, size)
 
 
 def _summed(found: Iterable[_Slot], copies: float, later: int, letters: int, size: int) -> Slots:
-    news, fresh, counted = 0.0, 0, 0
+    fresh, counted = 0, 0
+    news = {True: 0.0, False: 0.0}
     varied = {True: 0.0, False: 0.0}
     for slot in found:
         if slot.kind and _counts(slot):
             counted += 1
             continue
         fresh += sum(map(len, slot.new))
-        news = max(news, 2 * len(slot.new) / copies if len(slot.new) > 1 else 0.0)
         number = bool(slot.kind)
+        if len(slot.new) > 1:
+            news[number] = max(news[number], 2 * len(slot.new) / copies)
         varied[number] = max(varied[number], len(slot.values) / copies)
-    return Slots(fresh / later, news, varied[False], varied[True], counted, letters / size)
+    return Slots(
+        fresh / later,
+        max(news.values()),
+        varied[False],
+        varied[True],
+        news[True],
+        counted,
+        letters / size,
+    )
 
 
 def _alike(one: str, other: str) -> bool:

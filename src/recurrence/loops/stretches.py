@@ -17,10 +17,9 @@ _FACTORS = np.array(
 )
 _NEAR = 4096
 """So far back any repeat counts; farther ones only if their neighbours have the same lag."""
-_TOGETHER = 64
-"""Neighbours are at most so many tokens apart."""
-_LONG = 32
-"""Repeats at one lag say something where they go on for so many tokens: beyond a phrase that comes again."""
+_APART, _AMONG = (24, 96), 9
+"""Two repeats at one lag say something where they are so far apart: more than a phrase that comes again. So many of
+the next repeats are looked at."""
 _DENSE, _SPARSE = (10, -10), (20, -2)
 """What a repeated place counts and what another one costs: of repeats at any lag, and of those at one and the same."""
 
@@ -111,17 +110,21 @@ def _lags(place: Places, value: NDArray[np.uint32], bounds: Places) -> Places:
 
 
 def _steady(place: Places, lag: Places) -> NDArray[np.bool_]:
-    """Which repeats are of a chain of them at about the same lag, _LONG tokens from its first to its last."""
+    """Which repeats have another at about the same lag, _APART tokens from them: edits, and copies that are older, may
+    lie between the two."""
     old = np.flatnonzero(lag)
     steady = np.zeros(len(place), np.bool_)
-    if not len(old):
-        return steady
     mine, where = lag[old], place[old]
-    alike = np.abs(np.diff(mine)) <= np.maximum(mine[1:] >> 5, 2)
-    alike &= np.diff(where) <= _TOGETHER
-    head = np.flatnonzero(np.append(True, ~alike))
-    last = np.append(head[1:], len(old)) - 1
-    steady[old] = np.repeat(where[last] - where[head] >= _LONG, last - head + 1)
+    fits = np.zeros(len(old), np.bool_)
+    least, most = _APART
+    slack = np.maximum(mine >> 5, 2)
+    for step in range(2, min(_AMONG, len(old) - 1) + 1):
+        apart = where[step:] - where[:-step]
+        alike = np.abs(mine[step:] - mine[:-step]) <= slack[step:]
+        alike &= (apart >= least) & (apart <= most)
+        fits[:-step] |= alike
+        fits[step:] |= alike
+    steady[old] = fits
     return steady
 
 

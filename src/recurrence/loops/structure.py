@@ -13,8 +13,9 @@ import numpy as np
 from recurrence.loops.factors import Factors, factors
 from recurrence.loops.fingerprints import Ints, Places
 from recurrence.loops.folding import HEAVY, dense, fold_characters
+from recurrence.loops.near.columns import Differences, columns, differences
 from recurrence.loops.near.copies import Near, grown
-from recurrence.loops.segments import Segment, segments, steadiness, steady_parts, usual
+from recurrence.loops.segments import Segment, fundamental, one_lagged, segments
 from recurrence.loops.slots import Slots, slots
 from recurrence.loops.stretches import stretches
 
@@ -22,10 +23,12 @@ GRAM = 6
 """Characters in a row that make a repeat."""
 _LEAST = 96
 """Evidence that is worth a closer look."""
-_ALIGNED = 3
-"""So many stretches of a text are aligned with themselves, to see edits anywhere."""
-_LONGEST, _REACHED, _DELTA = 2048, 20_000, 0.4
-"""At periods up to this, so far each way, with fewer edits per token than that."""
+_ALIGNED = 5
+"""So many places of a region are aligned with themselves, to see edits anywhere."""
+_LONGEST, _REACHED, _DELTA, _EDITS = 2048, 20_000, 0.4, 24
+"""At periods up to this, so far each way, with fewer edits per token than that, and in a row."""
+_BEFORE, _AFTER = 4096, 512
+"""So much before a stretch, and behind it, is looked at with it, at least."""
 _TOGETHER = 1 << 18
 """Characters of texts that are looked through at a time."""
 
@@ -47,8 +50,8 @@ class Candidate:
     gain: int
     steady: float
     """The share of what stood before that did so at a whole number of periods."""
-    aligned: bool
-    """It was aligned with itself, edits and all."""
+    differences: Differences | None
+    """Of what was aligned with itself, edits and all: where its copies do not agree."""
     _read: Callable[[], Slots]
 
     @cached_property
@@ -120,48 +123,62 @@ def _of_batch(texts: Sequence[Ints], spelled: Sequence[str]) -> list[Structure]:
 def _of_text(
     folded: Ints, places: Places, codes: Ints, text: str, spans: Places
 ) -> list[Candidate]:
-    low, high = _widened(spans, len(folded))
-    made = factors(folded[low:high], GRAM)
-    best: dict[tuple[int, int], Candidate] = {}
+    best: dict[tuple[int, int, bool], Candidate] = {}
     weights = np.where(dense(codes), HEAVY, 1.0)
     weighed = np.append(0, np.cumsum(weights)) if (weights != 1).any() else None
-    for near in _edited(folded[low:high], made, spans - low):
-        each = _aligned(
-            near, made, places[low:], weighed, "".join(map(chr, folded[low:high].tolist())), text
-        )
-        best[each.start, each.end] = each
-    spelled = "".join(map(chr, folded[low:high].tolist()))
-    for segment in segments(made, _LEAST // 2 if weighed is None else 16):
-        each = _candidate(segment, made, places[low:], weighed, spelled, text)
-        best[each.start, each.end] = each
+    for low, high in _regions(spans, len(folded)):
+        part = folded[low:high]
+        for each in _of_region(part, places[low:], weighed, text):
+            best[each.start, each.end, each.differences is None] = each
     return sorted(best.values(), key=lambda each: -each.gain)
 
 
-def _edited(folded: Ints, made: Factors, spans: Places) -> list[Near]:
-    """Loops whose copies have edits anywhere: what keeps one lag for a while, aligned with itself at it."""
+def _of_region(folded: Ints, places: Places, weighed: Any, text: str) -> Iterator[Candidate]:
+    made = factors(folded, GRAM)
+    spelled = "".join(map(chr, folded.tolist()))
+    for near in _edited(folded, made):
+        yield _aligned(near, folded, places, weighed, spelled, text)
+    for segment in segments(made, _LEAST // 2 if weighed is None else 16):
+        yield _candidate(segment, made, places, weighed, spelled, text)
+
+
+def _edited(folded: Ints, made: Factors) -> list[Near]:
+    """Loops whose copies have edits anywhere: where most stands at one lag, aligned with itself at it."""
     found: list[Near] = []
-    longest = spans[np.argsort(spans[:, 0] - spans[:, 1])][:_ALIGNED].tolist()
-    for first, last in [*steady_parts(made)[:_ALIGNED], *longest]:
+    tried = 0
+    for first, last in one_lagged(made.nearest):
+        if tried == _ALIGNED:
+            break
         if any(near.start <= first and last <= near.end for near in found):
             continue
-        lags = made.nearest_twice[first:last]
-        period = usual(lags)
-        at = np.flatnonzero(np.abs(lags - period) <= max(period >> 5, 1))
-        if not period or not len(at) or period > _LONGEST:
+        place, lag = _seed(made, first, last)
+        if not 0 < lag <= _LONGEST:
             continue
-        place = first + int(at[len(at) // 2])
-        lag = int(made.nearest_twice[place])
+        tried += 1
         low, high = max(place - _REACHED, 0), place + _REACHED
-        near = grown(folded[low:high], place - low, lag, _DELTA)
+        near = grown(folded[low:high], place - low, lag, _DELTA, _EDITS)
         found.append(Near(near.start + low, near.period, near.end + low, near.edits))
     return found
 
 
+def _seed(made: Factors, first: int, last: int) -> tuple[int, int]:
+    """A place between two, in the middle, and the lag at which most stands before there; of about as many the least."""
+    lags = made.nearest[first:last]
+    period = fundamental(lags)
+    for known in (made.nearest_twice[first:last], lags):
+        at = np.flatnonzero((known > 0) & (np.abs(known - period) <= max(period >> 5, 1)))
+        if len(at):
+            place = int(at[len(at) // 2])
+            return first + place, int(known[place])
+    return first, 0
+
+
 def _aligned(
-    near: Near, made: Factors, places: Places, weighed: Any, spelled: Any, text: str
+    near: Near, folded: Ints, places: Places, weighed: Any, spelled: str, text: str
 ) -> Candidate:
     start, again = int(places[near.start]), int(places[near.start + near.period])
     end = int(places[near.end])
+    whole = folded[near.start : near.end]
     size = max(near.aligned, 1)
     matched = round((end - again) * near.matched / size)
     weight = (
@@ -175,16 +192,22 @@ def _aligned(
         text,
         near.period,
         (end - start) / period,
-        True,
+        columns(whole, near.period),
     )
-    steady = steadiness(made.nearest[near.start + near.period : near.end], near.period)
-    return Candidate(start, again, end, period, matched, weight, 0.5, 0, steady, True, read)
+    differs = differences(whole, near.period)
+    return Candidate(start, again, end, period, matched, weight, 0.5, 0, 1.0, differs, read)
 
 
-def _widened(spans: Places, size: int) -> tuple[int, int]:
-    """From the first stretch to the last, with what may be its first copy."""
-    low, high = int(spans[:, 0].min()), int(spans[:, 1].max())
-    return max(low - max(high - low, 4096), 0), min(high + 512, size)
+def _regions(spans: Places, size: int) -> list[tuple[int, int]]:
+    """Stretches with what may be their first copy, those that touch put together."""
+    regions: list[tuple[int, int]] = []
+    for start, end in sorted(spans.tolist()):
+        low, high = max(start - max(end - start, _BEFORE), 0), min(end + _AFTER, size)
+        while regions and low <= regions[-1][1]:
+            first, last = regions.pop()
+            low, high = min(low, first), max(high, last)
+        regions.append((low, high))
+    return regions
 
 
 def _candidate(  # noqa: PLR0913
@@ -214,6 +237,6 @@ def _candidate(  # noqa: PLR0913
         segment.level,
         segment.gain,
         segment.steady,
-        False,
+        None,
         read,
     )

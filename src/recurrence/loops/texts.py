@@ -6,18 +6,19 @@ phrases used again in no order; no loop. The largest loop is the verdict, howeve
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recurrence.errors import RecurrenceError, nearest
 from recurrence.loops.exact.runs import Run, find_run, find_runs, nested_run
 from recurrence.loops.fill import is_blank, is_fill
 from recurrence.loops.fingerprints import Ints
 from recurrence.loops.folding import HEAVY, dense, fold_characters
-from recurrence.loops.kinds import DATA, Kind, kind_of
+from recurrence.loops.kinds import DATA, KINDS, Kind, kind_of
 from recurrence.loops.limits import Limits, floor_of, limits_of
 from recurrence.loops.recycling import reuse
 from recurrence.loops.structure import Candidate, Structure, structures
@@ -33,8 +34,8 @@ _FEW = 2.6, 3
 """Of so few copies the evidence counts a part: people paste things twice."""
 _SIGNS = 10
 """Inside a text what has no letters counts a part: people write rows of numbers and signs."""
-_WITHIN = 50
-"""Within one row of plain cells it counts so much less."""
+_WITHIN, _ROWS = 50, 4
+"""Within one row of plain cells it counts so much less; of whole rows this much less."""
 _LEAST = 28
 """Less evidence is not looked at."""
 _FILL, _BLANK = 100, 300
@@ -45,6 +46,8 @@ _WORDS = 0.08
 """Least share of words in a progression: else it is counting that was asked for."""
 _DRAWN = 0.4
 """Values per copy that come again in no order, from which on a progression is a near loop."""
+_UNEDITED = 0.85
+"""Copies with more edits than that have them in their numbers, too."""
 _APART = 400
 """Characters to a slot that is counted up, at most: fewer make no progression of what is equal otherwise."""
 _WORD = 6
@@ -130,8 +133,8 @@ class _Sample:
         weight = self._weight(run.first_repeat, run.end)
         if run.copies < _FEW[0]:
             weight /= _FEW[1] if not self._cells else _SIGNS
-        if self._cells and "\n" not in unit:
-            weight /= _WITHIN
+        if self._cells:
+            weight /= _WITHIN if "\n" not in unit else _ROWS
         if not ends and not any(map(str.isalpha, unit)):
             weight /= 1 if is_blank(unit) else _SIGNS
         if is_fill(unit):
@@ -155,23 +158,36 @@ class _Sample:
             if not self._enough(each):
                 return None
             kind = self._kind(each)
+            if kind == "near" and not self._enough(each, edited=self._edited(each)):
+                return None
             if kind != "template" and (inner := self._within(each)):
                 return inner.verdict(each)
         ends = self._ends(each.end, each.period, each.matched)
         verdict = _near(kind, self.codes, each, ends)
         return verdict if kind == "template" or self._wanted(verdict) else None
 
-    def _enough(self, each: Candidate) -> bool:
-        """Whether there is evidence enough, whatever the copies differ in."""
+    def _enough(self, each: Candidate, edited: bool = True) -> bool:
+        """Whether there is evidence enough, whatever the copies differ in; `edited`: or nothing but edits."""
         limits = self.limits
         ends = self._ends(each.end, each.period, each.matched)
-        least = self._floor(limits.near_end if ends else limits.near_inside)
+        if edited:
+            least = limits.plain_end if ends else limits.plain_inside
+        else:
+            least = limits.near_end if ends else limits.near_inside
+        copies = limits.copies if ends else max(limits.copies, limits.copies_inside)
         identity = limits.identity if each.steady >= limits.steady else limits.unsteady
         if self.asked.identity is not None:
             identity = self.asked.identity
-        if each.copies < limits.copies or each.weight < least or each.identity < identity:
+        if each.copies < copies or each.weight < self._floor(least) or each.identity < identity:
             return False
         return not is_fill(self.text[each.start : each.start + each.period])
+
+    def _edited(self, each: Candidate) -> bool:
+        """Whether its copies agree in all of the unit, but for edits."""
+        found, limits = each.differences, self.limits
+        if found is None or each.copies < limits.copies_inside or each.identity < limits.edited:
+            return False
+        return found.slots <= limits.slots * (1 - each.identity) and found.fixed <= limits.fixed
 
     def _within(self, each: Candidate) -> "_Sample | None":
         """The same sample as its part is judged that a candidate is, if that is of a kind with stricter limits."""
@@ -184,7 +200,7 @@ class _Sample:
     def _rows(self, each: Candidate) -> bool:
         """Whether it is rows of data, by how many there are alone."""
         rows = self.kind == "log" or self._cells
-        return rows and each.weight >= self.limits.near_end and each.copies >= 3
+        return rows and each.weight >= self.limits.plain_end and each.copies >= 3
 
     @property
     def _cells(self) -> bool:
@@ -193,10 +209,13 @@ class _Sample:
 
     def _kind(self, each: Candidate) -> VerdictKind:
         limits, slots = self.limits, each.slots
-        if each.aligned:  # edits make words that are new
-            limits = replace(
-                limits, novelty=3 * limits.novelty, news=2 * limits.news, varied=2 * limits.varied
-            )
+        if self._edited(each):
+            numbers = slots.numbers >= _DRAWN or slots.news_numbers >= limits.news
+            if slots.letters < _WORDS or numbers and each.identity >= _UNEDITED:
+                return "template"
+            return "progression" if slots.counted * _APART >= each.period else "near"
+        if each.differences is not None:
+            return "template"
         if slots.novelty >= limits.novelty or slots.news >= limits.news:
             return "template"
         if slots.varied >= limits.varied or slots.numbers >= _DRAWN or slots.letters < _WORDS:
@@ -252,15 +271,39 @@ def judge(
     Of ids with a `floor`, by the exact rule alone; `unknown` is an id that repeats nothing (<unk>, padding).
     """
     if isinstance(sample, str):
-        return TextDetector(floor=floor, **options).judge(sample)
+        return _detector(floor=floor, **options).judge(sample)
+    if isinstance(sample, bytes | Mapping) or sample is None:
+        raise RecurrenceError(
+            f"judge takes a text or the ids of tokens, got {type(sample).__name__}: {sample!r:.60}"
+        )
     if floor is not None:
         return judge_exact(sample, floor, unknown)
     return replace(DETECTORS["token"], unknown=unknown).judge(sample)
 
 
 def judge_many(texts: Iterable[str], **options: Any) -> list[Verdict]:
-    """The verdict on each of many texts; a column of a table of pandas will do."""
-    return TextDetector(**options).judge_all([str(text) for text in texts])
+    """The verdict on each of many texts; a column of a table of pandas will do.
+
+    RecurrenceError names the first that is no text; loops/batches.py takes columns in which some are missing.
+    """
+    if isinstance(texts, str):
+        raise RecurrenceError("judge_many takes several texts, got one; for that there is judge")
+    several = list(texts)
+    for place, text in enumerate(several):
+        if not isinstance(text, str):
+            raise RecurrenceError(f"judge_many: text {place} must be a str, got {text!r:.60}")
+    return _detector(**options).judge_all(several)
+
+
+def _detector(**options: Any) -> TextDetector:
+    """The detector with these options. RecurrenceError names one that there is not."""
+    known = [field.name for field in fields(TextDetector)]
+    if unknown := sorted(set(options) - set(known)):
+        raise RecurrenceError(f"{unknown[0]}: no such option; {nearest(unknown[0], known)}")
+    kind = options.get("kind")
+    if kind is not None and kind not in KINDS:
+        raise RecurrenceError(f"kind: {kind!r} is none; {nearest(str(kind), KINDS)}")
+    return TextDetector(**options)
 
 
 def in_words(verdict: Verdict, text: str) -> Verdict:
@@ -320,7 +363,7 @@ def _is_dense(codes: Ints) -> bool:
 def _largest(loops: list[tuple[float, Verdict]]) -> Verdict | None:
     """Of the loops that were found the one with the most gain; one at steady lags alone only if it is far larger."""
     best = next((verdict for level, verdict in loops if level > 0.5), None)
-    steady = next((verdict for level, verdict in loops if level == 0.5), None)
+    steady = max((v for level, v in loops if level == 0.5), key=_evidence, default=None)
     if steady and (best is None or _evidence(steady) > _RATHER * _evidence(best)):
         return steady
     return best

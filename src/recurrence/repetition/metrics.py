@@ -7,43 +7,20 @@ teacher_forced.py.
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recurrence.repetition.declaration import Metric
 from recurrence.repetition.published import holtzman_code, holtzman_paper
 from recurrence.repetition.repeats import previous_factors
 from recurrence.repetition.verbatim import longest_verbatim
 
 Ints = NDArray[np.integer[Any]]
-
-METRICS = (
-    *(
-        "rep_1",
-        "rep_2",
-        "rep_3",
-        "rep_4",
-        "rep_8",
-        "distinct_1",
-        "distinct_2",
-        "distinct_3",
-        "distinct_4",
-    ),
-    *(
-        "zlib_ratio",
-        "longest_repeat",
-        "lz_factors",
-        "rep_w",
-        "rep_r",
-        "welleck_rep_4",
-        "holtzman_paper_200",
-    ),
-    *("holtzman_code_200", "longest_verbatim", "non_word"),
-)
-"""What `measure_all` gives of each sample, in this order."""
 
 WELLECK_LENGTH = 100
 """Tokens continued in Welleck et al.'s protocol (after 50 of a prompt)."""
@@ -62,51 +39,51 @@ class Training:
     """`words_of` its text where tokens are characters; None where they are words: no other can come out."""
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A sample, and what several metrics need of it."""
+
+    ids: Ints
+    text: str
+    words: frozenset[str] | None = None
+    """Those of the training text; None where there are none to know."""
+    verbatim: float = float("nan")
+    """Length of its longest stretch that stands in the training text; NaN where that is not known."""
+
+    @cached_property
+    def factors(self) -> NDArray[np.int64]:
+        """At each token, how many from there on stand earlier in the sample, too."""
+        return previous_factors(self.ids)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleMetric(Metric):
+    """A figure of one sample."""
+
+    measure: Callable[[Sample], float]
+    """NaN where it is not defined."""
+
+
 def measure_all(
     samples: Sequence[ArrayLike], texts: Sequence[str], training: Training | None = None
 ) -> list[dict[str, float]]:
     """All METRICS of many samples; without the training text, those that need it are NaN."""
-    rows = [measure(ids, text) for ids, text in zip(samples, texts, strict=True)]
-    if training is None:
-        return rows
-    for row, length in zip(rows, longest_verbatim(samples, training.ids).tolist(), strict=True):
-        row["longest_verbatim"] = float(length)
-    for row, text in zip(rows, texts, strict=True):
-        row["non_word"] = float("nan") if training.words is None else non_word(text, training.words)
-    return rows
+    arrays = [np.asarray(ids) for ids in samples]
+    words, verbatim = None, [float("nan")] * len(arrays)
+    if training is not None:
+        words = training.words
+        verbatim = longest_verbatim(arrays, training.ids).astype(float).tolist()
+    each = zip(arrays, texts, verbatim, strict=True)
+    return [_measure(Sample(ids, text, words, length)) for ids, text, length in each]
 
 
 def measure(ids: ArrayLike, text: str) -> dict[str, float]:
-    """METRICS of one sample by itself, so longest_verbatim and non_word are NaN; a millisecond per 1,000 tokens."""
-    ids = np.asarray(ids)
-    factors = previous_factors(ids)
-    distinct = {n: _new(factors, n) for n in (1, 2, 3, 4, 8)}
-    figures = {f"rep_{n}": 1 - share for n, share in distinct.items()}
-    figures |= {f"distinct_{n}": distinct[n] for n in (1, 2, 3, 4)}
-    figures |= {"zlib_ratio": zlib_ratio(text), "longest_repeat": float(factors.max(initial=0))}
-    figures |= {"lz_factors": _per_thousand(factors), "rep_w": rep_w(ids), "rep_r": rep_r(ids)}
-    return (
-        figures
-        | _as_published(ids, factors)
-        | {"longest_verbatim": float("nan"), "non_word": float("nan")}
-    )
+    """METRICS of one sample alone, with no training text: a millisecond per 1,000 tokens."""
+    return _measure(Sample(np.asarray(ids), text))
 
 
-def _as_published(ids: Ints, factors: NDArray[np.int64]) -> dict[str, float]:
-    """What papers tell of as many tokens as they continue, for figures to be held beside theirs; NaN of fewer."""
-    new = _new(factors[:WELLECK_LENGTH], 4) if len(ids) >= WELLECK_LENGTH else float("nan")
-    figures = {
-        "welleck_rep_4": 1 - new,
-        "holtzman_paper_200": float("nan"),
-        "holtzman_code_200": float("nan"),
-    }
-    if len(ids) >= HOLTZMAN_LENGTH:
-        head = ids[:HOLTZMAN_LENGTH]
-        figures |= {
-            "holtzman_paper_200": float(holtzman_paper(head)),
-            "holtzman_code_200": float(holtzman_code(head)),
-        }
-    return figures
+def _measure(sample: Sample) -> dict[str, float]:
+    return {name: metric.measure(sample) for name, metric in METRICS.items()}
 
 
 def _new(factors: NDArray[np.int64], n: int) -> float:
@@ -209,3 +186,91 @@ def non_word(text: str, known: frozenset[str]) -> float:
         found[0] for found in _WORD.finditer(text) if found.start() and found.end() < len(text)
     ]
     return sum(word not in known for word in whole) / len(whole) if whole else float("nan")
+
+
+# ---------------------------------------------------------------- all of them
+
+
+def _rep(n: int, sample: Sample) -> float:
+    return 1 - _new(sample.factors, n)
+
+
+def _distinct(n: int, sample: Sample) -> float:
+    return _new(sample.factors, n)
+
+
+def _holtzman(rule: Callable[[ArrayLike], bool], sample: Sample) -> float:
+    """Of as many tokens as the paper continues, to be held beside its figure; NaN of fewer."""
+    head = sample.ids[:HOLTZMAN_LENGTH]
+    return float(rule(head)) if len(head) == HOLTZMAN_LENGTH else float("nan")
+
+
+def _welleck(sample: Sample) -> float:
+    """The same of that paper."""
+    head = sample.factors[:WELLECK_LENGTH]
+    return 1 - _new(head, 4) if len(head) == WELLECK_LENGTH else float("nan")
+
+
+def _non_word(sample: Sample) -> float:
+    return float("nan") if sample.words is None else non_word(sample.text, sample.words)
+
+
+_share = partial(SampleMetric, unit="share", shown_as="short")
+_TEXT = "the text"
+
+METRICS: dict[str, SampleMetric] = {
+    "rep_1": _share(label="rep-1", measure=partial(_rep, 1)),
+    "rep_2": _share(label="rep-2", measure=partial(_rep, 2)),
+    "rep_3": _share(label="rep-3", measure=partial(_rep, 3)),
+    "rep_4": _share(label="rep-4", measure=partial(_rep, 4), group=_TEXT, mlflow=("text/rep_4",)),
+    "rep_8": _share(label="rep-8", measure=partial(_rep, 8), group=_TEXT, mlflow=("text/rep_8",)),
+    "distinct_1": _share(label="distinct-1", measure=partial(_distinct, 1)),
+    "distinct_2": _share(label="distinct-2", measure=partial(_distinct, 2)),
+    "distinct_3": _share(label="distinct-3", measure=partial(_distinct, 3)),
+    "distinct_4": _share(label="distinct-4", measure=partial(_distinct, 4)),
+    "zlib_ratio": SampleMetric(
+        label="zlib ratio",
+        unit="",
+        shown_as="short",
+        group=_TEXT,
+        mlflow=("text/zlib_ratio",),
+        measure=lambda sample: zlib_ratio(sample.text),
+    ),
+    "longest_repeat": SampleMetric(
+        label="longest repeat",
+        unit="tokens",
+        shown_as="number",
+        group=_TEXT,
+        measure=lambda sample: float(sample.factors.max(initial=0)),
+    ),
+    "lz_factors": SampleMetric(
+        label="LZ factors",
+        unit="per 1,000 tokens",
+        shown_as="number",
+        measure=lambda sample: _per_thousand(sample.factors),
+    ),
+    "rep_w": _share(label="rep-w", measure=lambda sample: rep_w(sample.ids)),
+    "rep_r": _share(label="rep-r", measure=lambda sample: rep_r(sample.ids)),
+    "welleck_rep_4": _share(label="Welleck rep-4", measure=_welleck),
+    "holtzman_paper_200": _share(
+        label="Holtzman, paper", measure=partial(_holtzman, holtzman_paper)
+    ),
+    "holtzman_code_200": _share(label="Holtzman, code", measure=partial(_holtzman, holtzman_code)),
+    "longest_verbatim": SampleMetric(
+        label="longest verbatim",
+        unit="tokens",
+        shown_as="number",
+        group=_TEXT,
+        measure=lambda sample: sample.verbatim,
+    ),
+    "non_word": SampleMetric(
+        label="non-words",
+        unit="share",
+        better="less",
+        shown_as="percent",
+        group=_TEXT,
+        mlflow=("text/non_word",),
+        measure=_non_word,
+    ),
+}
+"""Every figure of a sample: a new one is an entry here and stands in all tables of `study`, reports and MLflow."""

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recurrence.reporting.formats import joined, nats, percent, perplexity, short, signed, spread
-from recurrence.reporting.results import ModelResults, Results, exact_nats
+from recurrence.results.corpus import ModelResults, Results, exact_nats
+from recurrence.results.formats import joined, nats, percent, perplexity, short, signed, spread
+from recurrence.results.units import noun
 
 NATS_TOLERANCE = 0.02
 """A loss so little above the notebook's counts as the same: its own validation moves by 0.005, seeds by more."""
@@ -33,7 +34,7 @@ def _best(results: Results) -> Answer | None:
     exact = best.scores["exact"]
     over = f"{spread(exact['nats'], exact['nats_sd'])}, mean ± standard deviation of {best.seeds} seeds; "
     bits = f"{short(exact['bits_per_char'])} bits per character, perplexity {perplexity(exact['perplexity'])}."
-    token = {"char": "character", "word": "word"}[results.unit]
+    token = noun(results.unit)
     right = f"Right about the next {token} {percent(exact['accuracy'])} of the time."
     runner_up = min((m for m in results.trained if m is not best), key=exact_nats, default=None)
     next_best = (f"Next: {runner_up.name}, {nats(exact_nats(runner_up))}.",) if runner_up else ()

@@ -1,6 +1,6 @@
 """The detector card as values to render: where its limits come from, what it finds, and how other rules do beside it.
 
-In: results with a card (data/loops/<corpus>/detector-card.json) and samples. Out: tables of text and cells, or None
+In: results with a card (data/loops/<corpus>/calibration.json) and samples. Out: tables of text and cells, or None
 without a card.
 """
 
@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.reporting.formats import count, number, percent
 from recurrence.reporting.heat import Cell, found_cell, rate_cell, whole_percent
-from recurrence.reporting.results import FAMILIES, HUMAN, Results
+from recurrence.results import units
+from recurrence.results.corpus import FAMILIES, HUMAN, Results
+from recurrence.results.formats import count, number, percent
 from recurrence.study.calibration import FALSE_NEAR, KINDS, LAYINGS
 from recurrence.study.statistics import wilson
 
@@ -61,7 +62,8 @@ def values(results: Results) -> dict[str, Any] | None:
 
 def _limits(card: dict[str, Any], unit: str) -> list[str]:
     """What counts as what, and where the figures come from."""
-    found, nouns = card["detector"], {"char": "characters", "word": "words"}[unit]
+    found = card["detector"]
+    nouns = units.nouns(unit)
     human = card["human"]["train"]
     raised = (
         "more than the default"

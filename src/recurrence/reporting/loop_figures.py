@@ -12,7 +12,8 @@ from recurrence.reporting import tables
 from recurrence.reporting.drawing import Chart
 from recurrence.reporting.figures import BLUE, INK, ORANGE, name_axis
 from recurrence.reporting.heat import RATE_RANGE
-from recurrence.reporting.results import FAMILIES, HUMAN, UNKNOWN, ModelResults, Results
+from recurrence.results.corpus import FAMILIES, HUMAN, UNKNOWN, ModelResults, Results
+from recurrence.results.units import nouns
 
 HUES = {
     "greedy": ORANGE,
@@ -69,7 +70,7 @@ def survival(model: ModelResults, results: Results) -> Chart | None:
 
 
 def _nouns(results: Results) -> str:
-    return {"char": "characters", "word": "words"}[results.unit]
+    return nouns(results.unit)
 
 
 def _most_looping(model: ModelResults, results: Results) -> list[str]:

@@ -8,27 +8,17 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from recurrence.reporting import charts, detector, formats, heat, sentences, tables
+from recurrence.reporting import charts, columns, detector, heat, sentences, tables
 from recurrence.reporting.answers import NATS_TOLERANCE, answers, within_seeds
 from recurrence.reporting.loop_answers import loop_answers
 from recurrence.reporting.passages import passages, visible
 from recurrence.reporting.protocol import modes, protocol
-from recurrence.reporting.recommended import choose
-from recurrence.reporting.results import FAMILIES, HUMAN, ModelResults, Results, exact_nats
+from recurrence.results import formats, units
+from recurrence.results.corpus import FAMILIES, HUMAN, ModelResults, Results, exact_nats
+from recurrence.results.metrics import DECODING, MODEL, row_of
 
 _HERE = Path(__file__).parent
-FORMATS = [
-    "nats",
-    "signed",
-    "short",
-    "number",
-    "count",
-    "percent",
-    "spread",
-    "perplexity",
-    "points",
-]
-FORMATS += ["probability", "span", "rated"]
+FORMATS = ("nats", "count", "percent")
 """What templates show figures with."""
 
 
@@ -58,6 +48,8 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
     environment.filters |= {name: getattr(formats, name) for name in FORMATS} | {
         "whole": whole,
         "widest": heat.widest,
+        "cell": columns.cell,
+        "hint": columns.hint,
     }
     return environment.get_template(template).render(values)
 
@@ -69,7 +61,8 @@ def whole(text: str) -> str:
 
 def _values(results: Results) -> dict[str, Any]:
     floor = results.to_beat
-    noun = {"char": "character", "word": "word"}[results.unit]
+    noun = units.noun(results.unit)
+    rows = {m.name: _row(m, results) for m in results.models}
     return {
         "results": results,
         "noun": noun,
@@ -77,12 +70,10 @@ def _values(results: Results) -> dict[str, Any]:
         "gap": " " if results.unit == "word" else "",
         "answers": answers(results),
         "loop_answers": loop_answers(results),
-        "trained": [_row(m, results) for m in results.trained],
-        "baselines": [_row(m, results) for m in results.baselines],
+        "trained": [rows[m.name] for m in results.trained],
+        "baselines": [rows[m.name] for m in results.baselines],
+        "model_columns": columns.shown(MODEL, rows.values()),
         "floor_nats": exact_nats(floor) if floor else None,
-        "with_accuracy": any(
-            (m.scores["notebook"] or {}).get("accuracy") is not None for m in results.models
-        ),
         "repetition": [
             (m.name, m.scores["repetition"]) for m in results.models if m.scores.get("repetition")
         ],
@@ -101,13 +92,14 @@ def _sampled(results: Results) -> dict[str, Any]:
     decoding = decoding.where(decoding.notna(), None)
     sampled = [m for m in results.models if m.rates]
     return {
-        "choices": {m.name: choice for m in results.trained if (choice := choose(m))},
+        "choices": {m.name: choice for m in results.trained if (choice := m.choice)},
         "heat": heat.blocks(results, results.trained),
         "counted_heat": heat.blocks(results, results.baselines),
         "human": results.human,
         "sampled": {m.name: _behind(m) for m in sampled},
         "references": {m.name: m.loops["reference"] for m in sampled},
         "figures": {m.name: _human_first(decoding[decoding["model"] == m.name]) for m in sampled},
+        "columns": columns.shown(DECODING, _records(decoding)),
         "attractors": [
             row | {"unit": _unit(row["attractor"])} for row in _records(tables.attractors(results))
         ],
@@ -145,22 +137,17 @@ def _records(table: Any) -> list[dict[str, Any]]:
 
 
 def _row(m: ModelResults, results: Results) -> dict[str, Any]:
-    """A row of the models table: the scores as they are, and what the page adds to them."""
-    floor = results.to_beat
-    gain = exact_nats(floor) - exact_nats(m) if floor and not m.counts else None
+    """A row of the models table: its figures, and what the page says of them by colour."""
+    values = row_of(MODEL, tables.tree_of(m, results))
+    gain = values["gain"]
+    good = ("good" if gain > 0 else "bad") if gain else ""
     return {
         "name": m.name,
         "net": m.net,
         "best": m is results.best,
-        "floor": m is floor,
-        "gain": gain,
-        "seeds": m.seeds,
-        "parameters": m.scores["parameters"],
-        "exact": m.scores["exact"],
-        "ours": m.scores["as_notebook"] or {},
-        "notebook": m.scores["notebook"] or {},
-        "delta": m.scores["delta"] or {},
-        "tone": _tone(m),
+        "floor": m is results.to_beat,
+        "tones": {"gain": good, "delta_nats": _tone(m)},
+        **values,
     }
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.reporting.formats import count, few, percent
-from recurrence.reporting.results import FAMILIES, HUMAN, LOOPING, ModelResults, Results
+from recurrence.results import units
+from recurrence.results.corpus import FAMILIES, HUMAN, LOOPING, ModelResults, Results
+from recurrence.results.formats import count, few, percent
 
 INTERVALS = (
     "Intervals hold 95 %, as statements over nets and prompts: the variance of a bootstrap over "
@@ -50,7 +51,7 @@ def _confirming(sampled: list[ModelResults]) -> Iterator[str]:
 
 def _sampling(model: ModelResults, results: Results) -> str:
     """Prompts, lengths, seeds."""
-    noun = {"char": "characters", "word": "words"}[results.unit]
+    noun = units.nouns(results.unit)
     samples, length = model.samples, int(model.loops["length"])
     digest = str(model.loops["prompts_digest"])[:12]
     asked, prompts = results.prompts, samples["prompt_id"].nunique()
@@ -80,7 +81,7 @@ def _references(sampled: list[ModelResults], results: Results) -> Iterator[str]:
             judged.setdefault(str(m.loops["reference"]), []).append(m.name)
     if judged:
         pairs = "; ".join(f"{few(names)} under {reference}" for reference, names in judged.items())
-        noun = {"char": "character", "word": "word"}[results.unit]
+        noun = units.noun(results.unit)
         text = "The price of a sample is what its reference model, another of this corpus, needs "
         yield text + f"per {noun} of it, in nats: {pairs}."
 

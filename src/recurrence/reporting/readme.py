@@ -11,21 +11,22 @@ from recurrence import files, params, paths
 from recurrence.console import fail
 from recurrence.errors import RecurrenceError
 from recurrence.reporting import tables
-from recurrence.reporting.formats import DASH, absent, nats, percent, rated, signed, spread
+from recurrence.reporting.columns import cell
+from recurrence.results.formats import DASH, absent, nats, percent, rated
+from recurrence.results.metrics import MODEL
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
-COLUMNS = [
+FIGURES = {name: figure for name, figure in MODEL.items() if figure.readme}
+COLUMNS = (
     "corpus",
     "model",
-    "notebook",
-    "ours, measured alike",
-    "delta",
-    "exact",
+    *(figure.readme for figure in FIGURES.values()),
     "n-gram floor",
-    "greedy loops",
-]
-COLUMNS += ["sampling loops", "nets, samples", "use (loops of samples, at most)"]
-HEAD = f"| {' | '.join(COLUMNS)} |\n|---|---|{'---:|' * 8}---|\n"
+    *(f"{name} loops" for name in tables.PLAIN),
+    "nets, samples",
+    "use (loops of samples, at most)",
+)
+HEAD = f"| {' | '.join(COLUMNS)} |\n|---|---|{'---:|' * (len(COLUMNS) - 3)}---|\n"
 
 
 def results_table(reports: list[Path]) -> str:
@@ -43,10 +44,7 @@ def _rows(folder: Path) -> Iterator[str]:
         cells = [
             folder.name,
             m["model"],
-            nats(m["notebook_nats"]),
-            spread(m["as_notebook_nats"], m["as_notebook_nats_sd"]),
-            signed(m["delta_nats"]),
-            spread(m["exact_nats"], m["exact_nats_sd"]),
+            *(cell(figure, name, m) for name, figure in FIGURES.items()),
             nats(floor),
             *(rated(*(m[f"{n}_loop_{e}"] for e in ("rate", "lo", "hi"))) for n in tables.PLAIN),
             _behind(m),

@@ -6,62 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.reporting.formats import few
-from recurrence.reporting.recommended import choose
-from recurrence.reporting.results import HUMAN, LOOPING, ModelResults, Results, exact_nats
+from recurrence.results.corpus import HUMAN, LOOPING, ModelResults, Results, exact_nats
+from recurrence.results.formats import few
+from recurrence.results.metrics import DECODING, MODEL, columns_of, row_of
 from recurrence.study.statistics import rate_interval
 
 CURVE = ["seed", "protocol", "phase", "epoch", "lr", "train_nats", "valid_nats", "valid_accuracy"]
-METRICS = [
-    *(f"rep_{n}" for n in (1, 2, 3, 4, 8)),
-    *(f"distinct_{n}" for n in (1, 2, 3, 4)),
-    "zlib_ratio",
-]
-METRICS += ["longest_repeat", "lz_factors", "rep_w", "rep_r", "welleck_rep_4", "holtzman_paper_200"]
-METRICS += ["holtzman_code_200", "longest_verbatim", "non_word"]
-RULES = ("holtzman_paper", "holtzman_code", "vllm_repetition", "whisper_zlib")
-"""Published rules that every sample is put to as well."""
-DECODING = [
-    "samples",
-    "nets",
-    "prompts",
-    "length",
-    "deterministic",
-    "uses_history",
-    "exact",
-    "near",
-    "recycling",
-]
-DECODING += [
-    f"{kind}_{figure}"
-    for kind in ("loop", "exact", "near", "recycling")
-    for figure in ("rate", "lo", "hi")
-]
-DECODING += [
-    "terminal_rate",
-    "onset_median",
-    "onset_rmean",
-    "period_median",
-    "copies_median",
-    "coverage_mean",
-]
-DECODING += ["identity_mean", "n_attractors", "price", "price_lo", "price_hi", *METRICS]
-DECODING += ["diversity", "self_bleu", "zipf"]
-NESTED = {
-    "certified": ("certified", "certified"),
-    "certified_agree": ("certified", "agree"),
-    "ended_rate": ("stopped", "ended_rate"),
-    "stopped_exact_rate": ("stopped", "exact_rate"),
-    "long_length": ("long", "length"),
-    "long_exact_rate": ("long", "exact_rate"),
-    "pure_reference": ("versus_pure", "reference"),
-    "pure_difference": ("versus_pure", "difference"),
-    "pure_difference_lo": ("versus_pure", "difference_lo"),
-    "pure_difference_hi": ("versus_pure", "difference_hi"),
-    "pure_p": ("versus_pure", "p"),
-    "pure_p_holm": ("versus_pure", "p_holm"),
-}
-"""Column of the decoding table -> where the rates have it."""
 
 
 def models(results: Results) -> pd.DataFrame:
@@ -70,26 +20,23 @@ def models(results: Results) -> pd.DataFrame:
 
 
 def _model(m: ModelResults, results: Results) -> dict[str, Any]:
-    exact = m.scores["exact"]
-    ours, notebook, delta = (m.scores[part] or {} for part in ("as_notebook", "notebook", "delta"))
     return {
         "model": m.name,
-        "seeds": m.seeds,
-        "parameters": m.scores["parameters"],
-        "exact_nats": exact["nats"],
-        "exact_nats_sd": exact["nats_sd"],
-        "exact_accuracy": exact["accuracy"],
-        "bits_per_char": exact["bits_per_char"],
-        "perplexity": float(exact["perplexity"]),
-        "as_notebook_nats": ours.get("nats"),
-        "as_notebook_nats_sd": ours.get("nats_sd"),
-        "as_notebook_accuracy": ours.get("accuracy"),
-        "notebook_nats": notebook.get("nats"),
-        "notebook_accuracy": notebook.get("accuracy"),
-        "delta_nats": delta.get("nats"),
+        **row_of(MODEL, tree_of(m, results)),
         **_plain(m, results),
         **_recommended(m),
     }
+
+
+def tree_of(m: ModelResults, results: Results) -> dict[str, Any]:
+    """The scores of a model, and what can only be said beside others: its gain over the floor."""
+    floor = results.to_beat
+    gain = None
+    if floor is not None and not m.counts:
+        gain = exact_nats(floor) - exact_nats(m)
+    exact = m.scores["exact"]
+    exact = exact | {"perplexity": float(exact["perplexity"])}  # infinite, it is text in JSON
+    return {**m.scores, "exact": exact, "seeds": m.seeds, "gain": gain}
 
 
 PLAIN = ("greedy", "sampling")
@@ -119,16 +66,16 @@ def _by_name(m: ModelResults, results: Results) -> dict[str, dict[str, Any]]:
 
 def _recommended(m: ModelResults) -> dict[str, Any]:
     """The recommended setting, and what the half that confirms it says of it; empty where there is none."""
-    choice = choose(m)
+    choice = m.choice
     seen: dict[str, Any] = {}
     if choice and choice.qualifies and choice.confirming:
         seen = {"": choice.strategy} | {
             f"_{name}": value for name, value in choice.confirming.items()
         }
     columns = ["", "_loop_rate", "_loop_lo", "_loop_hi", "_nets", "_samples", "_loops"]
-    columns += ["_price", "_price_lo", "_price_hi"]
+    columns += ["_reference_nats", "_reference_nats_lo", "_reference_nats_hi"]
     return {f"recommended{column}": seen.get(column) for column in columns} | {
-        "human_price": choice.band.median if choice else None,
+        "human_reference_nats": choice.band.median if choice else None,
     }
 
 
@@ -136,26 +83,16 @@ def decoding(results: Results) -> pd.DataFrame:
     """A row per model and strategy, with a row of human text for each model that was sampled."""
     rows = [
         {"model": m.name, "strategy": strategy, "family": _family(results, strategy)}
-        | _figures(rates)
+        | row_of(DECODING, rates)
         for m in results.models
         for strategy, rates in m.rates.items()
     ]
-    return pd.DataFrame(
-        rows, columns=["model", "strategy", "family", *DECODING, *RULES, "rescued", *NESTED]
-    )
+    columns = ["model", "strategy", "family", *columns_of(DECODING)]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _family(results: Results, strategy: str) -> str:
     return HUMAN if strategy == HUMAN else results.family(strategy)
-
-
-def _figures(rates: dict[str, Any]) -> dict[str, Any]:
-    nested = {column: (rates[part] or {}).get(figure) for column, (part, figure) in NESTED.items()}
-    return {
-        **{column: rates[column] for column in (*DECODING, "rescued")},
-        **rates["published"],
-        **nested,
-    }
 
 
 def curves(results: Results) -> pd.DataFrame:
@@ -283,15 +220,18 @@ def metrics(results: Results) -> dict[str, dict[str, Any]]:
 def _metrics(m: ModelResults, results: Results) -> dict[str, Any]:
     """`recommended` is what confirms whichever setting is recommended; absent where none is."""
     shown = _by_name(m, results)
-    choice = choose(m)
+    choice = m.choice
     if choice and choice.qualifies and choice.confirming:
         shown["recommended"] = choice.confirming
-    priced = {name: rates for name, rates in shown.items() if rates["price"] is not None}
+    priced = {name: rates for name, rates in shown.items() if rates["reference_nats"] is not None}
     return {
         "exact_nats": round(exact_nats(m), 6),
         "exact_accuracy": round(float(m.scores["exact"]["accuracy"]), 6),
         "loop_rate": {name: _bounded(rates, "loop_rate", "loop") for name, rates in shown.items()},
-        "price": {name: _bounded(rates, "price", "price") for name, rates in priced.items()},
+        "reference_nats": {
+            name: _bounded(rates, "reference_nats", "reference_nats")
+            for name, rates in priced.items()
+        },
     }
 
 

@@ -13,16 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from recurrence.results.metrics import DECODING, MODEL
 from recurrence.results.places import REPORTS, Place
 
 Verdict = Literal["same", "within", "beyond", "no interval", "gone", "new"]
 
-RATES = ("loop", "exact", "near", "recycling")
-"""Columns of decoding.csv that hold a rate, with `_rate`, and the bounds of its interval, with `_lo` and `_hi`."""
-WITH_BOUNDS = ("price", "reference_nats")
-"""Those whose value stands under the plain name."""
-SCORES = ("exact_nats", "as_notebook_nats")
-"""Columns of models.csv that are a mean over nets, with a standard deviation beside them."""
+INTERVALS = {name: figure.bounds for name, figure in DECODING.items() if len(figure.bounds) == 2}
+"""Columns of decoding.csv that have a 95 % interval, and those with its ends."""
+SPREADS = {name: figure.bounds[0] for name, figure in MODEL.items() if len(figure.bounds) == 1}
+"""Columns of models.csv that are a mean over nets, and those with its standard deviation."""
 DIGITS = 6
 """Significant digits that reports keep: what differs in no more is the same."""
 
@@ -97,9 +96,9 @@ def figures(place: Place, corpus: str) -> dict[Name, Figure]:
     """The figures of a corpus's report there; empty where it has none."""
     found = {}
     for row in _rows(place, f"{REPORTS}/{corpus}/models.csv"):
-        for column in SCORES:
+        for column, spread in SPREADS.items():
             if row.get(column):
-                found[Name(corpus, row["model"], "", column)] = _over_nets(row, column)
+                found[Name(corpus, row["model"], "", column)] = _over_nets(row, column, spread)
     for row in _rows(place, f"{REPORTS}/{corpus}/decoding.csv"):
         for column, figure in _with_bounds(row):
             found[Name(corpus, row["model"], row["strategy"], column)] = figure
@@ -107,17 +106,16 @@ def figures(place: Place, corpus: str) -> dict[Name, Figure]:
 
 
 def _with_bounds(row: dict[str, str]) -> Iterator[tuple[str, Figure]]:
-    columns = [(f"{rate}_rate", rate) for rate in RATES] + [(name, name) for name in WITH_BOUNDS]
-    for column, stem in columns:
+    for column, ends in INTERVALS.items():
         if row.get(column):
-            bounds = (_number(row.get(f"{stem}_{end}")) for end in ("lo", "hi"))
-            yield column, Figure(_number(row[column]), *bounds)
+            low, high = (_number(row.get(end)) for end in ends)
+            yield column, Figure(_number(row[column]), low, high)
 
 
-def _over_nets(row: dict[str, str], column: str) -> Figure:
+def _over_nets(row: dict[str, str], column: str, spread_column: str) -> Figure:
     """A mean over nets with Student's interval; one net has none."""
     value = _number(row[column])
-    spread = _number(row.get(f"{column}_sd"))
+    spread = _number(row.get(spread_column))
     nets = _number(row.get("seeds"))
     if math.isnan(spread) or not nets > 1:
         return Figure(value)

@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurrence.escaping import escaped
-from recurrence.scan.files import Ints, Sample
+from recurrence.scan.samples import Ints, Sample
 
-SHOWN_TOKENS = {"char": 400, "word": 80, "token": 80}
+SHOWN_TOKENS = {"char": 400, "word": 80, "token": 80, "event": 8}
 """So much is shown of a copy, and of the text before and after a loop."""
 SHOWN_COPIES = 5
 UNIT_CHARACTERS = 60
 _AROUND = 12
 """Tokens on either side of a boundary that are compared to find where a near loop's next copy begins."""
-TOKENS = {"char": "character", "word": "word", "token": "token"}
+TOKENS = {"char": "character", "word": "word", "token": "token", "event": "event"}
 _VERDICTS = {
     "exact": "exact loop",
     "near": "near loop",

@@ -25,7 +25,7 @@ def main(corpus: str) -> None:
     with progress(f"detector card of {corpus}", trials * len(GRID), "planted texts") as advance:
         made = detector_card(human, default, length, trials, advance)
     made["ids_md5"] = {path.name: md5(path) for path in sorted(folder.iterdir())}
-    write_json(paths.card(corpus), made)
+    write_json(paths.calibration(corpus), made)
 
     found, alarms = made["detector"], made["human"]["valid"]["false_positives"]
     told = ", ".join(f"{name} {r['found']}/{r['trials']}" for name, r in made["recall"].items())

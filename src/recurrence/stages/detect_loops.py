@@ -1,4 +1,4 @@
-"""detect_loops: samples, prices, the corpus's own ids and its card -> a row for each sample, and rates per strategy."""
+"""detect_loops: samples, reference nats, the corpus's own ids and its card -> a row for each sample, and rates per strategy."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -74,10 +74,10 @@ TYPES |= {"terminal": "boolean", "agrees": "boolean", "fresh": "boolean"}
 
 
 def main(key: str) -> None:
-    """Judge every sample of a model, and windows of human text of the samples' length beside them."""
+    """Screening every sample of a model, and windows of human text of the samples' length beside them."""
     asked, length = params.sampling(key), params.corpus(params.sampling(key).corpus).prompts.length
     vocab = Vocab.load(paths.vocab(asked.corpus))
-    card = read_json(paths.card(asked.corpus))
+    card = read_json(paths.calibration(asked.corpus))
     detector = detector_of(card, vocab.unk)
     human: Parts = {
         p: np.load(paths.ids(asked.corpus) / f"{p}.npy", mmap_mode="r") for p in ("train", "valid")
@@ -94,10 +94,7 @@ def main(key: str) -> None:
         length,
         vocab.index.get("<eos>"),
     )
-    rows = _joined(texts, found, _prices(asked))
-    with atomic_path(paths.loops(asked.corpus, asked.name)) as path:
-        pd.DataFrame(rows, columns=COLUMNS).astype(TYPES).to_parquet(path, index=False)
-
+    rows = _joined(texts, found, _reference_nats(asked))
     counted = [
         i
         for i, row in enumerate(rows)
@@ -109,21 +106,23 @@ def main(key: str) -> None:
     head |= {"prompts_digest": samples["prompts_digest"].iloc[0], "reference": asked.reference}
     head["samples_md5"] = md5(paths.samples(asked.corpus, asked.name))
     choice = _choice(asked, rows, len(human["valid"]), card)
-    write_json(
-        paths.loop_rates(asked.corpus, asked.name),
-        head | {"choice": choice and choice.tree(), "strategies": by_strategy},
-    )
+    tree = head | {"choice": choice and choice.tree(), "strategies": by_strategy}
+    with atomic_path(paths.loops_of(asked.corpus, asked.name)) as folder:
+        folder.mkdir()
+        table = pd.DataFrame(rows, columns=COLUMNS).astype(TYPES)
+        table.to_parquet(folder / paths.verdicts(asked.corpus, asked.name).name, index=False)
+        write_json(folder / paths.rates(asked.corpus, asked.name).name, tree)
     ours = {name: rate for name, rate in by_strategy.items() if name != HUMAN}
     figures = ("loop_rate", "loop_lo", "loop_hi", "nets", "samples")
     few = {figure: {name: rate[figure] for name, rate in ours.items()} for figure in figures}
-    write_json(paths.loop_metrics(asked.corpus, asked.name), few)
+    write_json(paths.metrics(asked.corpus, asked.name), few)
     say(f"detect_loops {key}: floor {detector.floor} {vocab.unit}s; looping {_told(by_strategy)}")
 
 
 def _choice(
     asked: params.Sampling, rows: Sequence[Row], valid_tokens: int, card: Mapping[str, Any]
 ) -> Choice | None:
-    """What `generate` came to, from the same samples; None where human text has no prices."""
+    """What `generate` came to, from the same samples; None where human text has no reference nats."""
     people = [row for row in rows if row["sample_id"].startswith(f"{HUMAN}/valid/")]
     prices = [row["reference_nats"] for row in people if row["reference_nats"] is not None]
     human = human_text(prices, [row["kind"] == "recycling" for row in people], card["bands"])
@@ -177,14 +176,14 @@ def _samples(asked: params.Sampling) -> pd.DataFrame:
         ) from error
 
 
-def _prices(asked: params.Sampling) -> dict[str, float]:
+def _reference_nats(asked: params.Sampling) -> dict[str, float]:
     """What `generate` wrote: nats per token by sample_id."""
-    path = paths.prices(asked.corpus, asked.name)
+    path = paths.reference_nats(asked.corpus, asked.name)
     try:
         table = pd.read_parquet(path)
     except FileNotFoundError as error:
         raise RecurrenceError(
-            f"{path}: no prices; run generate@{asked.corpus}-{asked.name}"
+            f"{path}: no reference nats; run generate@{asked.corpus}-{asked.name}"
         ) from error
     return dict(zip(table["sample_id"], table["reference_nats"].astype(float), strict=True))
 

@@ -26,21 +26,21 @@ from recurrence.decoding.prompts import corpus_prompts, prompts_digest
 from recurrence.decoding.strategies import build_strategy, setting_of
 from recurrence.digests import strategy_digest
 from recurrence.errors import RecurrenceError
-from recurrence.files import atomic_path, read_json
+from recurrence.files import atomic_path, md5, read_json, write_json
 from recurrence.model import LanguageModel
 from recurrence.model.checkpoint import load_config, load_model, seeds_in
 from recurrence.study.calibration import detector_of
 from recurrence.study.choice import Choice, Plan, decide, human_text
-from recurrence.study.judge import Judge
+from recurrence.study.screening import Screening
 from recurrence.vocab import Vocab
 
 Row = dict[str, Any]
 
 
 def main(key: str) -> None:
-    """Sample a model; write the samples, and the prices of them and of people's text."""
+    """Sample a model; write the samples, and the reference nats of them and of people's text."""
     asked = params.sampling(key)
-    folder, card = paths.model(asked.corpus, asked.name), read_json(paths.card(asked.corpus))
+    folder, card = paths.model(asked.corpus, asked.name), read_json(paths.calibration(asked.corpus))
     where = device.choose(params.load().compute, load_config(folder).hidden)
     vocab, valid = Vocab.load(folder / "vocab.json"), np.load(paths.ids(asked.corpus) / "valid.npy")
     block = params.corpus(asked.corpus).prompts
@@ -50,12 +50,14 @@ def main(key: str) -> None:
         raise RecurrenceError(_nothing(asked, folder))
     known = setting_of(asked, vocab, where)
     reference = _reference(asked, where)
-    judge = Judge(detector_of(card, vocab.unk), reference, where, vocab.decode, block.length)
+    screening = Screening(
+        detector_of(card, vocab.unk), reference, where, vocab.decode, block.length
+    )
     lengths = Lengths(block.length, block.long_length or block.length)
     maker = _maker(asked, prompts, plan.nets, known, where)
-    sampled = _Sampled(maker, _strategies(asked, known), judge, lengths)
+    sampled = _Sampled(maker, _strategies(asked, known), screening, lengths)
     rows = sampled.first(key, plan)
-    people = judge.human(valid, params.load().loops.human_windows, block.prompt_tokens)
+    people = screening.human(valid, params.load().loops.human_windows, block.prompt_tokens)
     recycling = [row["kind"] == "recycling" for row in people]
     human = human_text([row["reference_nats"] for row in people], recycling, card["bands"])
     if human is not None:
@@ -69,7 +71,7 @@ class _Sampled:
 
     maker: Maker
     strategies: dict[str, Any]
-    judge: Judge
+    screening: Screening
     lengths: Lengths
     made: dict[Cell, Made] = field(default_factory=dict)
     rows: dict[Cell, Row] = field(default_factory=dict)
@@ -98,10 +100,10 @@ class _Sampled:
         with progress(title, sum(cell.length for cell in cells), "tokens") as advance:
             made = self.maker.samples(cells, advance)
         prompts = [np.array(self.maker.prompts[cell.prompt_id]) for cell in cells]
-        judged = self.judge.rows(prompts, [each.ids_T.numpy() for each in made])
+        screened = self.screening.rows(prompts, [each.ids_T.numpy() for each in made])
         known = [
             {"strategy": c.strategy.name, "train_seed": c.net, "prompt_id": c.prompt_id} | row
-            for c, row in zip(cells, judged, strict=True)
+            for c, row in zip(cells, screened, strict=True)
         ]
         self.made |= zip(cells, made, strict=True)
         self.rows |= zip(cells, known, strict=True)
@@ -122,7 +124,7 @@ def _maker(
         purpose=(asked.corpus, asked.name, "generate"),
         strategy_digests={n: _digest(asked, blocks[n], known) for n in _names(asked)},
         net_digests={seed: _file(folder / f"seed{seed}.safetensors") for seed in nets},
-        kept=Kept(paths.kept_samples(asked.corpus, asked.name)),
+        kept=Kept(paths.unfinished_samples(asked.corpus, asked.name)),
     )
 
 
@@ -186,15 +188,19 @@ def _told(key: str, choice: Choice) -> str:
 def _write(
     asked: params.Sampling, sampled: _Sampled, people: Sequence[Row], vocab: Vocab, plan: Plan
 ) -> None:
-    """The samples and the prices; what was kept on the way is then reduced to these samples."""
+    """The samples and their reference nats; what was kept on the way is then reduced to these samples."""
     table = _table(sampled, vocab, plan)
     nats = [row["reference_nats"] for row in (*sampled.rows.values(), *people)]
     names = [cell.sample_id for cell in sampled.rows]
     names += [f"human/valid/{i}" for i in range(len(people))]
-    with atomic_path(paths.samples(asked.corpus, asked.name)) as path:
-        table.to_parquet(path, index=False)
-    with atomic_path(paths.prices(asked.corpus, asked.name)) as path:
-        pd.DataFrame({"sample_id": names, "reference_nats": nats}).to_parquet(path, index=False)
+    files = (paths.samples, paths.reference_nats)
+    tables = (table, pd.DataFrame({"sample_id": names, "reference_nats": nats}))
+    with atomic_path(paths.samples_of(asked.corpus, asked.name)) as folder:
+        folder.mkdir()
+        for find, each in zip(files, tables, strict=True):
+            each.to_parquet(folder / find(asked.corpus, asked.name).name, index=False)
+        # Whoever depends on the folder depends on what it goes with.
+        write_json(folder / "of.json", {"calibration": md5(paths.calibration(asked.corpus))})
     sampled.maker.kept.only({sampled.maker.key(cell) for cell in sampled.made})
 
 

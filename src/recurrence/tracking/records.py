@@ -19,29 +19,23 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from recurrence.repetition import declaration
+from recurrence.repetition import metrics as sample_metrics
+from recurrence.results import metrics
 from recurrence.tracking import notes, settings, tables
 from recurrence.tracking.tags import CORPUS, FINGERPRINT, IDENTITY, MODEL, STRATEGY
 
 CURVES = {"train_nats": "curve/train_nats", "valid_nats": "curve/valid_nats"}
 CURVES |= {"valid_accuracy": "curve/valid_accuracy", "lr": "curve/lr"}
 ENVIRONMENT = ("device", "torch", "python", "tokens_per_second")
-LOOPS = (
+RECORDERS = (
+    __file__,
     *(
-        "loop_rate",
-        "loop_lo",
-        "loop_hi",
-        "exact_rate",
-        "exact_lo",
-        "exact_hi",
-        "near_rate",
-        "recycling_rate",
+        str(module.__file__)
+        for module in (settings, tables, notes, metrics, declaration, sample_metrics)
     ),
-    *("onset_rmean", "period_median", "coverage_mean", "n_attractors", "rescued"),
 )
-TEXT = ("rep_4", "rep_8", "zlib_ratio", "diversity", "self_bleu", "non_word")
-RECORDERS = ("records.py", "settings.py", "tables.py", "notes.py")
 """The code that decides what a record says; where it changes, runs are recorded anew."""
-PRICE = {"price/nats": "price", "price/lo": "price_lo", "price/hi": "price_hi"}
 
 
 class Point(NamedTuple):
@@ -87,7 +81,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Results:
+class Tracked:
     """What the files say about one model."""
 
     corpus: str
@@ -112,7 +106,7 @@ class Results:
     """Where the results come from: git commit, digest of the lock entries."""
 
 
-def record(results: Results) -> Record:
+def record(results: Tracked) -> Record:
     """The record of one model; equal results give an equal record, on any machine."""
     weights = {path: md5 for path, md5 in results.digests.items() if path.endswith(".safetensors")}
     data = {path: md5 for path, md5 in results.digests.items() if path.startswith("data/ids/")}
@@ -139,7 +133,7 @@ def record(results: Results) -> Record:
     )
 
 
-def _identity(results: Results) -> str:
+def _identity(results: Tracked) -> str:
     """Digest of every result file, and of the settings of the strategies that were sampled."""
     sampled = {
         name: block
@@ -152,11 +146,11 @@ def _identity(results: Results) -> str:
 
 def _fingerprint(identity: str) -> str:
     """Digest of the results and of the code that decides what is logged of them."""
-    code = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in RECORDERS]
+    code = [Path(file).read_text(encoding="utf-8") for file in RECORDERS]
     return hashlib.sha256(json.dumps([identity, *code]).encode()).hexdigest()
 
 
-def _model_run(results: Results, origin: Mapping[str, str], weights: Mapping[str, str]) -> Run:
+def _model_run(results: Tracked, origin: Mapping[str, str], weights: Mapping[str, str]) -> Run:
     started, ended = _span(results.machine)
     key = f"{results.corpus}-{results.name}"
     figures, odd = _finite(
@@ -192,7 +186,7 @@ def _model_run(results: Results, origin: Mapping[str, str], weights: Mapping[str
     )
 
 
-def _artifacts(results: Results, weights: Mapping[str, str]) -> dict[str, str]:
+def _artifacts(results: Tracked, weights: Mapping[str, str]) -> dict[str, str]:
     """Of a model's run: what was measured, where its weights are, and of every decoding a row and some samples."""
     reference = {
         "md5": dict(weights),
@@ -213,7 +207,7 @@ def _artifacts(results: Results, weights: Mapping[str, str]) -> dict[str, str]:
     return texts
 
 
-def _decoding_run(results: Results, origin: Mapping[str, str], strategy: str) -> Run:
+def _decoding_run(results: Tracked, origin: Mapping[str, str], strategy: str) -> Run:
     _, ended = _span(results.machine)
     figures, odd = _finite(_rates(results.rates, strategy))
     tags = {
@@ -242,32 +236,19 @@ def _decoding_run(results: Results, origin: Mapping[str, str], strategy: str) ->
 def _rates(rates: Mapping[str, Any], strategy: str) -> dict[str, Any]:
     """The figures of a decoding by metric name; absent ones are None."""
     found, human = rates["strategies"][strategy], rates["strategies"].get("human", {})
-    certified, compared = found.get("certified") or {}, found.get("versus_pure") or {}
-    figures = {f"loops/{name}": found.get(name) for name in LOOPS}
-    figures |= {
-        "loops/human_rate": human.get("loop_rate"),
-        "loops/versus_pure_p": compared.get("p_holm"),
-    }
+    certified = found.get("certified") or {}
+    figures = metrics.in_mlflow(metrics.DECODING, found)
+    figures["loops/human_rate"] = human.get("loop_rate")
     if certified.get("certified"):
         figures["loops/certified_agree"] = certified["agree"] / certified["certified"]
-    figures |= {f"text/{name}": found.get(name) for name in TEXT}
-    return figures | {metric: found.get(name) for metric, name in PRICE.items()}
+    return figures
 
 
 def _scores(scores: Mapping[str, Any]) -> dict[str, Any]:
     """Final figures by metric name; absent ones are None."""
-    exact = scores["exact"]
-    figures = {
-        f"valid/{name}": exact[name]
-        for name in ("nats", "nats_sd", "bits_per_char", "perplexity", "accuracy")
-    }
-    for place in ("as_notebook", "notebook", "delta"):
-        found = scores.get(place) or {}
-        figures |= {f"{place}/{name}": found.get(name) for name in ("nats", "accuracy")}
-    figures |= {
-        f"repetition/{name}": value for name, value in (scores.get("repetition") or {}).items()
-    }
-    return figures | {"model/parameters": scores["parameters"]}
+    repetition = scores.get("repetition") or {}
+    figures = metrics.in_mlflow(metrics.MODEL, scores)
+    return figures | {f"repetition/{name}": value for name, value in repetition.items()}
 
 
 def _finite(figures: Mapping[str, float | None]) -> tuple[dict[str, float], list[str]]:

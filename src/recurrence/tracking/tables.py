@@ -9,50 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recurrence.results.metrics import DECODING, columns_of, row_of
+
 SAMPLES_KEPT = 8
 """Of each strategy: mlflow shall not hold all that dvc does, in data/samples."""
-RATES = (
-    *(
-        "samples",
-        "loop_rate",
-        "loop_lo",
-        "loop_hi",
-        "exact_rate",
-        "exact_lo",
-        "exact_hi",
-        "near_rate",
-        "near_lo",
-    ),
-    *(
-        "near_hi",
-        "recycling_rate",
-        "recycling_lo",
-        "recycling_hi",
-        "terminal_rate",
-        "onset_median",
-        "onset_rmean",
-    ),
-    *(
-        "period_median",
-        "copies_median",
-        "coverage_mean",
-        "n_attractors",
-        "price",
-        "price_lo",
-        "price_hi",
-    ),
-    *(
-        "rep_4",
-        "rep_8",
-        "zlib_ratio",
-        "diversity",
-        "self_bleu",
-        "zipf",
-        "non_word",
-        "longest_verbatim",
-        "rescued",
-    ),
-)
 TEXT = (
     *(
         "sample_id",
@@ -74,16 +34,12 @@ def decodings(rates: Mapping[str, Any], families: Mapping[str, str]) -> str:
     """The comparison as CSV: a row per strategy and one for human text, looping ones first; absent values are empty."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    table.writerow(
-        ["strategy", "family", *RATES, "certified", "certified_agree", "versus_pure_p_holm"]
-    )
+    table.writerow(["strategy", "family", *columns_of(DECODING)])
     ranked = sorted(
         rates["strategies"].items(), key=lambda item: (-(item[1].get("loop_rate") or 0), item[0])
     )
     for name, found in ranked:
-        certified, compared = found.get("certified") or {}, found.get("versus_pure") or {}
-        more = [certified.get("certified"), certified.get("agree"), compared.get("p_holm")]
-        table.writerow([name, families.get(name, ""), *(found.get(rate) for rate in RATES), *more])
+        table.writerow([name, families.get(name, ""), *row_of(DECODING, found).values()])
     return out.getvalue()
 
 

@@ -148,10 +148,10 @@ def _known(seeds: Places, near: Near) -> Flags:
     return known
 
 
-def grown(codes: Ints, place: int, lag: int, delta: float) -> Near:
-    """The stretch around a seed, aligned both ways as far as it gains."""
+def grown(codes: Ints, place: int, lag: int, delta: float, edits: float = _GROWN) -> Near:
+    """The stretch around a seed, aligned both ways as far as it gains; given up after so many edits in a row."""
     cost = 1 / delta
-    drop = max(_GROWN, delta * lag) * (cost - 1)
+    drop = max(edits, delta * lag) * (cost - 1)
     ahead = reach(codes, place, lag, cost, drop)
     back = reach(codes[::-1], len(codes) - place + lag, lag, cost, drop)
     lags = sorted([lag, *ahead.lags, *back.lags])

@@ -43,7 +43,7 @@ class Text:
         return len(self.ids) - (len(self.prompt) == 0)
 
 
-def prices(
+def nats_per_token(
     model: LanguageModel | CountedModel,
     texts: Sequence[Text],
     device: torch.device | str = "cpu",

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from recurrence.results.units import noun, nouns
+
 DASH = "–"
 MINUS = "\N{MINUS SIGN}"
 
@@ -63,8 +65,7 @@ def spread(mean: float | None, sd: float | None) -> str:
 
 def units(value: float, unit: str) -> str:
     """A number of tokens: 1 word, 13 characters."""
-    noun = {"char": "character", "word": "word"}[unit]
-    return f"{number(value)} {noun}{'' if value == 1 else 's'}"
+    return f"{number(value)} {noun(unit) if value == 1 else nouns(unit)}"
 
 
 def joined(names: list[str]) -> str:

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from recurrence.reporting import formats
+from recurrence.results import formats
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError
-from recurrence.reporting.results import Results, load
+from recurrence.results.corpus import Results, load
 from reporting.results_tree import STRATEGIES, model
 
 
@@ -52,7 +52,7 @@ def test_a_model_without_scores_is_missing_and_not_dropped(project: object) -> N
 
 
 def test_what_a_model_lacks_beside_its_scores_is_named(project: object) -> None:
-    paths.loop_rates("toy", "good").unlink()
+    paths.rates("toy", "good").unlink()
     good = model(load("toy"), "good")
     assert good.absent == ("loops",)
     assert (good.rates, good.loops, len(good.samples), good.human_nats) == (
@@ -64,7 +64,7 @@ def test_what_a_model_lacks_beside_its_scores_is_named(project: object) -> None:
 
 
 def test_rates_without_their_verdicts_are_not_there(project: object) -> None:
-    paths.loops("toy", "good").unlink()
+    paths.verdicts("toy", "good").unlink()
     assert model(load("toy"), "good").absent == ("loops",)
 
 
@@ -74,9 +74,9 @@ def test_a_model_that_is_not_sampled_lacks_nothing(toy: Results) -> None:
 
 
 def test_samples_without_prices_are_named(project: object) -> None:
-    path = paths.loops("toy", "good")
+    path = paths.verdicts("toy", "good")
     pd.read_parquet(path).assign(reference_nats=float("nan")).to_parquet(path)
-    assert model(load("toy"), "good").absent == ("prices",)
+    assert model(load("toy"), "good").absent == ("reference nats",)
 
 
 def test_copies_that_differ_may_need_more_than_the_floor(toy: Results) -> None:
@@ -87,7 +87,7 @@ def test_copies_that_differ_may_need_more_than_the_floor(toy: Results) -> None:
 
 
 def test_the_detector_card_may_be_absent(project: object) -> None:
-    paths.card("toy").unlink()
+    paths.calibration("toy").unlink()
     assert load("toy").card is None
 
 
@@ -100,3 +100,10 @@ def test_a_broken_file_is_named(project: object) -> None:
     paths.scores("toy", "good").write_text("{", encoding="utf-8")
     with pytest.raises(RecurrenceError, match=r"good\.json: not JSON"):
         load("toy")
+
+
+def test_few_samples_of_each_strategy_are_read_where_few_are_asked_for(project: None) -> None:
+    samples = model(load("toy", samples_of_each=2), "good").samples
+    assert set(samples["strategy"].value_counts()) == {2}
+    assert samples["kind"].tolist()[:2] == ["exact", "exact"]
+    assert not [column for column in samples if column.endswith(("_x", "_y"))]

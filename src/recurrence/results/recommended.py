@@ -3,13 +3,13 @@
 Nothing is decided here; see study/choice.py for the rules.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from recurrence.reporting.formats import count, nats, percent
-from recurrence.reporting.results import ModelResults
+from recurrence.results.formats import count, nats, percent
 
 Evidence = dict[str, Any]
 """What one half says of a setting: samples, nets, loops, loop_hi, price and so on."""
@@ -50,17 +50,16 @@ class Choice:
         return self.confirming or self.choosing
 
 
-def band(model: ModelResults) -> Band | None:
-    """2.5th and 97.5th percentile of the human windows' prices; None where there are none."""
-    if not model.human_nats:
+def band_of(human_nats: Sequence[float]) -> Band | None:
+    """2.5th and 97.5th percentile of the human windows' nats; None where there are none."""
+    if not human_nats:
         return None
-    low, median, high = (float(x) for x in np.percentile(model.human_nats, [2.5, 50, 97.5]))
-    return Band(low, median, high, len(model.human_nats))
+    low, median, high = (float(x) for x in np.percentile(human_nats, [2.5, 50, 97.5]))
+    return Band(low, median, high, len(human_nats))
 
 
-def choose(model: ModelResults) -> Choice | None:
-    """The recommended setting of a model; None where its samples have no prices."""
-    tree, human = model.loops.get("choice"), band(model)
+def choice_of(tree: dict[str, Any] | None, human: Band | None) -> Choice | None:
+    """What `detect_loops` chose, in words; None where samples or human text have no prices."""
     if human is None or not tree or not tree["nearest"]:
         return None
     trial = tree["nearest"]
@@ -93,7 +92,7 @@ def _lack(name: str, seen: Evidence, human: Band, tree: dict[str, Any]) -> str:
     if name == "unpriced":
         return "has no price"
     side = "cheaper" if name == "cheap" else "dearer"
-    return f"{nats(seen['price'])} nats, {side} than human text ({span})"
+    return f"{nats(seen['reference_nats'])} nats, {side} than human text ({span})"
 
 
 def _unreachable(tree: dict[str, Any]) -> str:

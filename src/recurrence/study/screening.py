@@ -1,4 +1,4 @@
-"""What is said of samples while a model is still being sampled: a verdict, and a price.
+"""What is said of samples while a model is still being sampled: a verdict, and their reference nats.
 
 In: samples (ids), the texts they continue, a detector and a reference model. Out: rows as
 `choice.decide` reads them. The other figures of a sample are survey.py's, and need no model.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recurrence.loops import windows
 from recurrence.loops.verdict import Detector
 from recurrence.model import LanguageModel
-from recurrence.pricing import Text, prices
+from recurrence.reference import Text, nats_per_token
 from recurrence.repetition.metrics import measure
 from recurrence.study.choice import REPETITION
 
@@ -24,8 +24,8 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Verdicts and prices of a sample's first `length` tokens."""
+class Screening:
+    """Verdicts and reference nats of a sample's first `length` tokens."""
 
     detector: Detector
     reference: LanguageModel
@@ -40,7 +40,7 @@ class Judge:
         spelled = [self.spell(ids.tolist()) for ids in heads]
         verdicts = self.detector.judge_all(heads, spelled)
         texts = [Text(*pair) for pair in zip(prompts, heads, strict=True)]
-        nats = prices(self.reference, texts, self.device)
+        nats = nats_per_token(self.reference, texts, self.device)
         found = []
         for verdict, cost, ids, text in zip(verdicts, nats.tolist(), heads, spelled, strict=True):
             figures = measure(ids, text)

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from recurrence.reporting.recommended import Band, band, choose
-from recurrence.reporting.results import ModelResults, Results
+from recurrence.results.corpus import ModelResults, Results
+from recurrence.results.recommended import Band
 from reporting import planted_samples
 from reporting.results_tree import model
 
@@ -22,7 +22,7 @@ def told(good: ModelResults, **tree: Any) -> ModelResults:
 
 
 def test_the_band_holds_95_percent_of_the_human_windows(good: ModelResults) -> None:
-    human = band(replace(good, human_nats=tuple(i / 40 for i in range(41))))
+    human = replace(good, human_nats=tuple(i / 40 for i in range(41))).band
     assert human == Band(low=0.025, median=0.5, high=0.975, windows=41)
     assert [human.place(x) for x in (0.02, 0.025, 0.975, 0.98)] == [
         "below",
@@ -30,11 +30,11 @@ def test_the_band_holds_95_percent_of_the_human_windows(good: ModelResults) -> N
         "within",
         "above",
     ]
-    assert band(replace(good, human_nats=())) is None
+    assert replace(good, human_nats=()).band is None
 
 
 def test_what_was_confirmed_is_recommended(good: ModelResults) -> None:
-    choice = choose(good)
+    choice = good.choice
     assert choice is not None and choice.qualifies and choice.confirming is not None
     assert (choice.strategy, choice.lacks, choice.seen["samples"]) == ("top_p_0_9", (), 381)
 
@@ -52,7 +52,7 @@ def test_what_was_confirmed_is_recommended(good: ModelResults) -> None:
 )
 def test_what_the_nearest_lacks_is_said(good: ModelResults, lack: str, words: str) -> None:
     nearest = planted_samples.trial("top_p_0_9", 3) | {"lacks": [lack]}
-    choice = choose(told(good, recommended=None, nearest=nearest))
+    choice = told(good, recommended=None, nearest=nearest).choice
     assert choice is not None and not choice.qualifies
     assert choice.lacks == (words,)
 
@@ -60,23 +60,23 @@ def test_what_the_nearest_lacks_is_said(good: ModelResults, lack: str, words: st
 def test_where_nothing_could_be_confirmed_that_is_what_is_lacking(good: ModelResults) -> None:
     nearest = planted_samples.trial("top_p_0_9", 0) | {"confirming": None}
     short = told(good, recommended=None, nearest=nearest, tried=[], available=40)
-    choice = choose(short)
+    choice = short.choice
     assert choice is not None and choice.confirming is None
     assert choice.lacks == (
         "not confirmed: that takes 381 further pairs of net and prompt, and there are 40",
     )
-    none = choose(told(good, recommended=None, nearest=nearest, tried=[], available=0))
+    none = told(good, recommended=None, nearest=nearest, tried=[], available=0).choice
     assert none is not None and none.lacks == ("no further prompts to confirm it on",)
 
 
 def test_without_prices_or_samples_there_is_no_choice(good: ModelResults) -> None:
-    assert choose(replace(good, human_nats=())) is None
-    assert choose(replace(good, loops={})) is None
-    assert choose(told(good, recommended=None, nearest=None)) is None
+    assert replace(good, human_nats=()).choice is None
+    assert replace(good, loops={}).choice is None
+    assert told(good, recommended=None, nearest=None).choice is None
 
 
 def test_the_planted_models(toy: Results) -> None:
-    choices = {m.name: choose(m) for m in toy.trained}
+    choices = {m.name: m.choice for m in toy.trained}
     assert choices["good"] is not None and choices["good"].strategy == "top_p_0_9"
     assert choices["poor"] is not None and not choices["poor"].qualifies
-    assert choose(model(toy, "uniform")) is None
+    assert model(toy, "uniform").choice is None

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from recurrence import files, params, paths
+from recurrence.results.recommended import Band, Choice, band_of, choice_of
 from recurrence.vocab import Vocab
 
 HUMAN = "human"
@@ -49,10 +50,22 @@ class ModelResults:
     """Per strategy, and HUMAN."""
     tokens: tuple[str, ...]
     """Of the model's vocabulary, by id."""
+    config: dict[str, Any]
+    """What the weights were made with, its block of params.yaml among it; empty where there are none."""
     absent: tuple[str, ...]
-    """What could not be found: training, and for a model that is sampled samples, loops, prices."""
+    """What could not be found: training, and for a model that is sampled samples, loops, reference nats."""
     remarks: tuple[str, ...] = ()
     """What to know before its figures are compared."""
+
+    @cached_property
+    def band(self) -> Band | None:
+        """Where most human text lies; None where there is no human text with its nats."""
+        return band_of(self.human_nats)
+
+    @cached_property
+    def choice(self) -> Choice | None:
+        """The recommended setting, or what comes nearest; None where that is not known."""
+        return choice_of(self.loops.get("choice"), self.band)
 
     @property
     def seeds(self) -> int:
@@ -153,14 +166,17 @@ def exact_nats(model: ModelResults) -> float:
     return float(model.scores["exact"]["nats"])
 
 
-def load(corpus: str) -> Results:
-    """Read what there is of a corpus; an unknown corpus or broken file is a RecurrenceError."""
+def load(corpus: str, samples_of_each: int | None = None) -> Results:
+    """Read what there is of a corpus; an unknown corpus or broken file is a RecurrenceError.
+
+    `samples_of_each`: how many samples of each strategy are read; all of the first pass where it is None.
+    """
     unit = params.corpus(corpus).tokens.unit
     blocks = params.models_of(corpus).values()
     scored = [block for block in blocks if paths.scores(corpus, block.name).is_file()]
     sampled = {block.name for block in params.sampled_of(corpus).values()}
-    models = tuple(_model(block, block.name in sampled) for block in scored)
-    card = paths.card(corpus)
+    models = tuple(_model(block, block.name in sampled, samples_of_each) for block in scored)
+    card = paths.calibration(corpus)
     return Results(
         corpus=corpus,
         unit=unit,
@@ -176,19 +192,23 @@ def load(corpus: str) -> Results:
     )
 
 
-def _model(block: params.Model, sampled: bool) -> ModelResults:
+def _model(block: params.Model, sampled: bool, samples_of_each: int | None) -> ModelResults:
     where = (block.corpus, block.name)
     places = {"training": paths.model(*where) / "history.csv"}
     if sampled:
-        places |= {"samples": paths.samples(*where), "loops": paths.loop_rates(*where)}
+        places |= {"samples": paths.samples(*where), "loops": paths.rates(*where)}
     found = {what: path for what, path in places.items() if path.is_file()}
-    if not paths.loops(*where).is_file():
+    if not paths.verdicts(*where).is_file():
         found.pop("loops", None)  # rates without the verdicts behind them
-    vocab = paths.model(*where) / "vocab.json"
+    vocab, config = (paths.model(*where) / name for name in ("vocab.json", "config.json"))
     scores = files.read_json(paths.scores(*where))
     loops = files.read_json(found["loops"]) if "loops" in found else {}
     both = {"samples", "loops"} <= set(found)
-    samples, human_nats = _samples(found["samples"], paths.loops(*where)) if both else (_none(), ())
+    samples = _none()
+    human_nats: tuple[float, ...] = ()
+    if both:
+        samples = _samples(found["samples"], paths.verdicts(*where), samples_of_each)
+        human_nats = _human_nats(paths.verdicts(*where))
     unpriced = both and samples["reference_nats"].isna().all()
     return ModelResults(
         name=block.name,
@@ -203,7 +223,11 @@ def _model(block: params.Model, sampled: bool) -> ModelResults:
         loops={name: value for name, value in loops.items() if name != "strategies"},
         rates=loops.get("strategies", {}),
         tokens=Vocab.load(vocab).tokens if vocab.is_file() else (),
-        absent=(*(what for what in places if what not in found), *(["prices"] if unpriced else [])),
+        config=files.read_json(config) if config.is_file() else {},
+        absent=(
+            *(what for what in places if what not in found),
+            *(["reference nats"] if unpriced else []),
+        ),
         remarks=tuple(_remarks(block, scores)),
     )
 
@@ -222,17 +246,26 @@ def _net(block: params.Model) -> str:
     return f"{block.core}{sizes}{', tied' if block.tied else ''}"
 
 
-def _samples(texts: Path, verdicts: Path) -> tuple[pd.DataFrame, tuple[float, ...]]:
-    """Texts beside their verdicts, and the prices of the validation text's windows."""
-    samples, loops = pd.read_parquet(texts), pd.read_parquet(verdicts)
-    samples = samples[~samples["fresh"].astype(bool)]
-    human = loops.loc[
-        loops["sample_id"].str.startswith(f"{HUMAN}/valid/"), "reference_nats"
-    ].dropna()
+def _samples(texts: Path, verdicts: Path, of_each: int | None) -> pd.DataFrame:
+    """Texts beside their verdicts, those of the first pass; the rest of what is not asked for is not even read."""
+    known = pd.read_parquet(texts, columns=["sample_id", "strategy", "fresh"])
+    known = known[~known["fresh"].astype(bool)]
+    if of_each is not None:
+        known = known.groupby("strategy", sort=False).head(of_each)
+    asked = [("sample_id", "in", known["sample_id"].tolist())]
+    samples = pd.read_parquet(texts, filters=asked)
+    loops = pd.read_parquet(verdicts, filters=asked)
     own = ["sample_id", *(column for column in loops if column not in samples)]
-    return samples.merge(loops[own], on="sample_id", how="inner", validate="one_to_one"), tuple(
-        map(float, human)
+    return samples.merge(loops[own], on="sample_id", how="inner", validate="one_to_one")
+
+
+def _human_nats(verdicts: Path) -> tuple[float, ...]:
+    """Of the windows of the validation text, under the reference model."""
+    found = pd.read_parquet(
+        verdicts, columns=["sample_id", "reference_nats"], filters=[("strategy", "==", HUMAN)]
     )
+    is_valid = found["sample_id"].str.startswith(f"{HUMAN}/valid/")
+    return tuple(map(float, found.loc[is_valid, "reference_nats"].dropna()))
 
 
 def _none() -> pd.DataFrame:

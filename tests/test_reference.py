@@ -1,4 +1,4 @@
-"""A price is what a plain loop gives, alone or in any company, for every kind of judge."""
+"""Reference nats are what a plain loop gives, alone or in any company, for every kind of reference model."""
 
 import copy
 from typing import Any
@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from pretended import GPU, PretendedGpu
-from recurrence import params, pricing
+from recurrence import params, reference
 from recurrence.cores import kneser_ney, unigram
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel, build_model
-from recurrence.pricing import Text, prices
+from recurrence.reference import Text, nats_per_token
 
 VOCAB_SIZE = 11
 IDS = np.random.default_rng(0).integers(0, VOCAB_SIZE, 700).astype(np.uint8)
@@ -32,7 +32,7 @@ def net(**fields: Any) -> LanguageModel:
     return model
 
 
-JUDGES = {
+REFERENCES = {
     "lstm": net(),
     "window": net(context=5),
     "unigram": unigram.Counted.count(IDS, VOCAB_SIZE),
@@ -41,7 +41,7 @@ JUDGES = {
 
 
 def one_by_one(model: Any, text: Text) -> float:
-    """Mean nats of the text's tokens, a forward for each with all that is before it (or the judge's context)."""
+    """Mean nats of the text's tokens, a forward for each with all that is before it (or the model's context)."""
     whole, nats = torch.from_numpy(text.whole), []
     for t in range(max(len(text.prompt), 1), len(whole)):
         start = 0 if model.context is None else max(0, t - model.context)
@@ -52,58 +52,62 @@ def one_by_one(model: Any, text: Text) -> float:
     return float(np.mean(nats))
 
 
-@pytest.mark.parametrize("judge", JUDGES)
-def test_a_price_is_what_a_plain_loop_gives(judge: str) -> None:
-    found = prices(JUDGES[judge], TEXTS)
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_price_is_what_a_plain_loop_gives(name: str) -> None:
+    found = nats_per_token(REFERENCES[name], TEXTS)
     np.testing.assert_allclose(
-        found, [one_by_one(JUDGES[judge], text) for text in TEXTS], atol=1.1e-5
+        found, [one_by_one(REFERENCES[name], text) for text in TEXTS], atol=1.1e-5
     )
     np.testing.assert_array_equal(found, found.round(5))
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("judge", JUDGES)
-def test_a_gpu_gives_the_prices_of_the_cpu(judge: str) -> None:
-    model = JUDGES[judge]
-    here = prices(model, TEXTS)
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_gpu_gives_the_prices_of_the_cpu(name: str) -> None:
+    model = REFERENCES[name]
+    here = nats_per_token(model, TEXTS)
     with PretendedGpu():
         there = copy.deepcopy(model).to(GPU) if isinstance(model, LanguageModel) else model
-        np.testing.assert_allclose(prices(there, TEXTS, GPU), here, atol=1.1e-5)
+        np.testing.assert_allclose(nats_per_token(there, TEXTS, GPU), here, atol=1.1e-5)
 
 
-@pytest.mark.parametrize("judge", JUDGES)
-def test_company_and_bounds_change_nothing(judge: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    together = prices(JUDGES[judge], TEXTS)
-    monkeypatch.setattr(pricing, "ROWS", 2)
-    monkeypatch.setattr(pricing, "STEPS", 7)
-    backwards = prices(JUDGES[judge], TEXTS[::-1])[::-1]
+@pytest.mark.parametrize("name", REFERENCES)
+def test_company_and_bounds_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = nats_per_token(REFERENCES[name], TEXTS)
+    monkeypatch.setattr(reference, "ROWS", 2)
+    monkeypatch.setattr(reference, "STEPS", 7)
+    backwards = nats_per_token(REFERENCES[name], TEXTS[::-1])[::-1]
     np.testing.assert_allclose(together, backwards, atol=1.1e-5)
-    np.testing.assert_allclose(together[2], prices(JUDGES[judge], TEXTS[2:3])[0], atol=1.1e-5)
+    np.testing.assert_allclose(
+        together[2], nats_per_token(REFERENCES[name], TEXTS[2:3])[0], atol=1.1e-5
+    )
 
 
 def test_little_memory_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = prices(JUDGES["lstm"], TEXTS)
-    monkeypatch.setattr(pricing, "MOST_LOGITS", VOCAB_SIZE)
-    np.testing.assert_allclose(prices(JUDGES["lstm"], TEXTS), whole, atol=1.1e-5)
+    whole = nats_per_token(REFERENCES["lstm"], TEXTS)
+    monkeypatch.setattr(reference, "MOST_LOGITS", VOCAB_SIZE)
+    np.testing.assert_allclose(nats_per_token(REFERENCES["lstm"], TEXTS), whole, atol=1.1e-5)
 
 
 def test_what_says_nothing_has_no_price() -> None:
     """The first token of all is predicted from nothing, so a text of one token without a prompt is not priced."""
     empty = IDS[:0]
-    for judge in JUDGES.values():
-        found = prices(
-            judge, [Text(IDS[:4], empty), Text(empty, IDS[:1]), Text(empty, empty), TEXTS[0]]
+    for model in REFERENCES.values():
+        found = nats_per_token(
+            model, [Text(IDS[:4], empty), Text(empty, IDS[:1]), Text(empty, empty), TEXTS[0]]
         )
         assert np.isnan(found).tolist() == [True, True, True, False]
-    assert len(prices(JUDGES["lstm"], [])) == 0
+    assert len(nats_per_token(REFERENCES["lstm"], [])) == 0
 
 
 def test_it_tells_how_far_it_is() -> None:
     told: list[int] = []
-    prices(JUDGES["lstm"], TEXTS, tell=told.append)
+    nats_per_token(REFERENCES["lstm"], TEXTS, tell=told.append)
     assert sum(told) == sum(len(text.whole) for text in TEXTS)
 
 
 def test_a_judge_of_another_vocabulary_is_refused() -> None:
-    with pytest.raises(RecurrenceError, match="below the judge's vocabulary of 11, got 11"):
-        prices(JUDGES["lstm"], [Text(IDS[:4], np.array([3, 11]))])
+    with pytest.raises(
+        RecurrenceError, match="below the reference model's vocabulary of 11, got 11"
+    ):
+        nats_per_token(REFERENCES["lstm"], [Text(IDS[:4], np.array([3, 11]))])
