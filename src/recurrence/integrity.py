@@ -72,7 +72,7 @@ def damage_named() -> Iterator[None]:
     """
     try:
         yield
-    except RecurrenceError:
+    except (RecurrenceError, ImportError):  # the library that reads it is not installed
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:  # says itself what it is over
@@ -118,6 +118,7 @@ def damaged_objects(folder: Path) -> Iterator[Path]:
 
 def changed_outputs(root: Path) -> Iterator[tuple[str, Path, bool]]:
     """(stage, path, whether dvc's cache has it as it is) of each output that has another digest than dvc.lock says."""
+
     objects = cache(root)
     for stage, entry in _lock(root).items():
         for out in entry.get("outs", ()):

@@ -1,5 +1,6 @@
-"""Mogrifier LSTM against a slow reference of our own, from equations 1 and 2 of 1909.01792 (float64, explicit loops
-over features), and, without rounds, against torch's LSTM."""
+"""Mogrifier LSTM against a slow reference of our own, from the equations of 1909.01792 (float64, explicit loops
+over features), and, without rounds, against torch's LSTM. benchmarks/published_cores.py compares the rounds with a
+public implementation."""
 
 import math
 
@@ -82,7 +83,8 @@ def test_without_rounds_it_is_an_lstm() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rounds": -1}, "options.rounds must be at least 0, got -1"),
+        ({"rounds": -1}, "options.rounds must be from 0 to 100, got -1"),
+        ({"rounds": 101}, "options.rounds must be from 0 to 100, got 101"),
         ({"rank": 0}, "options.rank must be at least 1, or absent, got 0"),
     ],
 )

@@ -1,5 +1,6 @@
-"""sLSTM against a slow reference of our own, from equations 8 to 18 of 2405.04517: float64, explicit loops over steps,
-heads and units, without a stabilizer. What the environment has of xLSTM, in transformers, is mLSTM alone."""
+"""sLSTM against a slow reference of our own, from the equations of 2405.04517: float64, explicit loops over steps,
+heads and units, without a stabilizer. transformers has mLSTM alone of xLSTM;
+benchmarks/published_cores.py compares with the authors' own."""
 
 import math
 

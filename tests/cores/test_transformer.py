@@ -6,7 +6,7 @@ from torch import nn
 from transformers import MistralConfig, MistralModel
 
 from recurrence import params
-from recurrence.cores.transformer import Core
+from recurrence.cores.transformer import Core, angles, turned
 from recurrence.errors import RecurrenceError
 from recurrence.model import build_model
 
@@ -78,7 +78,20 @@ def test_pieces_give_what_the_whole_does(window: int, piece: int) -> None:
         parts.append(y)
     torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=1e-9, atol=1e-10)
     torch.testing.assert_close(state, after, rtol=1e-9, atol=1e-10)
-    assert after[2].flatten().tolist() == [min(24, window - 1)] * 3
+    assert after[2].flatten().tolist() == [24] * 3
+
+
+def test_only_distances_count() -> None:
+    """Late in a text as at its beginning, in single precision."""
+    torch.manual_seed(0)
+    q_BTH, k_BTH = torch.randn(2, 1, 24, 8)
+
+    def products(count: float) -> torch.Tensor:
+        by = angles(torch.tensor([[count]]), 24, 4)
+        return turned(q_BTH, 2, by) @ turned(k_BTH, 2, by).mT
+
+    torch.testing.assert_close(products(1e6), products(0.0), rtol=1e-5, atol=1e-5)
+    assert (products(0.0) - q_BTH @ k_BTH.mT).abs().max() > 1
 
 
 @torch.no_grad()
@@ -96,7 +109,8 @@ def test_lanes_may_have_seen_texts_of_different_length() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window": 1}, "options.window must be at least 2, got 1"),
+        ({"window": 1}, "options.window must be from 2 to 65,536, got 1"),
+        ({"window": 65_537}, "options.window must be from 2 to 65,536, got 65537"),
         (
             {"heads": 8},
             r"options.heads must divide hidden \(8\) into sizes that are a multiple of 2",

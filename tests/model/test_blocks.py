@@ -84,7 +84,7 @@ def test_heads_are_normalized_apart() -> None:
         (
             "min_gru",
             {"mlp_ratio": 0.0},
-            "options.mlp_ratio must make at least one unit of 8, got 0",
+            "options.mlp_ratio must make 1 to 1,048,576 units of 8, got 0",
         ),
         ("rg_lru", {"heads": 3}, r"options.heads must divide hidden \(8\), got 3"),
         ("rg_lru", {"heads": 0}, r"options.heads must divide hidden \(8\), got 0"),

@@ -5,7 +5,7 @@
     q, k, v = silu of a causal convolution of W x;  q and k brought to length 1
 
 No gate sees the state, so a stretch of CHUNK steps is computed at once: what each step writes depends
-on what the steps before wrote by a triangular system (the WY form of the paper's section 3.3), which
+on what the steps before wrote by a triangular system (the WY form of the paper), which
 is solved; a step is a stretch of one. Each head is normalized and gated by silu(W_g x), then mixed by
 a linear layer. The residual frame is model/blocks.py. A begins so that exp(A) is up to 16, b so that
 softplus(b) is 0.001 to 0.1, as the authors' code has them.
@@ -72,17 +72,15 @@ class GatedDelta(nn.Module):
         self.qkv = nn.Linear(size, 3 * size, bias=False)
         self.conv = CausalConv(3 * size, conv_width, bias=False)
         self.gates = nn.Linear(size, 2 * heads, bias=False)
-        self.log_rate_N = nn.Parameter(torch.empty(heads))
-        self.step_bias_N = nn.Parameter(torch.empty(heads))
+        rate_N, step_N = torch.empty(2, heads, device="cpu").unbind()  # see `evenly` in blocks.py
+        nn.init.uniform_(rate_N, 1.0, FASTEST)
+        nn.init.uniform_(step_N, math.log(STEPS[0]), math.log(STEPS[1]))
+        self.log_rate_N = nn.Parameter(rate_N.log())
+        self.step_bias_N = nn.Parameter(step_N.exp().expm1().log())
         self.norm = nn.RMSNorm(each, EPS)
         self.output_gate = nn.Linear(size, size, bias=False)
         self.output = nn.Linear(size, size, bias=False)
         self.state_shapes = ((1, size * each), *self.conv.state_shapes)
-        with torch.no_grad():
-            nn.init.uniform_(self.log_rate_N, 1.0, FASTEST).log_()
-            nn.init.uniform_(
-                self.step_bias_N, math.log(STEPS[0]), math.log(STEPS[1])
-            ).exp_().expm1_().log_()
 
     def forward(self, x_BTH: Tensor, state: Carried) -> tuple[Tensor, Carried]:
         qkv, inputs = self.conv(self.qkv(x_BTH), state[1])

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recurrence.model.blocks import Carried, HeadNorm, ResidualCore, by_head, head_size
+from recurrence.model.blocks import Carried, HeadNorm, ResidualCore, by_head, evenly, head_size
 from recurrence.params import Dropout
 
 #   B = lanes, T = time, H = hidden size, N = heads, D = H / N, S = an earlier time
@@ -73,7 +73,7 @@ class Mlstm(nn.Module):
         self.output = nn.Linear(size, size, bias=False)
         self.state_shapes = ((1, size * each), (1, size), (1, heads))
         with torch.no_grad():
-            self.gates.bias[heads:] = torch.linspace(*FORGET_BIAS, heads)
+            self.gates.bias[heads:] = evenly(FORGET_BIAS, heads)
 
     def forward(self, x_BTH: Tensor, state: Carried) -> tuple[Tensor, Carried]:
         q, k, v = (

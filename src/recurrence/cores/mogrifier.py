@@ -17,6 +17,8 @@ from recurrence.params import Dropout
 
 #   B = lanes, T = time, E = input size of the layer, H = hidden size
 
+MOST_ROUNDS = 100
+
 
 class Layer(nn.Module):
     """Mogrification and an LSTM's step, in a loop over time; rows of the gates in torch's order i, f, g, o."""
@@ -66,8 +68,8 @@ class Core(nn.Module):
         rank: int | None = None,
     ) -> None:
         super().__init__()
-        if rounds < 0:
-            raise ValueError(f"options.rounds must be at least 0, got {rounds}")
+        if not 0 <= rounds <= MOST_ROUNDS:
+            raise ValueError(f"options.rounds must be from 0 to {MOST_ROUNDS}, got {rounds}")
         if rank is not None and rank < 1:
             raise ValueError(f"options.rank must be at least 1, or absent, got {rank}")
         self.output_size = hidden_size

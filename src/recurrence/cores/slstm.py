@@ -24,6 +24,7 @@ from recurrence.model.blocks import (
     HeadNorm,
     ResidualCore,
     by_head,
+    evenly,
     head_size,
 )
 from recurrence.params import Dropout
@@ -72,7 +73,7 @@ class Slstm(nn.Module):
         self.norm = HeadNorm(heads, each)
         self.state_shapes = (*((1, size),) * 4, *self.conv.state_shapes)
         with torch.no_grad():
-            self.forget_gate.bias.view(heads, each)[:] = torch.linspace(*FORGET_BIAS, each)
+            self.forget_gate.bias.view(heads, each)[:] = evenly(FORGET_BIAS, each)
 
     def forward(self, x_BTH: Tensor, state: Carried) -> tuple[Tensor, Carried]:
         *carried, inputs = state

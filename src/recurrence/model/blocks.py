@@ -22,6 +22,7 @@ from recurrence.params import Dropout as Rates
 #   convolution
 
 EPS = 1e-6
+MOST_UNITS = 1 << 20
 Carried = tuple[Tensor, ...]
 
 
@@ -157,15 +158,22 @@ def by_head(x_H: Tensor, heads: int) -> Tensor:
     return x_H.view(*x_H.shape[:-1], heads, -1)
 
 
+def evenly(ends: tuple[float, float], count: int) -> Tensor:
+    """So many initial values from one end to the other, on the CPU: on `meta` torch would load its compiler."""
+    return torch.linspace(*ends, count, device="cpu")
+
+
 def between(dropout: Rates) -> nn.Module:
     """What drops between layers."""
     return nn.Sequential(LockedDropout(dropout.hidden), Dropout(dropout.plain_between))
 
 
 def inner_size(size: int, ratio: float) -> int:
-    """Inner units of an MLP. Raises ValueError where there would be none."""
-    if not ratio * size >= 1:
-        raise ValueError(f"options.mlp_ratio must make at least one unit of {size}, got {ratio}")
+    """Inner units of an MLP. Raises ValueError where there would be none, or more than any layer has."""
+    if not 1 <= ratio * size <= MOST_UNITS:
+        raise ValueError(
+            f"options.mlp_ratio must make 1 to {MOST_UNITS:,} units of {size}, got {ratio}"
+        )
     return round(ratio * size)
 
 
