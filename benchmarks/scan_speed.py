@@ -1,7 +1,8 @@
 """What `recurrence loops` costs on files: reading alone, the verdicts, several processes; and core-hours for 1 TB.
 
-Records of JSONL with pieces of 2,000 characters of one text (`scan_speed.py FILE`), shuffled by words so that no two
-are alike, up to `--mb`. Times are of the processor, of all processes, so that what else the machine does matters
+Records of JSONL of 2,000 characters, put together from a dozen words in a row here and there of a text
+(`scan_speed.py FILE`; default: the project's own pages), up to `--mb`. Times
+are of the processor, of all processes, so that what else the machine does matters
 little. Memory is the largest of any process.
 """
 
@@ -22,9 +23,13 @@ TERABYTE = 1e12
 PIECE = 2000
 
 
-def made(text: Path, target: Path, size: int) -> None:
-    """A file of records whose words are those of the text, in pairs that stood there, in another order."""
-    words = text.read_text(encoding="utf-8").split()
+PAGES = Path(__file__).parents[1] / "docs"
+
+
+def made(text: Path | None, target: Path, size: int) -> None:
+    """A file of records whose words are those of the text."""
+    texts = [text] if text else sorted(PAGES.glob("*.md"))
+    words = " ".join(each.read_text(encoding="utf-8") for each in texts).split()
     draw = random.Random(1)
     with target.open("w", encoding="utf-8") as file:
         while file.tell() < size:
@@ -59,7 +64,7 @@ def command_s(file: Path, *options: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("text", type=Path)
+    parser.add_argument("text", type=Path, nargs="?")
     parser.add_argument("--mb", type=int, default=20)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -210,12 +210,12 @@ def test_only_what_cannot_be_restored_elsewhere_is_uncached() -> None:
     assert uncached == {"digest", "report", "check_store", "track"}
 
 
-def test_readme_names_every_module_of_the_house() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_a_page_names_every_module_of_the_house() -> None:
+    page = (ROOT / "docs/layout.md").read_text(encoding="utf-8")
     house = {
         p.name for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()
     } - {"__init__.py"}
-    assert not {name for name in house if name not in readme}
+    assert not {name for name in house if name not in page}
 
 
 # ---------------------------------------------------------------- imports

@@ -30,7 +30,7 @@ def test_every_line_is_a_pinned_version_or_a_digest_of_it() -> None:
 def test_all_that_is_asked_for_is_pinned_within_its_bounds() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     asked = project["project"]["dependencies"] + project["build-system"]["requires"]
-    for extra in ("pipeline", "dev"):
+    for extra in ("lab", "dev"):
         asked += project["project"]["optional-dependencies"][extra]
     pinned = versions()
     for requirement in map(Requirement, asked):

@@ -17,6 +17,10 @@ MACHINE = {"seconds": "75", "started": "2020-01-01T00:00:10+00:00", "device": "c
 """Fewer models and strategies than the tree has: logging a run takes a tenth of a second."""
 
 
+TRAINED = {"stage": "train", "seconds": "1.50", "device": "cpu", "started": "2026-01-01T00:00:00"}
+"""When each model was trained: without it a run begins when it is imported, in every store at another time."""
+
+
 @pytest.fixture(scope="session")
 def fresh_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database, made once: making one takes seconds, copying it none."""
@@ -88,6 +92,7 @@ def make_results(root: Path, monkeypatch: pytest.MonkeyPatch, fresh_store: Path)
         (root / f"data/loops/toy/{name}/rates.json").write_text(json.dumps(rates), encoding="utf-8")
     (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     for block in params.load().models.values():
+        machine.put("toy", TRAINED | {"key": f"toy-{block.name}"})
         folder = root / f"data/models/toy/{block.name}"
         config = {"model": block.model_dump(mode="json"), "vocab_size": 13}
         (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")

@@ -14,14 +14,21 @@ from collections.abc import Iterator
 from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError, command
 from recurrence.files import explained, md5
-from recurrence.tracking.provenance import read_lock
 
 FOLDER = ".dir"
 """Ends the digest of a folder, which is that of a list of its files."""
+
+
+def _lock(root: Path) -> dict[str, Any]:
+    """The stages in dvc.lock; YAML is no part of a light install, whose commands come by here too."""
+    from recurrence.tracking.provenance import read_lock
+
+    return read_lock(root)
 
 
 def report(root: Path) -> list[str]:
@@ -65,7 +72,7 @@ def damage_named() -> Iterator[None]:
     """
     try:
         yield
-    except RecurrenceError:
+    except (RecurrenceError, ImportError):  # the library that reads it is not installed
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:  # says itself what it is over
@@ -111,8 +118,9 @@ def damaged_objects(folder: Path) -> Iterator[Path]:
 
 def changed_outputs(root: Path) -> Iterator[tuple[str, Path, bool]]:
     """(stage, path, whether dvc's cache has it as it is) of each output that has another digest than dvc.lock says."""
+
     objects = cache(root)
-    for stage, entry in read_lock(root).items():
+    for stage, entry in _lock(root).items():
         for out in entry.get("outs", ()):
             path = root / out["path"]
             if path.exists() and (now := digest(path)) != out.get("md5"):

@@ -42,3 +42,9 @@ def test_what_does_not_fit_is_named(call: Any, words: str) -> None:
     with pytest.raises(RecurrenceError) as caught:
         call()
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 20_000, '{"a":' * 9_000])
+def test_brackets_without_end_are_a_loop_and_no_fault(text: str) -> None:
+    """Nested too deeply for JSON, as which the text is looked at."""
+    assert judge(text).kind == "exact"

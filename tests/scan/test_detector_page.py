@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recurrence.scan.findings import FIELDS
-from recurrence.scan.records import TEXTS, TOKENS
+from recurrence.scan.names import TEXTS, TOKENS
 from small_project import Cli
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -91,6 +91,9 @@ def test_samples_are_grouped_by_a_field_of_the_record_or_by_file_or_part(tmp_pat
     assert groups("run.model") == ["a", None, "7"]
     assert groups("file") == [str(file)] * 3
     assert groups("part") == ["text"] * 3
+    several = written(tmp_path / "b.jsonl", [{"outputs": ["x", "y"]}])
+    found = samples(several, by=Field.parse("part", "--by"))
+    assert [s.origin.group for s in found] == ["outputs[]"] * 2
 
 
 def test_lines_of_a_text_as_samples(tmp_path: Path) -> None:
@@ -136,6 +139,7 @@ def test_a_text_file_is_text_whatever_it_holds(tmp_path: Path) -> None:
         ('[{"text": "x"}, {"completion": "y"}]', ["x", "y"]),
         ('{"model": "m", "data": [{"text": "x"}, {"text": "y"}]}', ["x", "y"]),
         ("[5, 6, 5]", [[5, 6, 5]]),
+        ('[{"role": "user", "content": "q"}, {"role": "assistant", "content": "x"}]', ["x"]),
         ('"just a string"', ["just a string"]),
         ('[{"n": 1}]', ['[{"n": 1}]']),
         ('{"a": {"n": 1}}', ['{"a": {"n": 1}}']),
@@ -307,6 +311,14 @@ def test_another_encoding_is_guessed_and_named_or_asked_for(tmp_path: Path) -> N
     assert said == [f"{file}: is no UTF-8; read as windows-1252, a guess; --encoding names another"]
     other = written(tmp_path / "b.jsonl", '{"text": "привет"}\n'.encode("koi8-r"))
     assert spelled(samples(other, encoding="koi8-r")[0]) == "привет"
+
+
+def test_text_is_told_from_what_is_none_by_its_content(tmp_path: Path) -> None:
+    overstruck = written(tmp_path / "man", "N\bNA\bAM\bME\bE\n" * 9)
+    assert len(samples(overstruck)) == 1
+    packed = written(tmp_path / "noise", bytes(n * 37 % 255 + 1 for n in range(5000)))
+    with pytest.raises(RecurrenceError, match=r"noise: a binary file \(it holds control char"):
+        samples(packed)
 
 
 def test_a_text_that_ends_inside_a_character_is_judged(tmp_path: Path) -> None:

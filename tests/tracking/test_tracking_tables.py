@@ -33,7 +33,7 @@ def test_decodings_are_rows_with_the_looping_ones_first() -> None:
         3,
     ]
     assert np.isnan(table.loc[1, "reference_nats"])
-    assert table.loc[1, "versus_pure_p_holm"] == 0.5
+    assert table.loc[1, "pure_p_holm"] == 0.5
 
 
 def test_samples_are_records_with_the_verdict_inside() -> None:

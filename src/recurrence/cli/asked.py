@@ -1,9 +1,12 @@
 """The options of `recurrence loops`, in the order in which its help has them, each with its default explained."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from recurrence.errors import RecurrenceError
 
 MOST_TOKENS = 2**31 - 1
 """The largest floor: what an array of positions can hold."""
@@ -195,3 +198,35 @@ Jobs = Annotated[
         rich_help_panel=RESULTS,
     ),
 ]
+
+
+# ---------------------------------------------------------------- what cannot be asked
+
+
+def check(files: Sequence[str], html: Path | None, highlight: bool, format: str) -> None:
+    """What is not there, or an output that could be somebody's text or folder, is refused before anything is read."""
+    for file in files:
+        if file != "-" and not Path(file).exists():
+            raise RecurrenceError(
+                f"{file}: cannot be read (No such file or directory); name files, folders, or - for stdin"
+            )
+    if html and (html.suffix not in (".html", ".htm") or html.is_dir()):
+        raise RecurrenceError(
+            f"--html {html}: must be a file named *.html, to be written; samples come without an option"
+        )
+    if highlight and format != "table":
+        raise RecurrenceError(
+            f"--highlight is for the table, got --format {format}; leave one out, or use --html"
+        )
+
+
+def check_compared(files: Sequence[str], compare: bool, by: str | None) -> None:
+    """Two heaps, and no other groups."""
+    if not compare:
+        return
+    if len(set(files)) != 2 or len(files) != 2:
+        raise RecurrenceError(
+            f"--compare: must have two files or folders, got {len(files)}: {', '.join(files)}"
+        )
+    if by is not None:
+        raise RecurrenceError(f"--compare: goes by the two FILEs, got --by {by}; leave one out")

@@ -34,7 +34,7 @@ STAGES = {
     ),
     "generate": (
         "model",
-        "Continue the corpus's prompts under every strategy, and price the samples.",
+        "Continue the corpus's prompts under every strategy, and score the samples under the reference model.",
     ),
     "detect_loops": ("model", "Say which of a model's samples loop."),
     "report": ("corpus", "Write reports/CORPUS/."),

@@ -71,8 +71,8 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
     """
     from recurrence.cli.detectors import detectors, loop_kinds
 
-    _check(files, html, highlight, format)
-    _check_compared(files, compare, by)
+    options.check(files, html, highlight, format)
+    options.check_compared(files, compare, by)
     rules = {
         "kind": kind,
         "identity": identity,
@@ -213,34 +213,6 @@ def _skips(strict: bool) -> "Skips":
 
 
 # ---------------------------------------------------------------- what is asked
-
-
-def _check(files: Sequence[str], html: Path | None, highlight: bool, format: str) -> None:
-    """What is not there, or an output that could be somebody's text or folder, is refused before anything is read."""
-    for file in files:
-        if file != "-" and not Path(file).exists():
-            raise RecurrenceError(
-                f"{file}: cannot be read (No such file or directory); name files, folders, or - for stdin"
-            )
-    if html and (html.suffix not in (".html", ".htm") or html.is_dir()):
-        raise RecurrenceError(
-            f"--html {html}: must be a file named *.html, to be written; samples come without an option"
-        )
-    if highlight and format != "table":
-        raise RecurrenceError(
-            f"--highlight is for the table, got --format {format}; leave one out, or use --html"
-        )
-
-
-def _check_compared(files: Sequence[str], compare: bool, by: str | None) -> None:
-    if not compare:
-        return
-    if len(set(files)) != 2 or len(files) != 2:
-        raise RecurrenceError(
-            f"--compare: must have two files or folders, got {len(files)}: {', '.join(files)}"
-        )
-    if by is not None:
-        raise RecurrenceError(f"--compare: goes by the two FILEs, got --by {by}; leave one out")
 
 
 def _asked(

@@ -14,7 +14,8 @@ from recurrence.cli.samples import SHOWN
 from recurrence.escaping import escaped
 from recurrence.files import write_text
 from recurrence.scan.findings import MOST_TOKENS, AnyDetector, Evident
-from recurrence.scan.highlight import Piece, cells_of, page, sentence, unit_text
+from recurrence.scan.highlight import Piece, cells_of, sentence, unit_text
+from recurrence.scan.page import page
 from recurrence.scan.rates import Difference, Rate, Rates
 
 IN_TABLE = 28

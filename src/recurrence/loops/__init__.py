@@ -7,6 +7,7 @@ verdict.kind, verdict.start, verdict.period, verdict.copies
 from recurrence.loops.exact.runs import Run, all_runs, find_run, find_runs, nested_run, nested_runs
 from recurrence.loops.near.copies import Near, find_near
 from recurrence.loops.online import OnlineDetector
+from recurrence.loops.streaming import Stream, TextWatch, stream
 from recurrence.loops.texts import TextDetector, judge, judge_many
 from recurrence.loops.verdict import (
     DEFAULT_FLOORS,
@@ -27,7 +28,9 @@ __all__ = [
     "Near",
     "OnlineDetector",
     "Run",
+    "Stream",
     "TextDetector",
+    "TextWatch",
     "Verdict",
     "all_runs",
     "find_near",
@@ -39,5 +42,6 @@ __all__ = [
     "nested_run",
     "nested_runs",
     "smallest_rotation",
+    "stream",
     "windows",
 ]

@@ -68,13 +68,7 @@ def _of_records(part: str, lines: list[str]) -> Kind | None:
         return "reasoning"
     if part.count("<|") > 2 or _share(_CHAT, lines) > 0.2:
         return "chat"
-    if _share(_STAMPED, lines) > 0.8 and len(lines) >= 3 and "," not in lines[0]:
-        return "log"
-    if _tabular(lines):
-        return "table"
-    if _share(_LOG, lines) > 0.5 and len(lines) >= 3:
-        return "log"
-    return None
+    return _rows_of(lines)
 
 
 def _of_writing(part: str, lines: list[str]) -> Kind:
@@ -94,9 +88,20 @@ def _looks_like_json(part: str, lines: list[str]) -> bool:
         return _share(_JSON, lines) > 0.6
     try:
         json.loads(part)
-    except ValueError:
+    except (ValueError, RecursionError):  # brackets without end nest too deeply
         return part.count('":') >= 3
     return True
+
+
+def _rows_of(lines: list[str]) -> Kind | None:
+    """Whether most lines are those of a log, or rows of a table."""
+    if _share(_STAMPED, lines) > 0.8 and len(lines) >= 3 and "," not in lines[0]:
+        return "log"
+    if _tabular(lines):
+        return "table"
+    if _share(_LOG, lines) > 0.5 and len(lines) >= 3:
+        return "log"
+    return None
 
 
 def _tabular(lines: list[str]) -> bool:

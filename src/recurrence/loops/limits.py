@@ -1,4 +1,4 @@
-"""How much evidence a loop needs, by the kind of its text; and what was measured to say so (calibration.json).
+"""How much evidence a loop needs, by the kind of its text; what was measured to say so is in docs/detector.md.
 
 Characters, each of a dense script counted as two and a half. `end`: of a loop that goes on to the end of the text;
 `inside`: of one that does not. People end no text with a loop, but they do repeat themselves in the middle of one.
@@ -23,8 +23,6 @@ class Limits:
     """The same of progressions, and of copies that were aligned and agree but for edits."""
     copies: float = 4.6
     """Least copies of a near loop or progression."""
-    copies_inside: float = 4.6
-    """The same where it does not go on to the end."""
     steady: float = 0.5
     """The share of what stood before at a whole number of periods, from which on copies come in order."""
     identity: float = 0.5

@@ -38,8 +38,8 @@ _WITHIN, _ROWS = 50, 4
 """Within one row of plain cells it counts so much less; of whole rows this much less."""
 _LEAST = 28
 """Less evidence is not looked at."""
-_FILL, _BLANK = 100, 300
-"""Least evidence of fill at the end of a text, and of blanks anywhere."""
+_FILL, _MUCH_FILL, _BLANK = 100, 1500, 300
+"""Least evidence of fill at the end of a text, where a text still grows, and of blanks anywhere."""
 _REST = 50
 """A loop goes on to the end if no more follows it than one period, or one in so many of its tokens."""
 _WORDS = 0.08
@@ -66,13 +66,15 @@ class TextDetector:
     floor: int | None = None
     """Least evidence of any loop, in characters; None: by the kind of text and its length (limits.py)."""
     identity: float | None = None
-    """The least share of a near loop that stood before; None: 0.6."""
+    """The least share of a near loop that stood before; None: 0.5 where copies come in order, else 0.9."""
     min_coverage: float = 0.0
     """The least share of a text that a loop must have."""
     to_end: bool = False
     """Only loops that go on to the end."""
     exact_only: bool = False
     """Only exact loops, and no template or recycling."""
+    growing: bool = False
+    """The text is not over yet: to its end a loop needs as much evidence as inside a text."""
 
     def judge(self, text: str) -> Verdict:
         """The verdict on one text."""
@@ -130,6 +132,7 @@ class _Sample:
         """The verdict on an exact run, if it is one."""
         unit = self.text[run.start : run.start + run.period]
         ends = self._ends(run.end, run.period, run.matched)
+        over = ends and not self.asked.growing
         weight = self._weight(run.first_repeat, run.end)
         if run.copies < _FEW[0]:
             weight /= _FEW[1] if not self._cells else _SIGNS
@@ -138,9 +141,10 @@ class _Sample:
         if not ends and not any(map(str.isalpha, unit)):
             weight /= 1 if is_blank(unit) else _SIGNS
         if is_fill(unit):
-            enough = weight >= _FILL and ends or is_blank(unit) and weight >= _BLANK
+            enough = weight >= (_FILL if over else _MUCH_FILL) and ends
+            enough = enough or is_blank(unit) and weight >= _BLANK
         else:
-            least = self.limits.exact_end if ends else self.limits.exact_inside
+            least = self.limits.exact_end if over else self.limits.exact_inside
             enough = weight >= self._floor(least)
         if not enough:
             return None
@@ -169,23 +173,26 @@ class _Sample:
     def _enough(self, each: Candidate, edited: bool = True) -> bool:
         """Whether there is evidence enough, whatever the copies differ in; `edited`: or nothing but edits."""
         limits = self.limits
-        ends = self._ends(each.end, each.period, each.matched)
+        over = self._ends(each.end, each.period, each.matched) and not self.asked.growing
         if edited:
-            least = limits.plain_end if ends else limits.plain_inside
+            least = limits.plain_end if over else limits.plain_inside
         else:
-            least = limits.near_end if ends else limits.near_inside
-        copies = limits.copies if ends else max(limits.copies, limits.copies_inside)
+            least = limits.near_end if over else limits.near_inside
         identity = limits.identity if each.steady >= limits.steady else limits.unsteady
         if self.asked.identity is not None:
             identity = self.asked.identity
-        if each.copies < copies or each.weight < self._floor(least) or each.identity < identity:
+        if (
+            each.copies < limits.copies
+            or each.weight < self._floor(least)
+            or each.identity < identity
+        ):
             return False
         return not is_fill(self.text[each.start : each.start + each.period])
 
     def _edited(self, each: Candidate) -> bool:
         """Whether its copies agree in all of the unit, but for edits."""
         found, limits = each.differences, self.limits
-        if found is None or each.copies < limits.copies_inside or each.identity < limits.edited:
+        if found is None or each.copies < limits.copies or each.identity < limits.edited:
             return False
         return found.slots <= limits.slots * (1 - each.identity) and found.fixed <= limits.fixed
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.results.corpus import LOOPING, ModelResults
+from recurrence.loops.verdict import LOOPS
+from recurrence.results.corpus import ModelResults
 from recurrence.tokens import detokenize
 
 SHOWN_CHARACTERS = 700
@@ -56,7 +57,7 @@ def passages(model: ModelResults, unit: str, plain: Sequence[str] = ()) -> list[
     ]
     rows = [_first(model, strategy) for strategy in strategies]
     loops = model.samples[
-        model.samples["kind"].isin(LOOPING) & ~model.samples["deterministic"].astype(bool)
+        model.samples["kind"].isin(LOOPS) & ~model.samples["deterministic"].astype(bool)
     ]
     others = loops[~loops["strategy"].isin(strategies)]
     if len(others):
@@ -79,7 +80,7 @@ def _first(model: ModelResults, strategy: str) -> "pd.Series[Any]":
 
 def _passage(row: "pd.Series[Any]", tokens: Sequence[str], unit: str, chosen: bool) -> Passage:
     words = [visible(tokens[i]) for i in row["ids"][: row["length"]]]
-    looping, near = row["kind"] in LOOPING, row["kind"] == "near"
+    looping, near = row["kind"] in LOOPS, row["kind"] == "near"
     start, period = (int(row["start"]), int(row["period"])) if looping else (len(words), 0)
     end = start + _extent(row) if looping else len(words)
     shown = _shown(words, start + max(3 * period, SHOWN_LOOP) if looping else 0, unit)

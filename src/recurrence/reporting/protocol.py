@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from recurrence.loops.verdict import LOOPS
 from recurrence.results import units
-from recurrence.results.corpus import FAMILIES, HUMAN, LOOPING, ModelResults, Results
+from recurrence.results.corpus import FAMILIES, HUMAN, ModelResults, Results
 from recurrence.results.formats import count, few, percent
 
 INTERVALS = (
@@ -129,4 +130,4 @@ def _modes(rows: pd.DataFrame) -> dict[str, Any]:
 
 def _share(kinds: "pd.Series[str]") -> float:
     """Of these verdicts, how many are loops."""
-    return float(kinds.isin(LOOPING).mean())
+    return float(kinds.isin(LOOPS).mean())

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.results.corpus import HUMAN, LOOPING, ModelResults, Results, exact_nats
+from recurrence.loops.verdict import LOOPS
+from recurrence.results.corpus import HUMAN, ModelResults, Results, exact_nats
 from recurrence.results.formats import few
 from recurrence.results.metrics import DECODING, MODEL, columns_of, row_of
 from recurrence.study.statistics import rate_interval
@@ -171,7 +172,7 @@ def rate_of(results: Results, strategies: Collection[str]) -> Rate:
     rows = results.samples[results.samples["strategy"].isin(strategies)]
     if not len(rows):
         return Rate(0.0, 0.0, 1.0, 0, 0)
-    hits = rows["kind"].isin(LOOPING)
+    hits = rows["kind"].isin(LOOPS)
     nets = list(zip(rows["model"], rows["train_seed"], strict=True))
     low, high = rate_interval(hits.to_numpy(bool), nets, rows["prompt_id"].tolist())
     return Rate(float(hits.mean()), low, high, len(rows), len(set(nets)))

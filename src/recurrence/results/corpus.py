@@ -9,13 +9,12 @@ from typing import Any
 import pandas as pd
 
 from recurrence import files, params, paths
+from recurrence.loops.verdict import LOOPS
 from recurrence.results.recommended import Band, Choice, band_of, choice_of
 from recurrence.vocab import Vocab
 
 HUMAN = "human"
 """The strategy under which text of the corpus itself is counted."""
-LOOPING = ("exact", "near")
-"""The verdicts that count as a loop."""
 UNKNOWN = "unknown"
 FAMILIES = {
     "greedy": "the likeliest token",
@@ -158,7 +157,7 @@ class Results:
     @cached_property
     def loops(self) -> pd.DataFrame:
         """Those of them that loop, exactly or nearly."""
-        return self.samples[self.samples["kind"].isin(LOOPING)]
+        return self.samples[self.samples["kind"].isin(LOOPS)]
 
 
 def exact_nats(model: ModelResults) -> float:

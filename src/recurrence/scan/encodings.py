@@ -20,7 +20,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CONTROL = bytes({*range(32)} - {*b"\t\n\v\f\r\x1b"})
-"""What text has none of."""
+"""What text has little of."""
 _UTF8 = ("utf-8", "utf-8-sig")
 _LEGACY = "windows-1252"
 """The encoding that is guessed: what most text is that is not UTF-8 (latin-1, with quotes and dashes)."""
@@ -54,7 +54,8 @@ def insist_on_text(head: bytes, place: str) -> None:
     if b"\0" in head[:8192]:
         raise NotText(f"{place}: a binary file (it holds zero bytes), no text")
     controls = len(head) - len(head.translate(None, _CONTROL))
-    if controls > len(head) // 20:
+    is_utf8 = decode(head).note is None or decode(head).damaged
+    if controls > len(head) // 20 and not is_utf8:
         raise NotText(f"{place}: a binary file (it holds control characters), no text")
 
 

@@ -169,7 +169,9 @@ class Form(NamedTuple):
             first = elements.first()
         except ValueError:
             return False
-        return not isinstance(first, int) and (self.named or is_known(first))
+        if isinstance(first, int) or isinstance(first, dict) and "role" in first:
+            return False  # tokens, or a conversation: one record
+        return self.named or is_known(first)
 
     def _chunks(self, stream: BufferedReader, head: bytes) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder(self.encoding or "utf-8-sig")("replace")

@@ -22,6 +22,7 @@ Tell = Callable[[int], None]
 """Told how many more bytes are read and done with."""
 _LONG_WORD = 40
 """Characters of a word, on average, from which on they are no words."""
+_PLACE = re.compile(r"\[\d+\]")
 _BLANKS = re.compile(r"\s{100}")
 _IDS = ("id", "sample_id", "custom_id", "request_id", "doc_id")
 """What a record may be called by."""
@@ -143,7 +144,7 @@ class _File:
             return None
         value: Any = None if raw.is_text else by.value(raw.value)
         if value is None and by.written in ("file", "part"):
-            value = self.place if by.written == "file" else part.path
+            value = self.place if by.written == "file" else _PLACE.sub("[]", part.path)
         return None if value is None else str(value)
 
 

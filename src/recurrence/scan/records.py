@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from recurrence.errors import RecurrenceError, nearest_name
 from recurrence.loops.agents import events
 from recurrence.scan.fields import Field
+from recurrence.scan.names import CONVERSATIONS, REASONING, SPEAKERS, TEXTS, TOKENS, WITHIN
 
 Form = Literal["text", "token", "event"]
 
@@ -25,23 +26,6 @@ class Part(NamedTuple):
     """A text, or a list of tokens or events."""
 
 
-TEXTS = (
-    *("text", "generated_text", "completion", "response", "choices", "candidates"),
-    *("output_text", "output", "outputs", "prediction", "predictions", "generation"),
-    *("generations", "resps", "content", "messages", "conversation", "conversations"),
-    "trajectory",
-)
-"""Where texts stand, the first that has one."""
-WITHIN = ("message", "result", "delta", "body", "parts", "summary", "value")
-"""Where they stand as well, but for a plain string that a record has there itself."""
-TOKENS = (
-    *("tokens", "token_ids", "output_ids", "output_token_ids", "completion_token_ids"),
-    *("generated_ids", "generated_token_ids", "ids", "input_ids"),
-)
-REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_text", "thought")
-"""What stands beside an answer."""
-CONVERSATIONS = ("messages", "conversation", "conversations", "trajectory", "output", "input")
-_SPEAKERS = {"assistant", "model", "gpt", "ai", "bot", "chatbot"}
 _THOUGHT = re.compile(
     r"\s*(?:<(?:think|thinking|reasoning|thought)>)?(.*?)</(?:think|thinking|reasoning|thought)>(.*)",
     re.S,
@@ -112,6 +96,9 @@ def _of_text(text: str, path: str) -> Iterator[Part]:
 
 def _of_mapping(record: dict[str, Any], path: str, depth: int) -> Iterator[Part]:
     """The reasoning, and the first of the known fields that has a text."""
+    role = record.get("role")
+    if depth == 0 and isinstance(role, str) and role.lower() not in SPEAKERS:
+        return  # what people and tools say
     for name in REASONING:
         value = record.get(name)
         if isinstance(value, str) and value:
@@ -129,8 +116,9 @@ def _of_mapping(record: dict[str, Any], path: str, depth: int) -> Iterator[Part]
 def _of_messages(messages: list[Any], path: str, depth: int) -> Iterator[Part]:
     """What the model said of a conversation."""
     for place, message in enumerate(messages):
-        if _speaker(message) in _SPEAKERS:
-            yield from _of_mapping(message, f"{path}[{place}]", depth + 1)
+        if _speaker(message) in SPEAKERS:
+            said = _of_mapping(message, f"{path}[{place}]", depth + 1)
+            yield from (part for part in said if part.value.strip())  # none beside a call
 
 
 def _speaker(message: Any) -> str | None:

@@ -25,7 +25,8 @@ class Skips:
     counts: Counter[str] = field(default_factory=Counter)
     """Skipped records (`record`) and files (`file`), and what folders have besides texts (`left`)."""
     _named: dict[str, list[str]] = field(default_factory=dict)
-    _noted: set[str] = field(default_factory=set)
+    _noted: str = ""
+    """The last note, which is said once, however often it is noted."""
 
     def skip(self, what: What, error: RecurrenceError) -> None:
         """Go on without a record or file; the error says where and why."""
@@ -40,13 +41,16 @@ class Skips:
     def note(self, place: str, message: str) -> None:
         """Say once of a place what is to be known of how it was read."""
         line = f"{place}: {message}"
-        if line not in self._noted and len(self._noted) <= MOST_NAMED:
-            self._noted.add(line)
+        if line != self._noted and line not in self._named.get("note", ()):
             self._count("note", line)
+        self._noted = line
 
     def lines(self) -> Iterator[str]:
         """All of it in words."""
-        yield from self._named.get("note", ())
+        notes = self._named.get("note", [])
+        yield from notes
+        if more := self.counts["note"] - len(notes):
+            yield f"and {more:,} more notes like these"
         skipped = [f"{number:,} {what}{'s' * (number > 1)}" for what, number in self._skipped()]
         if skipped:
             yield f"skipped: {', '.join(skipped)} (--strict ends at the first)"

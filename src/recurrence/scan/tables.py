@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from recurrence.errors import RecurrenceError
-from recurrence.scan.records import CONVERSATIONS, TOKENS
+from recurrence.scan.names import CONVERSATIONS, TOKENS
 
 _LISTS = {*CONVERSATIONS, *TOKENS}
 """Columns that may hold a list."""

@@ -123,7 +123,7 @@ def _maker(
         prompts=prompts,
         purpose=(asked.corpus, asked.name, "generate"),
         strategy_digests={n: _digest(asked, blocks[n], known) for n in _names(asked)},
-        net_digests={seed: _file(folder / f"seed{seed}.safetensors") for seed in nets},
+        net_digests={seed: _net(folder, seed, where) for seed in nets},
         kept=Kept(paths.unfinished_samples(asked.corpus, asked.name)),
     )
 
@@ -156,6 +156,11 @@ def _digest(asked: params.Sampling, block: params.Strategy, known: Setting) -> s
     weights = _file(amateur / f"seed{seeds_in(amateur)[0]}.safetensors")
     facts = (strategy_digest(block, sorted(cores)), known.bits, known.vocab.tokens, weights)
     return sha256(repr(facts).encode()).hexdigest()
+
+
+def _net(folder: Path, seed: int, where: torch.device) -> str:
+    """Of a net's weights, and of the numerics that it is computed in."""
+    return f"{_file(folder / f'seed{seed}.safetensors')} {device.numerics_of(where)}"
 
 
 def _file(path: Path) -> str:

@@ -1,15 +1,32 @@
 """report: all results of a corpus -> reports/<corpus>/, a folder to read and to commit."""
 
+from pathlib import Path
+
 from recurrence import files, paths
 from recurrence.reporting.folder import contents
 from recurrence.results.corpus import load
 
 
 def main(key: str) -> None:
-    """Write the report of one corpus, the whole folder or none of it."""
-    made = contents(load(key))
-    with files.atomic_path(paths.report(key)) as folder:
-        for name, content in made.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+    """Write the report of one corpus.
+
+    File by file, since machine.csv, which lies beside them, is not the report's.
+    """
+    whole = paths.report(key)
+    inside: dict[Path, dict[str, bytes]] = {}
+    for name, content in contents(load(key)).items():
+        folder, _, file = name.rpartition("/")
+        if folder:
+            inside.setdefault(whole / folder, {})[file] = content
+        else:
+            _write(whole / file, content)
+    for target, made in inside.items():
+        with files.atomic_path(target) as path:
+            path.mkdir()
+            for file, content in made.items():
+                (path / file).write_bytes(content)
+
+
+def _write(target: Path, content: bytes) -> None:
+    with files.atomic_path(target) as path:
+        path.write_bytes(content)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from recurrence.loops.verdict import LOOPS
 from recurrence.params import Prompts, Protocol
 from recurrence.study.statistics import mean_interval, rate_interval
 
@@ -25,7 +26,6 @@ Unit = Literal["char", "word"]
 Place = Literal["below", "within", "above"]
 Lack = Literal["loops", "recycles", "repeats", "cheap", "dear", "unpriced"]
 
-LOOPS = ("exact", "near")
 REPETITION = ("rep_2", "rep_4", "rep_8", "zlib_ratio")
 """Measures that must not lie above the human band; more of each is more repetition."""
 FIRST_ROUND = 16

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recurrence.loops.verdict import LOOPS
 from recurrence.repetition.metrics import METRICS
 from recurrence.repetition.pooled import diversity, self_bleu, zipf
 from recurrence.repetition.published import PUBLISHED
-from recurrence.study.choice import LOOPS
 from recurrence.study.statistics import (
     holm,
     kaplan_meier,

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from recurrence import graphs, params
+from recurrence.code import Code
 from recurrence.console import Advance, progress, say
 from recurrence.device import numerics_of
 from recurrence.errors import RecurrenceError
@@ -311,9 +312,6 @@ def digest(
 
 
 def code(core: str) -> list[Path]:
-    """The files that decide what a training does; dvc.yaml lists the same as its dependencies."""
-    folders = [file for folder in ("training", "model") for file in (PACKAGE / folder).glob("*.py")]
-    return [
-        *folders,
-        *(PACKAGE / name for name in (f"cores/{core}.py", "stages/train.py", "randomness.py")),
-    ]
+    """The files that decide what a training does: what the stage reads, as data/code.json has it."""
+    read = Code(PACKAGE).read(["stages.train", f"cores.{core}"])
+    return [PACKAGE / file for file in sorted(read.files)]

@@ -188,14 +188,22 @@ class Anchors:
             windows.spot[inside],
             np.maximum(windows.heads[windows.mine], windows.oldest)[inside],
         )
-        start, end = self._stretch(place[spot], step[spot], windows.width, 4 * size)
-        if (start > place[head]).any() or (end < place[spot] + windows.width).any():
+        alike = np.stack([windows.mine[inside], step[spot], place[spot] // (2 * size)], 1)
+        one, group = _grouped(alike)
+        last = np.zeros(len(one), np.int64)
+        np.maximum.at(last, group, place[spot])
+        at, lag = place[spot[one]], step[spot[one]]
+        start, end = self._stretch(at, lag, windows.width, 4 * size)
+        if (start > place[head[one]]).any() or (end < last + windows.width).any():
             raise Collision
-        return _each_once(start + step[spot], step[spot])
+        return _each_once(start + lag, lag)
 
     def _across(self, windows: "_Windows", size: int) -> Iterator[Pairs]:
         """From one stretch to one before it a lag is of use if a run goes beyond the ends or the beginnings of both,
-        which then are that far apart; or else, where they touch, any lag. Between windows alone there is but one."""
+        which then are that far apart; or else, where they touch, any lag. Between windows alone there is but one.
+
+        Where the stretches end is looked at once for all windows of both that stand near each other.
+        """
         heads, place = windows.heads, windows.keys & _PLACE
         first = windows.stretch[windows.oldest]
         last = np.minimum(windows.mine, windows.stretch[windows.newest - 1] + 1)
@@ -211,21 +219,23 @@ class Anchors:
             at, period, farthest, nearest = (
                 each[~alone] for each in (at, period, farthest, nearest)
             )
-            start, end = self._stretch(at, period, windows.width, 4 * size)
+            both = np.stack([windows.mine[row[~alone]], other[~alone], at // (2 * size)], 1)
+            one, group = _grouped(both)
+            last = np.zeros(len(one), np.int64)
+            np.maximum.at(last, group, nearest)
+            start, end = self._stretch(at[one], period[one], windows.width, 4 * size)
             start_before, end_before = self._stretch(
-                place[farthest], period, windows.width, 4 * size
+                place[farthest[one]], period[one], windows.width, 4 * size
             )
-            equal = (end >= at + windows.width) & (end_before >= place[farthest] + windows.width)
-            pairs = at, farthest, nearest, start, end, start_before, end_before
-            at, farthest, nearest, start, end, start_before, end_before = (
-                each[equal] for each in pairs
-            )
-            if (end_before < place[nearest] + windows.width).any():
+            equal = end >= at[one] + windows.width
+            equal &= end_before >= place[farthest[one]] + windows.width
+            if (end_before < place[last] + windows.width)[equal].any():
                 raise Collision
             yield _each_once(
-                np.append(end, start - 1), np.append(end - end_before, start - start_before)
+                np.append(end[equal], start[equal] - 1),
+                np.append((end - end_before)[equal], (start - start_before)[equal]),
             )
-            touch = end_before >= start
+            touch = (equal & (end_before >= start))[group]
             for pair, partner in _ranges(farthest[touch], nearest[touch] + 1):
                 yield at[touch][pair], at[touch][pair] - place[partner]
 
@@ -286,6 +296,16 @@ def _each_once(at: Places, lag: Places) -> Pairs:
     """The same pairs, each once."""
     pairs = _rows_once(np.stack([at, lag], 1))
     return pairs[:, 0], pairs[:, 1]
+
+
+def _grouped(rows: Places) -> Pairs:
+    """The first of each group of equal rows, and of each row its group."""
+    order = np.lexsort(rows.T)
+    new = np.ones(len(rows), np.bool_)
+    np.any(rows[order[1:]] != rows[order[:-1]], axis=1, out=new[1:])
+    group = np.empty(len(rows), np.int64)
+    group[order] = np.cumsum(new) - 1
+    return order[new], group
 
 
 def _rows_once(rows: Places) -> Places:

@@ -1,7 +1,7 @@
-"""The run: stages go through dvc's books as soon as they can, as many at a time as there are cores for.
+"""The scheduler: each stage runs as soon as it can, as many at a time as there are cores for.
 
-The main thread checks stages and decides which goes; a thread per stage at work stays in dvc until it is done. Comes
-in: the pipeline's folder, targets, and what is known of the stages; goes out: what became of each.
+The main thread checks stages and decides which goes; a thread per stage at work stays in dvc until it is done. In: the
+pipeline's folder, targets, and what is known of the stages. Out: what became of each.
 """
 
 import itertools
@@ -17,13 +17,13 @@ from typing import Any
 from dvc.stage.run import _enforce_cmd_list, prepare_kwargs
 
 from recurrence.console import WATCHED
-from recurrence.repro.board import board
-from recurrence.repro.books import WAIT_S, Books, Interrupted
 from recurrence.repro.commands import Commands
+from recurrence.repro.dvc_session import WAIT_S, DvcSession, Interrupted
 from recurrence.repro.plan import Plan
+from recurrence.repro.progress import progress_of
 
 Event = tuple[str, str, str]
-"""A stage, what became of it (board.HEADINGS), and why."""
+"""A stage, what became of it (progress.HEADINGS), and why."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,16 @@ class Failed(Exception):
     """A command did not end well; says why."""
 
 
-class Crew:
-    """One run; afterwards `board` says what became of each stage, and `signal` what stopped it, if anything did."""
+class Scheduler:
+    """One run; afterwards `progress` says what became of each stage, and `signal` what stopped it, if anything did."""
 
     def __init__(self, root: Path, targets: list[str], limits: Limits, known: Known) -> None:
         self.known, self.signal = known, 0
-        self.books = Books(root, self._launch, limits.wait_s)
-        needs = self.books.plan(targets)
-        self.plan = Plan(needs, known.cost, known.cores, limits.jobs, self.books.optional(needs))
-        self.board = board(self.plan.needs, known.cost)
-        self.books.say = self.board.show
+        self.session = DvcSession(root, self._launch, limits.wait_s)
+        needs = self.session.plan(targets)
+        self.plan = Plan(needs, known.cost, known.cores, limits.jobs, self.session.optional(needs))
+        self.progress = progress_of(self.plan.needs, known.cost)
+        self.session.say = self.progress.show
         self.commands = Commands(root, self._told)
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._launched: set[str] = set()
@@ -67,7 +67,7 @@ class Crew:
 
     def run(self) -> None:
         """Bring all stages of the plan up to date, but for those that fail and those that need them."""
-        with self.board, self.books.kept(list(self.plan.needs)), self._signals():
+        with self.progress, self.session.kept(list(self.plan.needs)), self._signals():
             try:
                 while self.plan.is_open and not self.signal:
                     self._turn()
@@ -78,7 +78,7 @@ class Crew:
                     self._settle(self._events.get())
                 self.commands.close()
         for name in self.plan.needs:
-            self.board.how.setdefault(name, "left out")
+            self.progress.how.setdefault(name, "left out")
 
     def _turn(self) -> None:
         """One step: what has ended makes room, what is due begins, and only then comes a look at another stage."""
@@ -93,7 +93,7 @@ class Crew:
 
     def _check(self, name: str) -> None:
         try:
-            is_changed = self.books.changed(name)
+            is_changed = self.session.changed(name)
         except Interrupted:
             return
         except Exception as error:  # whatever dvc meets in a stage's files is that stage's failure
@@ -102,26 +102,26 @@ class Crew:
         if not is_changed:
             self._settle((name, "up to date", ""))
             return
-        self.commands.warm_up(_enforce_cmd_list(self.books.stages[name].cmd or []))
+        self.commands.prepare(_enforce_cmd_list(self.session.stages[name].cmd or []))
         self.plan.is_due(name)
 
     def _settle(self, event: Event | None) -> None:
         if event is None:
             return
         name, how, why = event
-        self.board.ended(name, how, why)
+        self.progress.ended(name, how, why)
         if how not in ("failed", "stopped"):
             self.plan.done(name)
             return
         for lost in self.plan.failed(name):
-            self.board.ended(lost, "left out")
+            self.progress.ended(lost, "left out")
 
     # ------------------------------------------------------------ in the thread of a stage
 
     def _work(self, name: str) -> None:
         how, why = "up to date", ""
         try:
-            if self.books.reproduce(name):
+            if self.session.reproduce(name):
                 how = "ran" if name in self._launched else "restored"
         except Interrupted:
             how = "stopped"
@@ -130,10 +130,10 @@ class Crew:
         self._events.put((name, how, why))
 
     def _launch(self, stage: Any) -> None:
-        """Run a stage's commands; Books calls it."""
+        """Run a stage's commands; the session calls it."""
         name = stage.addressing
         self._launched.add(name)
-        self.board.started(name)
+        self.progress.started(name)
         given = prepare_kwargs(stage)
         for command in _enforce_cmd_list(stage.cmd):
             if self.signal:
@@ -146,10 +146,10 @@ class Crew:
 
     def _told(self, name: str, line: str) -> None:
         if not self.signal:  # then they say only that they were interrupted
-            self.board.told(name, line)
+            self.progress.told(name, line)
 
     def _settings(self, name: str) -> dict[str, str]:
-        told = {WATCHED: "1"} if self.board.is_watching else {}
+        told = {WATCHED: "1"} if self.progress.is_watching else {}
         gpus = self.known.gpus(name)
         return told | (
             {"CUDA_VISIBLE_DEVICES": gpus[next(self._turns) % len(gpus)]} if len(gpus) > 1 else {}
@@ -159,7 +159,7 @@ class Crew:
         """The last line that the stage wrote, or by what it was killed."""
         with suppress(ValueError):
             return f"killed by {signal.Signals(-code if code < 0 else code - 128).name}"  # as Python, as a shell says it
-        return self.board.running[name].last.removeprefix("error: ") or f"exit code {code}"
+        return self.progress.running[name].last.removeprefix("error: ") or f"exit code {code}"
 
     # ------------------------------------------------------------ signals
 
@@ -178,6 +178,6 @@ class Crew:
     def _stop(self, number: int = signal.SIGTERM) -> None:
         if not self.signal:
             self.signal = number
-            self.books.stopping = True
+            self.session.stopping = True
             threading.Thread(target=self.commands.stop, daemon=True).start()
             self._events.put(None)  # wakes the main thread

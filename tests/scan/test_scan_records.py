@@ -106,6 +106,11 @@ FORMS: dict[str, tuple[Any, list[tuple[str, str, Any]]]] = {
         },
         [("messages[2].content", "text", "x"), ("messages[4].content", "text", "y")],
     ),
+    "a conversation alone": (
+        [{"role": "user", "content": "q"}, {"role": "assistant", "content": "x"}],
+        [("[1].content", "text", "x")],
+    ),
+    "a message alone": ({"role": "assistant", "content": "x"}, [("content", "text", "x")]),
     "ShareGPT": (
         {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "x"}]},
         [("conversations[1].value", "text", "x")],
@@ -141,6 +146,7 @@ def test_forms_are_known(name: str) -> None:
         {"prompt": "q"},
         {"message": "a line of a log", "level": "INFO"},
         {"messages": [{"role": "user", "content": "q"}]},
+        {"role": "user", "content": "q"},
         {"resps": [[[-3.2, False]]]},
         {"usage": {"tokens": 3}},
         {"tokens": [1.5]},
@@ -168,6 +174,8 @@ def test_calls_are_a_trace_beside_what_was_said() -> None:
         {"role": "assistant", "content": "I look.", "tool_calls": [CALL]},
         {"role": "tool", "tool_call_id": "c1", "content": "a.txt"},
     ]
+    silent = {"role": "assistant", "content": "", "tool_calls": [CALL]}
+    said, trace = parts_of({"messages": [*messages, silent]})
     said, trace = parts_of({"messages": messages})
     assert (said.path, trace.path, trace.form) == ("messages[0].content", "messages.trace", "event")
     assert list(map(str, trace.value)) == ["ls({}) -> a.txt"]

@@ -1,7 +1,7 @@
-"""dvc's books, shared by stages that run side by side: one repository, one lock around all that dvc itself does.
+"""A session with dvc, shared by stages that run side by side: one repository, one lock around what dvc itself does.
 
 dvc checks, restores, hashes, caches and records one stage at a time; only while a command runs is the lock free for
-another. Comes in: stage names; goes out: what dvc found or did. Knows nothing of when a stage runs, or how its command
+another. In: stage names. Out: what dvc found or did. Knows nothing of when a stage runs, or how its command
 is started.
 """
 
@@ -66,7 +66,7 @@ class Relay(logging.Handler):
         self.say(f"dvc: {record.getMessage()}")
 
 
-class Books:
+class DvcSession:
     """The stages of the pipeline in `root`, and what dvc does with each."""
 
     def __init__(self, root: Path, launch: Launch, wait_s: float = WAIT_S) -> None:
@@ -155,7 +155,7 @@ class Books:
 
     @contextmanager
     def _warnings_only(self) -> Iterator[None]:
-        """dvc neither prints what the board shows anyway nor draws bars into its table."""
+        """dvc neither prints what the progress table shows nor draws bars into its table."""
         spoken, drawn = logging.getLogger("dvc"), logging.getLogger("dvc.progress")
         former = spoken.handlers, spoken.level, drawn.level
         spoken.handlers = [Relay(lambda line: self.say(line))]
@@ -201,7 +201,7 @@ class Books:
 
     @contextmanager
     def _open(self) -> Iterator[None]:
-        """Nobody else, in this process or another, has the books open meanwhile; waits for whoever has."""
+        """Nobody else, in this process or another, works in the session meanwhile; waits for whoever does."""
         try:
             self._lock()
             yield

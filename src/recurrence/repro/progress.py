@@ -157,6 +157,6 @@ class Screen(Log):
         return Group(Text(", ".join(said)), rows)
 
 
-def board(names: Collection[str], cost: Cost) -> Log:
+def progress_of(names: Collection[str], cost: Cost) -> Log:
     """The table where a terminal listens, else lines. `cost`: the seconds that a stage takes, roughly."""
     return Screen(names, cost) if sys.stderr.isatty() else Log(names, cost)

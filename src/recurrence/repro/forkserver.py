@@ -1,7 +1,7 @@
 """A process that has imported what stages import, and forks one child per stage: `import torch` is paid once.
 
 It is started as a program of its own and has no computing and no CUDA call behind it, so that a child finds what a
-fresh `python -m recurrence.stages VERB` would. Comes in: a socket with jobs; goes out: of each job the child's
+fresh `python -m recurrence.stages VERB` would. In: a socket with jobs. Out: of each job the child's
 pid, then how it ended. When the socket is closed it ends, and its children with it.
 """
 

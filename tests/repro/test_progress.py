@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from recurrence.console import MARK, SILENT_S
-from recurrence.repro.board import Log, Screen
+from recurrence.repro.progress import Log, Screen
 
 NAMES = ["split@a", "train@a-x", "train@a-y", "evaluate@a-x", "evaluate@a-y", "report@a"]
 
