@@ -55,11 +55,11 @@ readme: $(READY)  ## write the results table of README.md anew from reports/
 	$(BIN)/python -m recurrence.reporting.readme
 
 lock: $(READY)  ## write requirements.lock anew from what is installed
-	@{ sed -n '/^#/p' requirements.lock; $(BIN)/pip freeze --exclude-editable | sed 's/+[a-z0-9.]*$$//'; } > $(VENV)/lock
+	.ci/lock $(BIN) > $(VENV)/lock
 	mv $(VENV)/lock requirements.lock
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml .ci/install
 	@echo "Setting up $(VENV) (some minutes: torch and mlflow are large)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[pipeline,dev]'
+	.ci/install $(BIN)
 	@touch $@

@@ -26,7 +26,7 @@ RUN = """
 import json, os, sys, time
 from recurrence.cli import reproduction
 from recurrence.repro.commands import Commands
-from recurrence.repro.crew import Crew
+from recurrence.repro.scheduler import Scheduler
 
 def timed(owner, name, kind):
     whole = getattr(owner, name)
@@ -40,7 +40,7 @@ def timed(owner, name, kind):
     setattr(owner, name, wrapper)
 
 timed(Commands, "run", "process")
-timed(Crew, "_work", "stage")
+timed(Scheduler, "_work", "stage")
 sys.exit(reproduction.run(sys.argv[2:], int(sys.argv[1])))
 """
 IN_STAGES = """

@@ -6,15 +6,17 @@ time, with the steps as CUDA graphs; else of processor time of one thread. Needs
 """
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from recurrence import graphs, params, paths
 from recurrence.model import LanguageModel, build_model
+from recurrence.model.stacked import Stacked
 from recurrence.training import batches, stack
-from recurrence.training.capture import CapturedStackTrainer, CapturedTrainer
-from recurrence.training.stack import StackTrainer
+from recurrence.training.capture import CapturedStep, capturable
+from recurrence.training.learner import Learner
 from recurrence.training.trainer import Trainer
 
 SEEDS, STEPS, ROUNDS, VOCAB = 5, 40, 5, 30
@@ -33,6 +35,21 @@ def seconds(trainer: Trainer) -> float:
     for _, batch in steps:
         trainer.step(batch, 1e-3, None)
     return now() - started
+
+
+def trainer(  # noqa: PLR0913 (a training's parts, and what masks are drawn from)
+    model: LanguageModel,
+    recipe: params.Recipe,
+    train: batches.Loader,
+    valid: batches.Loader,
+    rng: np.random.Generator,
+    masks: Sequence[torch.Generator] = (),
+) -> Trainer:
+    """Its steps as CUDA graphs on a GPU."""
+    if not ON_GPU:
+        return Trainer(Learner(model, recipe), train, valid, rng)
+    learner = Learner(model, recipe, build=capturable(recipe))
+    return Trainer(learner, train, valid, rng, CapturedStep(learner, graphs.maker(DEVICE, masks)))
 
 
 def now() -> float:
@@ -61,13 +78,9 @@ def main() -> None:
         models: list[LanguageModel] = [build_model(own, VOCAB).to(DEVICE) for _ in range(SEEDS + 1)]
         rngs = [np.random.default_rng(seed) for seed in range(SEEDS)]
         masks = [torch.Generator(DEVICE).manual_seed(seed) for seed in range(SEEDS)]
-        several = stack.parts(models[1:], recipe, [loaders] * SEEDS, rngs, masks)
-        one = models[0], recipe, *loaders, np.random.default_rng(0)
-        if ON_GPU:
-            together: Trainer = CapturedStackTrainer(*several, graphs.maker(DEVICE, masks))
-            alone: Trainer = CapturedTrainer(*one, graphs.maker(DEVICE))
-        else:
-            together, alone = StackTrainer(*several), Trainer(*one)
+        several = Stacked(models[1:], masks).train()
+        together = trainer(several, recipe, *stack.beside([loaders] * SEEDS, rngs), masks)
+        alone = trainer(models[0], recipe, *loaders, np.random.default_rng(0))
         times = np.array([(seconds(together), SEEDS * seconds(alone)) for _ in range(ROUNDS)]).min(
             0
         )

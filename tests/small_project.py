@@ -63,7 +63,7 @@ TEXT = "".join(f"the cat sat on mat {i}, and the dog ate it.\n" for i in range(6
 def project_in(root: Path) -> Iterator[Path]:
     """Make `root` the project and the current folder, with params.yaml and the corpus in it."""
     (root / "params.yaml").write_text(PARAMS, encoding="utf-8")
-    (root / "texts").mkdir()
+    (root / "texts").mkdir(exist_ok=True)
     (root / "texts/mine.txt").write_text(TEXT, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ):
         for name in ("RECURRENCE_MIRROR", "RECURRENCE_DEVICE"):

@@ -296,6 +296,59 @@ def test_a_text_that_cannot_be_scored(
     assert message in refused("score", "mine/rnn", "essay.txt")
 
 
+@pytest.mark.usefixtures("trained_project")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--prompt", "the\udcff"), "--prompt: must be UTF-8 text"),
+        (("--prompt", "the", "--strategy", "s" * 5000), "strategies has no 'sss"),
+    ],
+)
+def test_odd_options_of_generate(refused: Refusal, words: tuple[str, ...], message: str) -> None:
+    assert message in refused("generate", "mine/rnn", *words)
+
+
+@pytest.mark.usefixtures("empty_project")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("generate", "mine/rnn", "--prompt", "the", "--length", "1" * 40),
+        ("loops", "texts/mine.txt", "--pad", "1" * 40),
+        ("loops", "texts/mine.txt", "--floor", "1" * 40),
+    ],
+)
+def test_numbers_that_nothing_can_hold(recurrence: Cli, words: tuple[str, ...]) -> None:
+    code, _, err = recurrence(*words)
+    assert code == 2 and "less than or equal to" in err and "Traceback" not in err
+
+
+@pytest.mark.usefixtures("empty_project")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("next", "m" * 5000, "--prompt", "the"),
+        ("loops", "t" * 5000),
+        ("loops", "texts/mine.txt", "--html", "h" * 300 + ".html"),
+    ],
+)
+def test_names_that_no_file_can_have(refused: Refusal, words: tuple[str, ...]) -> None:
+    message = refused(*words)
+    assert "File name too long" in message and message.count("\n") == 1 and len(message) < 400
+
+
+@pytest.mark.usefixtures("trained_project")
+@pytest.mark.parametrize("content", ["[]", "null", '{"exact": 5, "notebook": 1}'])
+def test_a_result_that_was_changed_by_hand(refused: Refusal, content: str) -> None:
+    """Any error over it is explained by that; without dvc.lock, which says so, it would be the code's own."""
+    scores = Path("data/scores/mine/rnn.json")
+    lock = {"evaluate@mine-rnn": {"outs": [{"path": str(scores), "md5": "0" * 32}]}}
+    Path("dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": lock}))
+    scores.write_text(content)
+    message = refused("models")
+    assert f"{scores}: not what dvc.lock says of evaluate@mine-rnn" in message
+    assert "recurrence check --data --set-aside && recurrence repro" in message
+
+
 # ---------------------------------------------------------------- the machine
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
-from recurrence.cli import samples, verdicts
+from recurrence.cli import verdicts, watching
 from recurrence.loops.kinds import KINDS
 from recurrence.loops.limits import limits_of
 from recurrence.scan import findings
@@ -221,6 +222,111 @@ def test_what_counts_as_a_loop_can_be_asked_for(recurrence: Cli) -> None:
     assert "--fail-on loops: must be some of exact, near, progression" in said
 
 
+# ---------------------------------------------------------------- what cannot be read
+
+
+def test_one_bad_record_or_file_is_skipped_and_the_rest_is_judged(
+    folder: Path, recurrence: Cli
+) -> None:
+    (folder / "broken.jsonl").write_text('{"text": "x"}\n{"text": \n{"text": "y"}\n')
+    (folder / "model.bin").write_bytes(b"\x00\x01")
+    code, out, err = recurrence(
+        "loops", "broken.jsonl", "model.bin", "none.txt", "--format", "jsonl"
+    )
+    assert code == 0
+    assert [json.loads(line)["file"] for line in out.splitlines()] == [
+        "broken.jsonl",
+        "broken.jsonl",
+        "none.txt",
+    ]
+    assert err.splitlines() == [
+        "skipped: 1 record, 1 file (--strict ends at the first)",
+        "  broken.jsonl:2: must be one JSON record per line "
+        "(Expecting value: line 1 column 10 (char 9)), got '{\"text\": '",
+        "  model.bin: a binary file (it holds zero bytes), no text",
+    ]
+
+
+def test_what_looks_like_padding_gets_a_hint(folder: Path, recurrence: Cli) -> None:
+    (folder / "pad.jsonl").write_text(json.dumps({"tokens": [*range(1, 50), *[7] * 60]}) + "\n")
+    _, _, err = recurrence("loops", "pad.jsonl")
+    assert err == "pad.jsonl: ends in one token, over and over; is it padding? --pad 7\n"
+    assert recurrence("loops", "pad.jsonl", "--pad", "7")[2] == ""
+
+
+# ---------------------------------------------------------------- rates
+
+
+def test_rates_by_a_field(folder: Path, recurrence: Cli) -> None:
+    records = [{"model": "a", "text": "on and " * 20}] * 3 + [{"model": "b", "text": "fine"}]
+    (folder / "m.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    code, out, _ = recurrence("loops", "m.jsonl", "none.txt", "--by", "model")
+    head, *groups = out.splitlines()[-4:]
+    assert code == 1
+    assert head.split() == ["group", "samples", "loop", "rate", "95", "%"]
+    assert [line.split() for line in groups] == [
+        ["a", "3", "3", "100.0%", "43.9%", "to", "100.0%"],
+        ["b", "1", "0", "0.0%", "0.0%", "to", "79.3%"],
+        ["(none)", "1", "0", "0.0%", "0.0%", "to", "79.3%"],
+    ]
+    _, out, _ = recurrence("loops", "m.jsonl", "--by", "model", "--format", "jsonl")
+    assert [json.loads(line)["group"] for line in out.splitlines()] == ["a", "a", "a", "b"]
+
+
+def test_two_heaps_are_compared(folder: Path, recurrence: Cli) -> None:
+    for name, looping in (("a", 10), ("b", 40)):
+        records = [{"text": "on and " * 20 if n < looping else "fine"} for n in range(100)]
+        lines = "".join(json.dumps(record) + "\n" for record in records)
+        (folder / f"{name}.jsonl").write_text(lines)
+    code, out, _ = recurrence("loops", "a.jsonl", "b.jsonl", "--compare")
+    assert code == 1
+    assert out.splitlines()[-3:] == [
+        "a.jsonl: 10 of 100 loop (10.0%; 5.5% to 17.4%)",
+        "b.jsonl: 40 of 100 loop (40.0%; 30.9% to 49.8%)",
+        "second less first: +30.0 points (+18.3 to +40.8, 95 %): more",
+    ]
+    code, out, err = recurrence("loops", "b.jsonl", "a.jsonl", "--compare", "--format", "jsonl")
+    assert (code, len(out.splitlines())) == (0, 200)
+    assert err.splitlines()[-1].endswith(": less")
+    code, out, _ = recurrence("loops", "a.jsonl", "a.jsonl", "--compare")
+    assert code == 2
+
+
+def test_calls_of_tools_are_judged_as_a_trace(folder: Path, recurrence: Cli) -> None:
+    def turn(call: str, command: str, result: str) -> list[dict[str, Any]]:
+        function = {"name": "run", "arguments": json.dumps({"command": command})}
+        calls = [{"id": call, "type": "function", "function": function}]
+        return [
+            {"role": "assistant", "content": None, "tool_calls": calls},
+            {"role": "tool", "tool_call_id": call, "content": result},
+        ]
+
+    stuck = [message for n in range(8) for message in turn(f"c{n}", "ab"[n % 2], "no such file")]
+    polls = [message for n in range(8) for message in turn("c", "status", f"{n} of 8 done")]
+    records = [{"id": "stuck", "messages": stuck}, {"id": "polls", "messages": polls}]
+    (folder / "t.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    code, out, _ = recurrence("loops", "t.jsonl", "--format", "jsonl")
+    first, second = map(json.loads, out.splitlines())
+    assert (code, first["id"], first["tokens"], first["kind"]) == (1, "stuck", "event", "exact")
+    assert (first["start"], first["period"], first["copies"]) == (0, 2, 4.0)
+    assert first["unit"] == [
+        'run({"command": "a"}) -> no such file',
+        'run({"command": "b"}) -> no such file',
+    ]
+    assert (second["id"], second["kind"], second["length"]) == ("polls", "none", 8)
+    assert recurrence("loops", "t.jsonl", "--unit", "event", "--floor", "7")[0] == 0
+    _, out, _ = recurrence("loops", "t.jsonl", "--highlight")
+    assert "exact loop from event 0 of 8 on, period 2, 4.0 copies, to the end" in out
+
+
+def test_forms_for_ci(folder: Path, recurrence: Cli) -> None:
+    code, out, _ = recurrence("loops", "loop.txt", "two.jsonl", "--format", "junit")
+    suite = ElementTree.fromstring(out)
+    assert (code, suite.get("tests"), suite.get("failures")) == (1, "3", "2")
+    code, out, _ = recurrence("loops", "loop.txt", "two.jsonl", "--format", "sarif")
+    assert (code, len(json.loads(out)["runs"][0]["results"])) == (1, 2)
+
+
 # ---------------------------------------------------------------- exit codes
 
 
@@ -245,8 +351,19 @@ def test_the_exit_code_tells_whether_too_many_loop(
     ("words", "said"),
     [
         (("gone.txt",), "gone.txt: cannot be read (No such file or directory)"),
-        (("broken.jsonl",), "broken.jsonl:2: must be one JSON record per line"),
-        (("model.bin",), "model.bin: must be UTF-8 text, got a binary file"),
+        (("loop.txt", "gone.txt"), "gone.txt: cannot be read (No such file or directory)"),
+        (("broken.jsonl", "--strict"), "broken.jsonl:2: must be one JSON record per line"),
+        (("model.bin",), "model.bin: a binary file (it holds zero bytes), no text"),
+        (("none.txt", "model.bin", "--strict"), "model.bin: a binary file"),
+        (("unknown.jsonl",), "unknown.jsonl:1: a record must have a text"),
+        (("two.jsonl", "--field", "texts"), "two.jsonl:1: a record must have texts, has id, text"),
+        (("two.jsonl", "--field", "texts"), "did you mean 'text'?"),
+        (("two.jsonl", "--field", "a..b"), "--field a..b: must be names and places"),
+        (("two.jsonl", "--by", ""), "--by : must be names and places"),
+        (("two.jsonl", "--encoding", "utf-9"), "--encoding utf-9: must be an encoding"),
+        (("two.jsonl", "--compare"), "--compare: must have two files or folders, got 1"),
+        (("loop.txt", "none.txt", "--compare", "--by", "id"), "--compare: goes by the two FILEs"),
+        (("loop.txt", "empty.jsonl", "--compare"), "empty.jsonl: no samples in there"),
         (("empty.jsonl",), "empty.jsonl: no samples in there"),
         (
             ("loop.txt", "--highlight", "--format", "csv"),
@@ -254,7 +371,7 @@ def test_the_exit_code_tells_whether_too_many_loop(
         ),
         (("loop.txt", "--html", "none.txt"), "--html none.txt: must be a file named *.html"),
         (("loop.txt", "--html", "folder.html"), "--html folder.html: must be a file named *.html"),
-        (("loop.txt", "--unit", "token"), "loop.txt: --unit token is for JSONL records"),
+        (("loop.txt", "--unit", "token"), "loop.txt: --unit token is for records"),
         (("loop.txt", "--fail-over", "2"), "--fail-over"),
     ],
 )
@@ -264,6 +381,7 @@ def test_what_is_wrong_is_said_with_exit_code_2(
     (folder / "broken.jsonl").write_text('{"text": "x"}\n{"text": \n')
     (folder / "model.bin").write_bytes(b"\x00\x01")
     (folder / "empty.jsonl").write_text("\n\n")
+    (folder / "unknown.jsonl").write_text('{"n": 1}\n')
     (folder / "folder.html").mkdir()
     code, _, err = recurrence("loops", *words)
     assert code == 2
@@ -344,14 +462,14 @@ class _Bar:
 def bar(monkeypatch: pytest.MonkeyPatch) -> _Bar:
     """A terminal, and a bar that shows from 100 kB on."""
     made = _Bar()
-    monkeypatch.setattr(samples, "progress", made)
-    monkeypatch.setattr(samples, "BAR_BYTES", 100_000)
+    monkeypatch.setattr(watching, "progress", made)
+    monkeypatch.setattr(watching, "BAR_BYTES", 100_000)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     return made
 
 
-def watch(files: list[str], sizes: list[int], format: str = "table") -> None:
-    with samples._watched(files, format) as tell:
+def watch(files: list[str], sizes: list[int], rows_pass_by: bool = False) -> None:
+    with watching.watched(files, rows_pass_by) as tell:
         for size in sizes:
             tell(size)
 
@@ -377,7 +495,7 @@ def test_no_bar_for_little_or_where_no_one_looks_or_rows_pass_by(
     watch(["none.txt"], [40])
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-        watch(["-"], [500_000], "jsonl")
+        watch(["-"], [500_000], rows_pass_by=True)
     monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
     watch(["-"], [500_000])
     assert bar.totals == []

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from recurrence import integrity
+from recurrence.errors import RecurrenceError
 
 NAME = "data/file.json"
 
@@ -120,3 +121,27 @@ def test_a_cache_elsewhere_is_looked_into(project: Path, config: str) -> None:
 
 def test_a_project_without_dvc_has_nothing_to_check(tmp_path: Path) -> None:
     assert integrity.report(tmp_path) == []
+
+
+def test_what_fails_over_a_damaged_result_names_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECURRENCE_ROOT", str(project))
+    (project / NAME).write_bytes(b"[]")
+    with (
+        pytest.raises(RecurrenceError, match=f"{NAME}: not what dvc.lock says of make@{NAME}"),
+        integrity.damage_named(),
+    ):
+        raise KeyError("exact")
+
+
+def test_what_fails_over_nothing_damaged_is_the_codes_own(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RECURRENCE_ROOT", str(project))
+    with pytest.raises(KeyError), integrity.damage_named():
+        raise KeyError("exact")
+    monkeypatch.delenv("RECURRENCE_ROOT")
+    monkeypatch.chdir(tmp_path)  # in no project
+    with pytest.raises(KeyError), integrity.damage_named():
+        raise KeyError("exact")

@@ -4,8 +4,11 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,15 @@ PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encodin
 STAGES = sorted(p.stem for p in (PACKAGE / "stages").glob("*.py") if not p.stem.startswith("__"))
 
 NUMPY_ALONE = {"loops", "repetition", "scan"}
+ADAPTERS = {
+    "loops.huggingface": {"torch", "transformers"},
+    "loops.datatrove": {"datatrove"},
+    "scan.places": {"zstandard"},
+    "scan.tables": {"pyarrow"},
+}
+"""Modules of the detector for those who have these anyway, each an optional extra."""
+BASE = {"numpy", "typer", "rich"}
+"""What the distribution needs without its extras."""
 NO_TORCH = ("download", "split", "build_vocab", "numericalize")
 NO_TORCH += ("digest", "calibrate", "detect_loops", "report", "check_store", "track")
 WITH_MODELS = ("train", "evaluate", "generate")
@@ -198,12 +210,12 @@ def test_only_what_cannot_be_restored_elsewhere_is_uncached() -> None:
     assert uncached == {"digest", "report", "check_store", "track"}
 
 
-def test_readme_names_every_module_of_the_house() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_a_page_names_every_module_of_the_house() -> None:
+    page = (ROOT / "docs/layout.md").read_text(encoding="utf-8")
     house = {
         p.name for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()
     } - {"__init__.py"}
-    assert not {name for name in house if name not in readme}
+    assert not {name for name in house if name not in page}
 
 
 # ---------------------------------------------------------------- imports
@@ -231,12 +243,105 @@ def test_only_tracking_imports_mlflow(name: str, file: Path) -> None:
 )
 def test_the_detector_stands_alone(name: str, file: Path) -> None:
     allowed = sys.stdlib_module_names | {"numpy"}
-    if name == "loops.huggingface":  # the adapter for those who have them anyway; an optional extra
-        allowed |= {"torch", "transformers"}
+    allowed |= ADAPTERS.get(name, set())
     ours = {i for i in imports(file) if i.split(".")[0] not in allowed}
     # these need nothing themselves: the detector's reader of files words its errors like everyone's, and its pages
     # show text from outside like everyone's
-    assert {i.split(".")[1] for i in ours if "." in i} <= {*NUMPY_ALONE, "errors", "escaping"}
+    assert {i.split(".")[1] for i in ours if "." in i} <= {
+        *NUMPY_ALONE,
+        "errors",
+        "escaping",
+        "__version__",
+    }
+
+
+def test_the_detector_and_the_command_start_with_what_the_base_has() -> None:
+    """What a pip install without extras brings must do for `recurrence loops` and `recurrence --help`."""
+    scan = [f"recurrence.{name}" for name, _ in modules() if name.startswith("scan.")]
+    names = ("recurrence.loops", "recurrence.loops.agents", *scan, *COMMAND)
+    light = loaded_by(*names) - sys.stdlib_module_names - loaded_by() - in_base()
+    assert {name for name in light if not name.startswith("__")} == {"recurrence"}
+    heavy = {"torch", "pandas", "pyarrow", "pydantic", "yaml", "regex", "scipy"}
+    assert not loaded_by(*names) & heavy
+
+
+COMMAND = ("recurrence.cli", "recurrence.cli.detectors", "recurrence.cli.verdicts")
+"""The command's start, and what `recurrence loops` loads then."""
+
+
+@cache
+def in_base() -> frozenset[str]:
+    """The packages that pip installs with the base, those included that it needs in turn."""
+    todo, found = list(BASE), set()
+    while todo:
+        name = re.sub(r"[-_.]+", "-", todo.pop()).lower()
+        if name in found:
+            continue
+        found.add(name)
+        with suppress(metadata.PackageNotFoundError):  # for another platform
+            required = metadata.requires(name) or ()
+            todo += [re.split(r"[^\w.-]", each)[0] for each in required if "extra ==" not in each]
+    given = metadata.packages_distributions()
+    return frozenset(
+        package
+        for package, owners in given.items()
+        if found & {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners}
+    )
+
+
+def test_the_base_is_what_the_distribution_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {re.match(r"[\w-]+", each)[0] for each in project["dependencies"]}  # type: ignore[index]
+    assert asked == BASE
+    assert project["name"] == "recurrence-lab"
+
+
+@pytest.mark.parametrize(
+    ("words", "needs"),
+    [
+        (("--help",), None),
+        (("loops", "--help"), None),
+        (("loops", "loop.txt", "--format", "jsonl"), None),
+        (("loops", "loop.txt", "--highlight"), None),
+        (("loops", "a.parquet"), "recurrence-lab[files]"),
+        (("check",), "recurrence-lab[lab]"),
+        (("repro",), "recurrence-lab[lab]"),
+        (("models",), "recurrence-lab[lab]"),
+        (("score", "a/b", "loop.txt"), "recurrence-lab[lab]"),
+        (("train", "a/b"), "recurrence-lab[lab]"),
+        (("verify",), "recurrence-lab[lab]"),
+        (("ui",), "recurrence-lab[lab]"),
+    ],
+)
+def test_with_the_base_alone_commands_work_or_say_what_to_install(
+    words: tuple[str, ...], needs: str | None, tmp_path: Path
+) -> None:
+    """Everything else is hidden from the import system, as if it were not installed."""
+    (tmp_path / "params.yaml").write_text("corpora: {}\n")
+    (tmp_path / "loop.txt").write_text("on and on " * 30)
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    hidden = sorted(set(metadata.packages_distributions()) - in_base() - {"recurrence"})
+    program = f"""
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top in {hidden}:
+            raise ModuleNotFoundError(f"No module named {{top!r}}", name=top)
+sys.meta_path.insert(0, Hidden())
+sys.argv = {["recurrence", *words]}
+from recurrence.cli import main
+main()
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+    )
+    if needs is None:
+        assert (ran.returncode in (0, 1), ran.stderr) == (True, "")
+    else:
+        assert ran.returncode == 2
+        assert needs in ran.stderr
+        assert "Traceback" not in ran.stderr
 
 
 @pytest.mark.parametrize(("name", "file"), [m for m in modules() if m[0].startswith("study.")])
@@ -247,13 +352,9 @@ def test_the_study_computes_and_reads_no_files(name: str, file: Path) -> None:
     assert not ours & {"paths", "files", "stages", "reporting", "tracking", "cli", "results"}
 
 
-def test_the_detector_does_not_load_its_adapter() -> None:
-    assert not loaded_by("recurrence.loops") & {"torch", "transformers", "pandas"}
-
-
 def loaded_by(*names: str) -> set[str]:
     """Top-level modules in memory after importing these, in a fresh interpreter."""
-    code = f"import sys, {', '.join(names)}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    code = f"import {', '.join(['sys', *names])}; print(*{{m.split('.')[0] for m in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 

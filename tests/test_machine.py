@@ -9,11 +9,14 @@ import pytest
 
 from recurrence import machine, paths
 from recurrence.errors import RecurrenceError
+from small_project import PARAMS
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
+    text = PARAMS.replace("mine", "toy")  # rows are of corpora that there are
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
 
 
 def row(stage: str, key: str, **facts: str) -> machine.Row:

@@ -32,7 +32,7 @@ MODELS = (
     "nietzsche-kneser_ney",
 )
 CORPORA = ("human_numbers", "nietzsche")
-PEERS = {  # judge and amateur; lm2 is nobody's, so that a change of it touches no other model
+PEERS = {  # reference model and amateur; lm2 is nobody's, so that a change of it touches no other model
     "human_numbers-lm2": ("lm6", "kneser_ney"),
     "human_numbers-lm6": ("kneser_ney", "kneser_ney"),
     "human_numbers-kneser_ney": ("lm6", "lm6"),
@@ -61,8 +61,8 @@ def shrunk(tree: dict[str, Any]) -> dict[str, Any]:
     tree["models"] = {name: tree["models"][name] for name in MODELS}
     tree["corpora"]["nietzsche"]["sample"] = {"train_lines": 400, "valid_lines": 120}
     tree["sampling"] = {
-        key: tree["sampling"][key] | {"reference": judge, "amateur": amateur}
-        for key, (judge, amateur) in PEERS.items()
+        key: tree["sampling"][key] | {"reference": reference, "amateur": amateur}
+        for key, (reference, amateur) in PEERS.items()
     }
     tree["protocol"] = {
         "size": "tiny",

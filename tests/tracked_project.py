@@ -12,7 +12,13 @@ import yaml
 
 IN_MLFLOW = ("good", "poor")
 DECODINGS = ("greedy", "multinomial")
+MACHINE = {"seconds": "75", "started": "2020-01-01T00:00:10+00:00", "device": "cpu"}
+"""What is known of how the models were trained: MLflow takes the times of its runs from there."""
 """Fewer models and strategies than the tree has: logging a run takes a tenth of a second."""
+
+
+TRAINED = {"stage": "train", "seconds": "1.50", "device": "cpu", "started": "2026-01-01T00:00:00"}
+"""When each model was trained: without it a run begins when it is imported, in every store at another time."""
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +77,7 @@ def forget_stores() -> None:
 
 def make_results(root: Path, monkeypatch: pytest.MonkeyPatch, fresh_store: Path) -> Path:
     """Make `root` the project, with all that `track` reads."""
-    from recurrence import params
+    from recurrence import machine, params
     from reporting import results_tree
 
     monkeypatch.setenv("RECURRENCE_ROOT", str(root))
@@ -86,9 +92,12 @@ def make_results(root: Path, monkeypatch: pytest.MonkeyPatch, fresh_store: Path)
         (root / f"data/loops/toy/{name}/rates.json").write_text(json.dumps(rates), encoding="utf-8")
     (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     for block in params.load().models.values():
+        machine.put("toy", TRAINED | {"key": f"toy-{block.name}"})
         folder = root / f"data/models/toy/{block.name}"
         config = {"model": block.model_dump(mode="json"), "vocab_size": 13}
         (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        row = dict.fromkeys(machine.COLUMNS, "") | MACHINE
+        machine.put("toy", row | {"stage": "train", "key": f"toy-{block.name}"})
         for seed in block.seeds:
             (folder / f"seed{seed}.safetensors").write_bytes(bytes([seed]))
     (root / "data/ids/toy").mkdir(parents=True)

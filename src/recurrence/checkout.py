@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError
@@ -31,5 +32,5 @@ def insist(again: Sequence[str] = ()) -> None:
         os.execv(sys.executable, [sys.executable, *again])
     raise RecurrenceError(
         f"{paths.root()}: has code of its own in {own}, but what runs is {runs}, another checkout's; "
-        f"make the environment here (`make`), or set PYTHONPATH={first}"
+        f"make the environment here (`make`), or set PYTHONPATH={quote(first)}"
     )

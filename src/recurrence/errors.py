@@ -1,7 +1,8 @@
 """The one error that is meant for people: the command line prints it without a traceback and exits with 2."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -45,3 +46,19 @@ def in_brief(error: Exception) -> str:
     """What a library says, in one line of bounded length, for the brackets of a message of ours."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."
+
+
+@contextmanager
+def refusals_named() -> Iterator[None]:
+    """Within, what the system refuses of a file or folder raises RecurrenceError, which names it and the reason."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or not error.strerror:
+            raise
+        place = str(error.filename)
+        if len(place) > LONGEST_REASON:
+            place = f"{place[:LONGEST_REASON]}..."
+        raise RecurrenceError(
+            f"{place}: {error.strerror}; look after that place, then run the same again"
+        ) from error

@@ -12,14 +12,23 @@ import shutil
 import time
 from collections.abc import Iterator
 from configparser import ConfigParser
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from recurrence.errors import command
+from recurrence import paths
+from recurrence.errors import RecurrenceError, command
 from recurrence.files import explained, md5
-from recurrence.tracking.provenance import read_lock
 
 FOLDER = ".dir"
 """Ends the digest of a folder, which is that of a list of its files."""
+
+
+def _lock(root: Path) -> dict[str, Any]:
+    """The stages in dvc.lock; YAML is no part of a light install, whose commands come by here too."""
+    from recurrence.tracking.provenance import read_lock
+
+    return read_lock(root)
 
 
 def report(root: Path) -> list[str]:
@@ -30,25 +39,59 @@ def report(root: Path) -> list[str]:
     lines = [
         f"{path}: damaged: its content has another digest than its name says" for path in objects
     ]
-    lines += [
-        f"{path}: not what dvc.lock says of {stage}: damaged, or made by hand"
-        for stage, path in outputs
-    ]
+    lines += [_changed(stage, path) for stage, path in outputs]
     lines += [
         f"{path}: whole, but of another dvc.lock than this one (stage {stage})"
         for stage, path in others
     ]
     if objects or outputs:
-        away = command("recurrence", "check", "--data", "--set-aside")
-        lines.append(
-            f"To have dvc fetch or compute them anew: {away} && {command('recurrence', 'repro')}"
-        )
+        lines.append(f"To have dvc fetch or compute them anew: {_anew()}")
     elif others:
         lines.append(
             f"To have what this dvc.lock says: {command('dvc', 'checkout')}; "
             f"to bring everything up to date: {command('recurrence', 'repro')}"
         )
     return lines
+
+
+def _changed(stage: str, path: Path) -> str:
+    return f"{path}: not what dvc.lock says of {stage}: damaged, or made by hand"
+
+
+def _anew() -> str:
+    away = command("recurrence", "check", "--data", "--set-aside")
+    return f"{away} && {command('recurrence', 'repro')}"
+
+
+@contextmanager
+def damage_named() -> Iterator[None]:
+    """Within, what fails over a result that is not what dvc.lock says raises RecurrenceError, which names that result.
+
+    Whoever reads a result trusts the stage that wrote it, and would meet damage with any error. One that no damage
+    explains is a fault of the code, and passes as it is.
+    """
+    try:
+        yield
+    except (RecurrenceError, ImportError):  # the library that reads it is not installed
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:  # says itself what it is over
+            raise
+        changed = next((each for each in _outputs_here() if not each[2]), None)
+        if changed is None:
+            raise
+        stage, path, _ = changed
+        raise RecurrenceError(
+            f"{_changed(stage, path)}; to have dvc fetch or compute it anew: {_anew()}"
+        ) from error
+
+
+def _outputs_here() -> Iterator[tuple[str, Path, bool]]:
+    try:
+        root = paths.root()
+    except RecurrenceError:  # not in a project
+        return
+    yield from changed_outputs(root)
 
 
 def set_aside(root: Path) -> list[str]:
@@ -75,8 +118,9 @@ def damaged_objects(folder: Path) -> Iterator[Path]:
 
 def changed_outputs(root: Path) -> Iterator[tuple[str, Path, bool]]:
     """(stage, path, whether dvc's cache has it as it is) of each output that has another digest than dvc.lock says."""
+
     objects = cache(root)
-    for stage, entry in read_lock(root).items():
+    for stage, entry in _lock(root).items():
         for out in entry.get("outs", ()):
             path = root / out["path"]
             if path.exists() and (now := digest(path)) != out.get("md5"):

@@ -27,8 +27,9 @@ STRATEGIES: dict[str, Any] = {
 
 @pytest.fixture
 def project(trained_project: Path) -> Path:
-    """The small project with strategies of every kind."""
+    """The small project with strategies of every kind, its detector not calibrated."""
     edit(trained_project, strategies=STRATEGIES)
+    paths.calibration("mine").unlink()
     return trained_project
 
 

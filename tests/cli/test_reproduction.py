@@ -7,11 +7,11 @@ import yaml
 
 from recurrence import machine
 from recurrence.cli import reproduction
-from recurrence.repro.board import Log
+from recurrence.repro.progress import Log
 
 
-def board(**ended: tuple[str, ...]) -> Log:
-    """A board of stages that came to these ends: how="name" or how="name: why"."""
+def progress_of(**ended: tuple[str, ...]) -> Log:
+    """A log of stages that came to these ends: how="name" or how="name: why"."""
     made = Log(())
     for how, stages in ended.items():
         for stage in stages:
@@ -21,7 +21,7 @@ def board(**ended: tuple[str, ...]) -> Log:
 
 
 def test_the_summary_names_what_failed_and_how_to_mend_it() -> None:
-    made = board(
+    made = progress_of(
         ran=("download@a",),
         restored=("split@a",),
         up_to_date=("download@b",),
@@ -41,8 +41,8 @@ def test_the_summary_names_what_failed_and_how_to_mend_it() -> None:
 
 
 def test_what_was_stopped_is_named_where_anything_was() -> None:
-    assert "stopped       1  train@a-x" in reproduction.summary(board(stopped=("train@a-x",)))
-    assert not [line for line in reproduction.summary(board()) if line.startswith("stopped")]
+    assert "stopped       1  train@a-x" in reproduction.summary(progress_of(stopped=("train@a-x",)))
+    assert not [line for line in reproduction.summary(progress_of()) if line.startswith("stopped")]
 
 
 # ---------------------------------------------------------------- what is known of the stages
@@ -99,7 +99,6 @@ def test_what_computes_with_all_cores_stands_for_all_jobs(empty_project: Path) -
         1,
         1,
     ]
-    assert cores("price@mine-rnn", "price@mine-small") == [1, 8]  # the judge computes
     change(empty_project, device="cpu", numerics="fast", threads=2)
     assert cores("train@mine-rnn", "train@mine-small") == [2, 1]
 

@@ -15,7 +15,7 @@ from recurrence import params
 from recurrence.model import LanguageModel, build_model, core_module
 from recurrence.model.stacked import Stacked, can_stack
 from recurrence.training import batches, stack
-from recurrence.training.stack import StackTrainer
+from recurrence.training.learner import Learner
 from recurrence.training.trainer import Trainer
 
 RECURRENT = [name for name in params.core_names() if hasattr(core_module(name), "Core")]
@@ -69,8 +69,8 @@ def test_a_training_of_each_is_that_alone(core: str) -> None:
     for i, seed in enumerate(SEEDS):
         one = model(core, seed)
         torch.set_rng_state(masks(seed).get_state())
-        list(Trainer(one, rule.recipe, *loaders(rule), np.random.default_rng(seed)).run())
-        ours = trainer.model.models[i].state_dict()
+        list(Trainer(Learner(one, rule.recipe), *loaders(rule), np.random.default_rng(seed)).run())
+        ours = trainer.learner.nets[i].state_dict()
         torch.testing.assert_close(ours, one.state_dict(), rtol=1e-5, atol=1e-6)
 
 
@@ -80,13 +80,13 @@ def loaders(rule: params.Model) -> tuple[Any, Any]:
     return train, valid
 
 
-def stacked(rule: params.Model, seeds: Sequence[int]) -> StackTrainer:
+def stacked(rule: params.Model, seeds: Sequence[int]) -> Trainer:
     assert rule.recipe is not None
     models = [model(rule.core, seed) for seed in seeds]
     rngs = [np.random.default_rng(seed) for seed in seeds]
     generators = [masks(seed) for seed in seeds]
-    parts = stack.parts(models, rule.recipe, [loaders(rule)] * len(seeds), rngs, generators)
-    return StackTrainer(*parts)
+    parts = stack.beside([loaders(rule)] * len(seeds), rngs)
+    return Trainer(Learner(Stacked(models, generators).train(), rule.recipe), *parts)
 
 
 class TimeFirst(nn.Module):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from faults.small_pipeline import Pipeline
 from recurrence import integrity, locks
+from recurrence.tracking.history import families
+from recurrence.tracking.tags import NAME, STATE, SUPERSEDED
 
 
 def stale_locks(root: Path) -> list[str]:
@@ -39,23 +41,35 @@ def differences(expected: Pipeline, found: Pipeline) -> list[str]:
         for name in sorted(ours.keys() | theirs.keys())
         if ours.get(name) != theirs.get(name)
     ]
-    names, states = runs(found.root)
-    if names != runs(expected.root)[0]:
+    names, states, _ = held(store(found), "mine")
+    if names != held(store(expected), "mine")[0]:
         lost.append(f"MLflow holds {names}")
     if states["RUNNING"]:
         lost.append(f"MLflow's runs are {states}")
     return lost
 
 
-def runs(root: Path) -> tuple[Counter[str], Counter[str]]:
-    """Names of MLflow's runs and models, and the states of all runs, the deleted ones too."""
+def store(pipeline: Pipeline) -> str:
+    return f"sqlite:///{pipeline.root}/.mlflow/mlflow.db"
+
+
+def held(uri: str, experiment: str) -> tuple[Counter[str], Counter[str], list[list[str]]]:
+    """Names of MLflow's current runs and of their logged models; the states of all runs, the deleted ones too; and of
+    each model's superseded runs the names, its own first (they stay, and are no doubles)."""
     from mlflow import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{root}/.mlflow/mlflow.db")
-    experiment = client.get_experiment_by_name("mine").experiment_id
-    found = list(
-        client.search_runs([experiment], run_view_type=3, max_results=10_000)
+    client = MlflowClient(uri)
+    found = client.get_experiment_by_name(experiment)
+    if not found:
+        return Counter(), Counter(), []
+    everything = list(
+        client.search_runs([found.experiment_id], run_view_type=3, max_results=10_000)
     )  # ViewType.ALL
-    names = Counter(run.info.run_name for run in found if run.info.lifecycle_stage == "active")
-    names.update(f"model {model.name}" for model in client.search_logged_models([experiment]))
-    return names, Counter(run.info.status for run in found)
+    runs = [run for run in everything if run.info.lifecycle_stage == "active"]
+    over = [run for run in runs if run.data.tags.get(STATE) == SUPERSEDED]
+    current = {run.info.run_id: run.info.run_name for run in runs if run not in over}
+    names = Counter(current.values())
+    for model in client.search_logged_models([found.experiment_id], max_results=10_000):
+        names.update([f"model {model.name}"] if model.source_run_id in current else [])
+    superseded = [[run.data.tags[NAME] for run in family] for family in families(over).values()]
+    return names, Counter(run.info.status for run in everything), superseded

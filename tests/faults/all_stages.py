@@ -10,7 +10,7 @@ from importlib import import_module
 
 ROW = {"seconds": "1.50", "device": "cpu", "started": "2026-01-01T00:00:00"}
 BY_CORPUS = ("download", "split", "build_vocab", "numericalize", "calibrate")
-BY_MODEL = (("train", "evaluate"), ("generate", "price", "detect_loops"))
+BY_MODEL = (("train", "evaluate"), ("generate", "detect_loops"))
 MODELS = ("mine-rnn", "mine-unigram")
 
 
@@ -20,7 +20,6 @@ def main() -> None:
     from recurrence import machine, paths
     from recurrence.files import write_text
     from recurrence.stages import track
-    from recurrence.tracking.records import record
 
     for stages in BY_MODEL:
         for model in MODELS:
@@ -29,7 +28,7 @@ def main() -> None:
             row = dict.fromkeys(machine.COLUMNS, "") | ROW | {"stage": "train", "key": model}
             machine.put("mine", row)
     import_module("recurrence.stages.report").main("mine")
-    records = [repr(record(track._read("mine", model.split("-")[1], True, {}))) for model in MODELS]
+    records = [repr(each) for each in track._records("mine")]
     write_text(paths.root() / "data/records.txt", "\n".join(records))
     print(json.dumps([time.time(), time.tzname]))
 

@@ -33,7 +33,7 @@ def begun(pipeline: Pipeline, stage: str, mark: str) -> subprocess.Popen[bytes]:
 @pytest.mark.nightly
 def test_outputs_and_lock_are_those_of_dvc(tmp_path: Path) -> None:
     ours, theirs = build(tmp_path / "ours"), build(tmp_path / "theirs")
-    targets = (*TARGETS, "price@mine-rnn", "price@mine-unigram")
+    targets = (*TARGETS, "detect_loops@mine-rnn", "detect_loops@mine-unigram")
     ours.run("recurrence", "repro", "--jobs", "2", *targets)
     theirs.run("dvc", "repro", *targets)
     made = [each.outputs() for each in (ours, theirs)]

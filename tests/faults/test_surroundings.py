@@ -52,6 +52,7 @@ def outputs(root: Path, cwd: str, env: dict[str, str]) -> dict[str, bytes]:
     root.mkdir(parents=True)
     params = PARAMS.replace("tokens: {unit: char}", "tokens: {unit: char, lower: true}")
     (root / "params.yaml").write_text(f"{params}\nloops: {{human_windows: 5}}\n", encoding="utf-8")
+    (root / "texts").mkdir()
     (root / "texts/mine.txt").write_text(TEXT.replace("the dog", STRANGE), encoding="utf-8")
     (root / "sub/folder").mkdir(parents=True)
     dropped = ("RECURRENCE_MIRROR", "RECURRENCE_DEVICE", "LANG", "LANGUAGE", *ASCII)

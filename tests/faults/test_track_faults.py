@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from faults import aftermath
 from faults.limits import files_at_most
 from recurrence import paths
 from recurrence.errors import RecurrenceError
@@ -39,19 +40,11 @@ PROCESSES.set_forkserver_preload(["recurrence.stages.track", "mlflow"])
 
 
 def held(uri: str) -> tuple[Counter[str], Counter[str]]:
-    """Names of the runs that are there, and the states of all, deleted ones too."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(uri)
-    found = client.get_experiment_by_name("toy")
-    runs = (
-        list(client.search_runs([found.experiment_id], run_view_type=3)) if found else []
-    )  # ViewType.ALL
-    names = Counter(run.info.run_name for run in runs if run.info.lifecycle_stage == "active")
-    models = list(client.search_logged_models([found.experiment_id])) if found else []
-    return names + Counter(f"model {each.name}" for each in models), Counter(
-        run.info.status for run in runs
-    )
+    """Names of the current runs and their logged models, and the states of all; superseded ones must be whole."""
+    names, states, superseded = aftermath.held(uri, "toy")
+    for model, *children in superseded:
+        assert sorted(children) == [f"{model} / {strategy}" for strategy in DECODINGS]
+    return names, states
 
 
 def imported(root: Path, environment: dict[str, str]) -> None:

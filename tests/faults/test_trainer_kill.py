@@ -85,6 +85,13 @@ def stage(name: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
+def ended(name: str) -> None:
+    """The stage run to its end. Not in this process, whose numerics may be others than a stage's."""
+    with stage(name) as process:
+        said = process.communicate()[1]
+    assert process.returncode == 0, said
+
+
 def begun(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
     """The same once it is past its imports."""
     assert process.stderr is not None
@@ -153,7 +160,7 @@ def test_killed_at_random_it_leaves_the_bytes_of_an_undisturbed_run(
     (tmp_path / "killed").mkdir()
     with project(tmp_path / "straight"):
         for name in names:
-            import_module("recurrence.stages.train").main(f"mine-{name}")
+            ended(name)
         expected = outputs(tmp_path / "straight", names)
     monkeypatch.setenv("RECURRENCE_SNAPSHOT_S", "0.1")
     chance, counts = random.Random(0), {}

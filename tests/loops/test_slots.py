@@ -79,6 +79,11 @@ def test_kinds_of_text(kind: str, text: str) -> None:
     assert kind_of(text) == kind
 
 
+def test_what_json_cannot_be_read_is_of_some_kind() -> None:
+    assert kind_of("[" * 5000) == "prose"  # nested too deeply for Python's reader
+    assert kind_of("[" + "9" * 5000) == "prose"  # more digits than it takes
+
+
 def read(copies: list[str]) -> Slots:
     text = "".join(copies)
     short, places = folded(text)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recurrence.reporting.results import Results, load
+from recurrence.results.corpus import Results, load
 from reporting import results_tree
 
 

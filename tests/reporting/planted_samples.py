@@ -226,7 +226,12 @@ def _rates(name: str, rows: pd.DataFrame) -> dict[str, Any]:
         figures |= {kind: kinds.count(kind)} | _interval(kind, kinds.count(kind) / n)
     figures |= _interval("loop", len(loops) / n) | _shape(loops, n) | _about(name, rows)
     price = float(rows["reference_nats"].mean())
-    figures |= {"price": price, "price_lo": price - 0.1, "price_hi": price + 0.1, "rescued": 0}
+    figures |= {
+        "reference_nats": price,
+        "reference_nats_lo": price - 0.1,
+        "reference_nats_hi": price + 0.1,
+        "rescued": 0,
+    }
     figures |= {metric: float(rows[metric].mean()) for metric in METRICS}
     return figures | {"diversity": 0.6, "self_bleu": 0.3, "zipf": 1.0}
 
@@ -326,7 +331,12 @@ def evidence(samples: int, loops: int) -> dict[str, Any]:
     """What one half says of a setting."""
     found = {"nets": 1, "prompts": 3, "samples": samples, "loops": loops, "recycling": 0}
     found |= {"loop_rate": loops / samples, "loop_lo": 0.0, "loop_hi": 0.2 if loops else 0.00998}
-    found |= {"recycling_hi": 0.01, "price": 1.42, "price_lo": 1.32, "price_hi": 1.52}
+    found |= {
+        "recycling_hi": 0.01,
+        "reference_nats": 1.42,
+        "reference_nats_lo": 1.32,
+        "reference_nats_hi": 1.52,
+    }
     return found | {"repetition": {"rep_4": 0.25}}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from recurrence.reporting.results import ModelResults, Results
+from recurrence.results.corpus import ModelResults, Results
 from reporting import planted_samples
 from reporting.planted_samples import LENGTH, LETTERS, LONG, STRATEGIES, texts
 

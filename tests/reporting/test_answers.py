@@ -1,5 +1,5 @@
 from recurrence.reporting.answers import answers
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 from reporting.results_tree import changed, model
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from recurrence.reporting import detector
 from recurrence.reporting.heat import Cell
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 from reporting.results_tree import card
 
 

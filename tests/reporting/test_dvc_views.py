@@ -9,7 +9,7 @@ import yaml
 from dvc_render.vega import VegaRenderer
 
 from recurrence.reporting import tables
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 
 ROOT = Path(__file__).parents[2]
 PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))

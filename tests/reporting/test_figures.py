@@ -2,7 +2,7 @@ from dataclasses import replace
 from typing import Any
 
 from recurrence.reporting import figures
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 from reporting.results_tree import changed, model
 
 

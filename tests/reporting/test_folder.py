@@ -7,7 +7,7 @@ import pytest
 
 from recurrence.errors import RecurrenceError
 from recurrence.reporting.folder import contents
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 
 
 @pytest.fixture(scope="module")

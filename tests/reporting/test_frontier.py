@@ -2,7 +2,7 @@ from dataclasses import replace
 from typing import Any
 
 from recurrence.reporting.frontier import frontier
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 from reporting.results_tree import STRATEGIES, model
 
 
@@ -13,20 +13,26 @@ def rows(chart: Any) -> list[dict[str, Any]]:
 def test_every_strategy_stands_at_its_price_and_rate(toy: Results) -> None:
     chart = frontier(model(toy, "good"), toy)
     points = {
-        row["strategy"]: (row["price"], row["rate"]) for row in rows(chart) if "strategy" in row
+        row["strategy"]: (row["reference_nats"], row["rate"])
+        for row in rows(chart)
+        if "strategy" in row
     }
-    assert points["greedy"] == (model(toy, "good").rates["greedy"]["price"], 1.0)
+    assert points["greedy"] == (model(toy, "good").rates["greedy"]["reference_nats"], 1.0)
     assert set(points) == {"greedy", "beam_4", "greedy_rep_1_2", "multinomial", "top_p_0_9"}
 
 
 def test_human_text_is_marked_and_the_recommended_setting_ringed(toy: Results) -> None:
     found = rows(frontier(model(toy, "good"), toy))
     (human,) = [row for row in found if "low" in row]
-    assert (human["price"], human["text"]) == (1.5, "human text")
-    rings = [row for row in found if set(row) == {"price", "rate"}]
-    assert rings == [{"price": model(toy, "good").rates["top_p_0_9"]["price"], "rate": 0.0}]
+    assert (human["reference_nats"], human["text"]) == (1.5, "human text")
+    rings = [row for row in found if set(row) == {"reference_nats", "rate"}]
+    assert rings == [
+        {"reference_nats": model(toy, "good").rates["top_p_0_9"]["reference_nats"], "rate": 0.0}
+    ]
     assert not [
-        row for row in rows(frontier(model(toy, "poor"), toy)) if set(row) == {"price", "rate"}
+        row
+        for row in rows(frontier(model(toy, "poor"), toy))
+        if set(row) == {"reference_nats", "rate"}
     ]
 
 

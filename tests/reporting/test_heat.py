@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from recurrence.reporting import heat
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 from reporting.results_tree import model
 
 

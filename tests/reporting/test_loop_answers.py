@@ -4,9 +4,9 @@ from dataclasses import replace
 import pandas as pd
 
 from recurrence.params import Strategy
-from recurrence.reporting.formats import rated
 from recurrence.reporting.loop_answers import loop_answers
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
+from recurrence.results.formats import rated
 from recurrence.study.statistics import rate_interval
 from reporting.results_tree import changed, model
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from recurrence.reporting import loop_figures
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 from reporting.results_tree import model
 
 

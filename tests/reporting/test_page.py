@@ -6,7 +6,7 @@ import pytest
 
 from recurrence import params
 from recurrence.reporting import page
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 from reporting.results_tree import changed, model
 
 ADDRESSES = {"src", "href", "xlink:href", "srcset", "action"}
@@ -217,13 +217,15 @@ def test_a_missing_card_is_said(toy: Results, undrawn: None) -> None:
 def test_without_prices_the_rest_is_shown(toy: Results) -> None:
     for m in toy.models:
         rates = {
-            name: r | {"price": None, "price_lo": None, "price_hi": None}
+            name: r | {"reference_nats": None, "reference_nats_lo": None, "reference_nats_hi": None}
             for name, r in m.rates.items()
         }
-        toy = changed(toy, m.name, human_nats=(), rates=rates, absent=("prices",) if rates else ())
+        toy = changed(
+            toy, m.name, human_nats=(), rates=rates, absent=("reference nats",) if rates else ()
+        )
     html = page.html(toy)
     Tree(html)
-    assert "<b>good:</b> no prices yet" in html and "Loop rate against price" not in html
+    assert "<b>good:</b> no reference nats yet" in html and "Loop rate against price" not in html
     assert 'id="strategies"' in html and "Which setting to use?" not in html
     page.markdown(toy)
 

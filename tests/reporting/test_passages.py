@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from recurrence.reporting.passages import Passage, passages, visible
-from recurrence.reporting.results import ModelResults, Results
+from recurrence.results.corpus import ModelResults, Results
 from reporting.results_tree import model
 
 

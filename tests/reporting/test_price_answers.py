@@ -1,5 +1,5 @@
 from recurrence.reporting.price_answers import cost, setting
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 from reporting.planted_samples import choice
 from reporting.results_tree import changed, model
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pandas as pd
 
 from recurrence.reporting.protocol import modes, protocol
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 from reporting.results_tree import changed, model
 
 

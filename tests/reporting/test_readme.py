@@ -5,7 +5,7 @@ import pytest
 from recurrence import paths
 from recurrence.errors import RecurrenceError
 from recurrence.reporting import readme, tables
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 
 
 @pytest.fixture

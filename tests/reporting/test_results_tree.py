@@ -76,9 +76,9 @@ def test_the_card_has_the_figures_of_calibrate(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_prices_are_those_of_the_loops_table(tree: Path) -> None:
-    prices = pd.read_parquet(tree / "data/samples/toy/good/reference_nats.parquet").set_index("sample_id")[
-        "reference_nats"
-    ]
+    prices = pd.read_parquet(tree / "data/samples/toy/good/reference_nats.parquet").set_index(
+        "sample_id"
+    )["reference_nats"]
     loops = (
         pd.read_parquet(tree / "data/loops/toy/good/verdicts.parquet")
         .set_index("sample_id")["reference_nats"]

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from recurrence.reporting.results import ModelResults, Results
 from recurrence.reporting.sentences import Line, free, lines, looping
+from recurrence.results.corpus import ModelResults, Results
 from reporting.results_tree import model
 
 

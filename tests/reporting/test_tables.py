@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from recurrence.reporting import tables
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 from reporting.results_tree import STRATEGIES
 
 MODELS = (
@@ -10,17 +10,17 @@ MODELS = (
     "as_notebook_nats_sd delta_nats notebook_accuracy as_notebook_accuracy delta_accuracy parameters seeds "
     "greedy_loop_rate greedy_loop_lo greedy_loop_hi greedy_nets greedy_samples sampling_loop_rate sampling_loop_lo "
     "sampling_loop_hi sampling_nets sampling_samples recommended recommended_loop_rate recommended_loop_lo "
-    "recommended_loop_hi recommended_nets recommended_samples recommended_loops recommended_price "
-    "recommended_price_lo recommended_price_hi human_price"
+    "recommended_loop_hi recommended_nets recommended_samples recommended_loops recommended_reference_nats "
+    "recommended_reference_nats_lo recommended_reference_nats_hi human_reference_nats"
 )
 DECODING = (
     "model strategy family samples nets prompts "
     "length deterministic uses_history exact near recycling loop_rate loop_lo loop_hi "
     "exact_rate exact_lo exact_hi near_rate near_lo near_hi recycling_rate recycling_lo recycling_hi terminal_rate "
-    "onset_median onset_rmean period_median copies_median coverage_mean identity_mean n_attractors price price_lo "
-    "price_hi rep_1 rep_2 rep_3 rep_4 rep_8 distinct_1 distinct_2 distinct_3 distinct_4 zlib_ratio longest_repeat "
-    "lz_factors rep_w rep_r welleck_rep_4 holtzman_paper_200 holtzman_code_200 longest_verbatim non_word diversity "
-    "self_bleu zipf holtzman_paper holtzman_code vllm_repetition whisper_zlib rescued certified certified_agree "
+    "onset_median onset_rmean period_median copies_median coverage_mean identity_mean n_attractors reference_nats "
+    "reference_nats_lo reference_nats_hi rep_1 rep_2 rep_3 rep_4 rep_8 distinct_1 distinct_2 distinct_3 distinct_4 zlib_ratio "
+    "longest_repeat lz_factors rep_w rep_r welleck_rep_4 holtzman_paper_200 holtzman_code_200 longest_verbatim non_word "
+    "diversity self_bleu zipf holtzman_paper holtzman_code vllm_repetition whisper_zlib rescued certified certified_agree "
     "ended_rate stopped_exact_rate "
     "long_length long_exact_rate pure_reference pure_difference pure_difference_lo pure_difference_hi "
     "pure_p pure_p_holm"
@@ -70,11 +70,11 @@ def test_the_recommended_setting_stands_beside_the_model(toy: Results) -> None:
     plain = [f"{name}_{what}" for name in tables.PLAIN for what in ("loop_rate", "nets", "samples")]
     assert rows.loc["good", plain].tolist() == [1, 1, 3, 0, 1, 6]
     assert (
-        rows.loc["good", "recommended_price"],
-        rows.loc["good", "human_price"],
+        rows.loc["good", "recommended_reference_nats"],
+        rows.loc["good", "human_reference_nats"],
     ) == pytest.approx((1.42, 1.5))
     assert (
-        rows.loc["poor", ["recommended", "recommended_price"]].isna().all()
+        rows.loc["poor", ["recommended", "recommended_reference_nats"]].isna().all()
     )  # what was tried of it loops
 
 
@@ -151,12 +151,12 @@ def test_metrics_are_small_and_by_model(toy: Results) -> None:
             "greedy": {"value": 0.333333, "lo": 0.166667, "hi": 0.666667, "nets": 1, "samples": 3},
             "sampling": {"value": 0.0, "lo": 0.0, "hi": 0.5, "nets": 1, "samples": 6},
         },
-        "price": {
+        "reference_nats": {
             "greedy": {"value": 0.42, "lo": 0.32, "hi": 0.52, "nets": 1, "samples": 3},
             "sampling": {"value": 2.12, "lo": 2.02, "hi": 2.22, "nets": 1, "samples": 6},
         },
     }
     recommended = {"value": 0.0, "lo": 0.0, "hi": 0.00998, "nets": 2, "samples": 381}
     assert metrics["good"]["loop_rate"]["recommended"] == recommended
-    assert metrics["good"]["price"]["recommended"]["value"] == 1.42
-    assert metrics["uniform"]["price"] == {}
+    assert metrics["good"]["reference_nats"]["recommended"]["value"] == 1.42
+    assert metrics["uniform"]["reference_nats"] == {}

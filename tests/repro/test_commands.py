@@ -34,6 +34,11 @@ def commands(tmp_path: Path, said: Said) -> Iterator[Commands]:
     made.close()
 
 
+def own_command() -> str:
+    """As dvc would write it down; sys.argv is another where tests run in several processes."""
+    return Path("/proc/self/cmdline").read_text().replace("\0", " ").strip()
+
+
 def run(commands: Commands, command: str, **env: str) -> int:
     return commands.run("make@a", command, str(commands.root), os.environ | env)
 
@@ -85,7 +90,7 @@ def test_what_begins_after_the_stop_ends_at_once(commands: Commands) -> None:
     assert run(commands, "sleep 60") == -signal.SIGKILL
 
 
-# ---------------------------------------------------------------- warm
+# ---------------------------------------------------------------- fork server
 
 
 @pytest.fixture
@@ -113,9 +118,9 @@ def test_a_stage_from_the_warm_process_is_as_one_by_the_shell(  # noqa: PLR0913
 ) -> None:
     """As dvc has it: no key on the command line, but in the environment."""
     if is_warm:
-        commands.warm_up([SPEAK])
+        commands.prepare([SPEAK])
     (commands.root / ".dvc/tmp").mkdir(parents=True)
-    held = {"/x": {"pid": os.getpid(), "cmd": " ".join(sys.argv)}}
+    held = {"/x": {"pid": os.getpid(), "cmd": own_command()}}
     (commands.root / ".dvc/tmp/rwlock").write_text(json.dumps({"write": held}))
     assert run(commands, SPEAK, WORD="five", DVC_STAGE=f"speak@{key}") == code
     lines = [line for _, line in said]
@@ -125,7 +130,7 @@ def test_a_stage_from_the_warm_process_is_as_one_by_the_shell(  # noqa: PLR0913
 @linux
 def test_code_that_changed_runs_as_it_is_now(commands: Commands, said: Said, package: Path) -> None:
     """dvc records the code that it finds when the stage begins."""
-    commands.warm_up([SPEAK])
+    commands.prepare([SPEAK])
     assert run(commands, f"{SPEAK} good", WORD="five") == 0
     (package / "stages/speak.py").write_text(STAGE.replace("VALUE = 1", "VALUE = 12"))
     assert run(commands, f"{SPEAK} good", WORD="five") == 0
@@ -148,9 +153,9 @@ def test_what_the_warm_process_imports_makes_no_cuda_call() -> None:
 def test_without_its_warm_process_a_stage_runs_by_the_shell(
     commands: Commands, package: Path
 ) -> None:
-    commands.warm_up([SPEAK])
-    assert commands.warm
-    commands.warm.process.kill()
+    commands.prepare([SPEAK])
+    assert commands.forkserver
+    commands.forkserver.process.kill()
     assert run(commands, f"{SPEAK} good", WORD="five") == 0
 
 
@@ -159,8 +164,8 @@ def test_stages_show_their_names_and_die_with_the_warm_process(
     commands: Commands, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEST_MARK", str(package))
-    commands.warm_up([SPEAK])
-    assert commands.warm
+    commands.prepare([SPEAK])
+    assert commands.forkserver
     codes: list[int] = []
     long = threading.Thread(
         target=lambda: codes.append(run(commands, f"{SPEAK} long", WORD="five"))
@@ -169,7 +174,7 @@ def test_stages_show_their_names_and_die_with_the_warm_process(
     until(
         lambda: [each for each in marked(str(package), "TEST_MARK") if each.stage == "speak long"]
     )
-    commands.warm.process.kill()
+    commands.forkserver.process.kill()
     long.join()
     assert codes == [-signal.SIGKILL]
     until(lambda: not marked(str(package), "TEST_MARK"))

@@ -9,7 +9,9 @@ from recurrence.results.comparison import Change, Figure, Name, compare, figures
 from recurrence.results.places import Folder
 
 MODELS = "model,seeds,exact_nats,exact_nats_sd\nrnn,{seeds},{nats},{sd}\n"
-DECODING = "model,strategy,loop_rate,loop_lo,loop_hi,price,price_lo,price_hi\n{rows}"
+DECODING = (
+    "model,strategy,loop_rate,loop_lo,loop_hi,price,reference_nats_lo,reference_nats_hi\n{rows}"
+)
 NAME = Name("toy", "rnn", "greedy", "loop_rate")
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from recurrence.loops.verdict import DETECTORS
 from recurrence.scan import findings
-from recurrence.scan.files import Sample, of_text, of_tokens
 from recurrence.scan.findings import FIELDS, Evident, Row, judge_samples
+from recurrence.scan.samples import Sample, of_text, of_tokens
 
 LOOP = "It began well. " + "on and on " * 10
 
@@ -33,6 +33,7 @@ def test_the_row_of_a_text_that_loops() -> None:
     assert list(row) == list(FIELDS)
     assert row == dict.fromkeys(FIELDS) | {
         "id": "a",
+        "file": "a",
         "kind": "exact",
         "tokens": "char",
         "length": 115,
@@ -53,6 +54,7 @@ def test_the_row_of_a_text_that_does_not_loop() -> None:
     (row,) = rows(of_text("nothing to see here", "a"))
     said = {
         "id": "a",
+        "file": "a",
         "kind": "none",
         "tokens": "char",
         "length": 19,
@@ -172,7 +174,7 @@ def test_in_a_long_sample_only_exact_loops_are_looked_for_and_it_says_so(
 def row(
     kind: str, matched: int | None = None, name: str = "", rules: str = "exact near recycling"
 ) -> dict[str, Any]:
-    return {"kind": kind, "matched": matched, "id": name, "rules": rules}
+    return {"kind": kind, "matched": matched, "id": name, "rules": rules, "length": 200_000}
 
 
 def kept(found: Evident) -> Sequence[str]:
@@ -210,4 +212,5 @@ def test_samples_judged_by_one_rule_are_counted() -> None:
     found = Evident(1)
     for rules in ("exact", "exact near recycling", "exact"):
         found.add(row("none", rules=rules), tuple)
+    found.add(row("none", rules="exact") | {"length": 10}, tuple)  # asked for
     assert found.exact_only == 2

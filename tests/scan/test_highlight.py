@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recurrence.escaping import escaped
 from recurrence.loops.verdict import DETECTORS
-from recurrence.scan.files import Sample, of_text, of_tokens
 from recurrence.scan.findings import Row, judge_samples
-from recurrence.scan.highlight import Piece, escaped, page, pieces, sentence, unit_text
+from recurrence.scan.highlight import Piece, pieces, sentence, unit_text
+from recurrence.scan.page import page
+from recurrence.scan.samples import Sample, of_text, of_tokens
 
 
 def judged(sample: Sample) -> Row:

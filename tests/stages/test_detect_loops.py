@@ -239,7 +239,11 @@ def test_rates_of_each_strategy_and_of_held_out_human_text(project: Path) -> Non
     assert greedy["certified"] == {"samples": 3, "certified": 2, "agree": 1}
     assert greedy["long"] == {"length": LONG, "exact_rate": 1}
     assert greedy["rep_4"] == pytest.approx(table["rep_4"][:3].mean())
-    assert (greedy["price"], found["strategies"]["multinomial"]["price"], human["price"]) == (
+    assert (
+        greedy["reference_nats"],
+        found["strategies"]["multinomial"]["reference_nats"],
+        human["reference_nats"],
+    ) == (
         2,
         4,
         7,
@@ -278,8 +282,14 @@ def test_text_shorter_than_a_sample_gives_no_windows(project: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("samples/toy/unigram/samples.parquet", r"samples.parquet: no samples; run generate@toy-unigram"),
-        ("samples/toy/unigram/reference_nats.parquet", r"reference_nats.parquet: no prices; run generate@toy-unigram"),
+        (
+            "samples/toy/unigram/samples.parquet",
+            r"samples.parquet: no samples; run generate@toy-unigram",
+        ),
+        (
+            "samples/toy/unigram/reference_nats.parquet",
+            r"reference_nats.parquet: no reference nats; run generate@toy-unigram",
+        ),
         ("loops/toy/calibration.json", r"calibration.json: no such file"),
     ],
 )

@@ -243,7 +243,9 @@ def test_prices_of_samples_and_of_human_text(trained_project: Path) -> None:
     """Mean nats per token under the reference model's first net, after the prompt."""
     ask(trained_project)
     found = samples().set_index("sample_id")
-    nats = pd.read_parquet(paths.reference_nats("mine", "rnn")).set_index("sample_id").reference_nats
+    nats = (
+        pd.read_parquet(paths.reference_nats("mine", "rnn")).set_index("sample_id").reference_nats
+    )
     people = [name for name in nats.index if name.startswith("human/valid/")]
     assert set(nats.index) == {*found.index, *people} and len(people) > 3
     vocab, model = Vocab.load(paths.vocab("mine")), load_model(paths.model("mine", "unigram"), 0)

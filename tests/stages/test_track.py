@@ -69,13 +69,3 @@ def test_a_model_that_is_not_sampled_is_imported_without_decodings(results: Path
         shutil.rmtree(results / f"data/{kind}/toy/poor")
     track.main("toy")
     assert decodings() == {"good": ["greedy", "multinomial"], "poor": []}
-
-
-def test_few_samples_of_each_strategy_are_read(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(track, "SAMPLES_KEPT", 2)
-    samples = track._samples("toy", "good")
-    assert set(samples["strategy"].value_counts()) == {2}
-    assert samples["kind"].tolist()[:2] == ["exact", "exact"]
-    assert not [column for column in samples if column.endswith(("_x", "_y"))]

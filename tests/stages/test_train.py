@@ -8,7 +8,7 @@ import torch
 from recurrence import machine, paths
 from recurrence.errors import RecurrenceError
 from recurrence.stages import train
-from recurrence.training.trainer import Trainer
+from recurrence.training.learner import Learner, Whole
 
 
 def edit(project: Path, old: str, new: str) -> None:
@@ -108,7 +108,7 @@ def test_what_was_finished_before_a_failure_is_not_trained_again(
         patch.setattr("recurrence.model.checkpoint.write_weights", full)
         train.main("mine-rnn")
     with monkeypatch.context() as patch:
-        patch.setattr("recurrence.training.trainer.Trainer.step", full)
+        patch.setattr("recurrence.training.learner.Learner.step", full)
         train.main("mine-rnn")
     assert "mine/rnn seed 0: was trained to its end before" in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == expected
@@ -121,15 +121,15 @@ def test_a_training_that_was_broken_off_is_gone_on_with(
     folder = paths.model("mine", "rnn")
     expected = {p.name: p.read_bytes() for p in folder.iterdir()}
     monkeypatch.setenv("RECURRENCE_SNAPSHOT_S", "0")
-    whole = Trainer.step
+    whole, steps = Learner.step, iter(range(1000))
 
-    def broken(self: Trainer, *given: object) -> None:
-        if self.steps == 20:
+    def broken(self: Learner, *given: object) -> None:
+        if next(steps) == 20:
             raise KeyboardInterrupt
         whole(self, *given)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Trainer, "step", broken)
+        patch.setattr(Learner, "step", broken)
         train.main("mine-rnn")
     train.main("mine-rnn")
     assert "mine/rnn seed 0: resumed at epoch 1, step 21" in capsys.readouterr().err
@@ -141,10 +141,12 @@ def test_how_often_the_rate_was_reduced_is_noted(
 ) -> None:
     edit(trained_project, "short:\n", "short:\n    on_divergence: {reduce_lr: 0.5, at_most: 1}\n")
 
-    def reduce(self: Trainer, loss: torch.Tensor) -> torch.Tensor:
-        return loss * float("nan") if self.steps == 5 and not self.divergences else loss
+    steps = iter(range(1000))
 
-    monkeypatch.setattr(Trainer, "reduce", reduce)
+    def reduce(self: Whole, model: torch.nn.Module, loss: torch.Tensor) -> torch.Tensor:
+        return loss * float("nan") if next(steps) == 5 else loss
+
+    monkeypatch.setattr(Whole, "reduce", reduce)
     with machine.recorded("train", "mine-rnn"):
         train.main("mine-rnn")
     row = machine.row("mine", "train", "mine-rnn")

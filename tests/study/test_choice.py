@@ -196,7 +196,7 @@ def test_evidence_by_hand() -> None:
     rows[1] |= {"kind": "recycling", "reference_nats": None}
     seen = evidence(rows)
     assert (seen.samples, seen.nets, seen.prompts, seen.loops, seen.recycling) == (4, 2, 2, 1, 1)
-    assert (seen.loop_rate, seen.price) == (0.25, pytest.approx(5 / 3))
+    assert (seen.loop_rate, seen.reference_nats) == (0.25, pytest.approx(5 / 3))
     assert seen.repetition["rep_4"] == pytest.approx(0.2)
 
 

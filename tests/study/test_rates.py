@@ -132,12 +132,14 @@ def test_price_is_a_mean_with_an_interval_over_prompts() -> None:
         *(row("greedy", p, reference_nats=nats) for p, nats in enumerate([1.0, 2.0, 3.0])),
         row("greedy", 3),
     )
-    assert found["price"] == 2
-    assert (found["price_lo"], found["price_hi"]) == mean_interval([1, 2, 3], [0] * 3, range(3))
+    assert found["reference_nats"] == 2
+    assert (found["reference_nats_lo"], found["reference_nats_hi"]) == mean_interval(
+        [1, 2, 3], [0] * 3, range(3)
+    )
     bad = of(
         row("greedy", 0, reference_nats=float("inf")), row("greedy", 1, reference_nats=float("nan"))
     )
-    assert bad["price"] is bad["price_lo"] is bad["price_hi"] is None
+    assert bad["reference_nats"] is bad["reference_nats_lo"] is bad["reference_nats_hi"] is None
 
 
 def test_metrics_are_means_of_the_samples_that_have_them() -> None:
@@ -251,7 +253,7 @@ def test_human_windows_stand_alone_and_are_always_there() -> None:
     assert found["deterministic"] is found["stopped"] is found["versus_pure"] is None
     assert found["certified"] == {"samples": 0, "certified": 0, "agree": 0}
     empty = rates([row("greedy")], [IDS], LENGTH)["human"]
-    assert (empty["samples"], empty["loops"], empty["exact_rate"], empty["price"]) == (
+    assert (empty["samples"], empty["loops"], empty["exact_rate"], empty["reference_nats"]) == (
         0,
         0,
         None,

@@ -237,7 +237,7 @@ def test_without_mlflow_it_is_said_what_is_missing(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(
-        RecurrenceError, match=r"MLflow is needed to track .* pip install 'recurrence\[pipeline\]'"
+        RecurrenceError, match=r"MLflow is needed to track .* pip install 'recurrence-lab\[lab\]'"
     ):
         track.main("toy")
     assert not paths.receipt("toy").exists()

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from recurrence.errors import RecurrenceError
 from recurrence.tracking import store
 from recurrence.tracking.patience import Stalled, patient, stoppable
-from recurrence.tracking.place import place
+from recurrence.tracking.place import Place, place
 
 
 def test_the_default_store_is_absolute_wherever_one_stands(
@@ -54,6 +55,16 @@ def test_another_database_has_artifacts_in_the_project(
     assert at.database is None
     assert at.artifacts == tmp_path / "artifacts"
     assert at.shown == "postgresql://box/runs"
+
+
+def test_a_database_whose_driver_is_missing_is_named_without_its_password(tmp_path: Path) -> None:
+    at = Place("postgresql://me:secret@box/runs", tmp_path)
+    with (
+        pytest.raises(RecurrenceError, match="box/runs: needs .* pip install psycopg") as told,
+        store.explained(at, lambda: "Not imported: toy.", "again"),
+    ):
+        raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
+    assert "secret" not in str(told.value)
 
 
 def test_a_second_import_waits_for_the_first(tmp_path: Path) -> None:

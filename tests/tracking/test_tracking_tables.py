@@ -13,13 +13,13 @@ def test_decodings_are_rows_with_the_looping_ones_first() -> None:
     loops = {
         "samples": 8,
         "loop_rate": 0.5,
-        "price": 0.7,
+        "reference_nats": 0.7,
         "certified": {"certified": 4, "agree": 3},
     }
     calm = {
         "samples": 8,
         "loop_rate": 0.0,
-        "price": None,
+        "reference_nats": None,
         "certified": None,
         "versus_pure": {"p_holm": 0.5},
     }
@@ -32,8 +32,8 @@ def test_decodings_are_rows_with_the_looping_ones_first() -> None:
         4,
         3,
     ]
-    assert np.isnan(table.loc[1, "price"])
-    assert table.loc[1, "versus_pure_p_holm"] == 0.5
+    assert np.isnan(table.loc[1, "reference_nats"])
+    assert table.loc[1, "pure_p_holm"] == 0.5
 
 
 def test_samples_are_records_with_the_verdict_inside() -> None:

@@ -13,10 +13,11 @@ from pretended import GPU, GpuTape, PretendedGpu
 from recurrence import params
 from recurrence.graphs import Make
 from recurrence.model import LanguageModel, build_model
+from recurrence.model.stacked import Stacked
 from recurrence.training import Row, batches, stack
-from recurrence.training.capture import CapturedStackTrainer, CapturedTrainer, CycledAdam
+from recurrence.training.capture import CapturedStep, CycledAdam, capturable
 from recurrence.training.divergence import Diverged
-from recurrence.training.stack import StackTrainer
+from recurrence.training.learner import Learner
 from recurrence.training.trainer import Snapshot, Trainer
 from tape import Tape
 
@@ -72,13 +73,14 @@ def trainer(
     make: Make | None | type[Trainer],
     stream: Tensor = STREAM,
 ) -> Trainer:
-    """`make` as CapturedTrainer takes it, watched as on a GPU; or Trainer, for the plain one."""
+    """`make` as CapturedStep takes it, watched as on a GPU; or Trainer, for the plain one."""
     loaders = [batches.loader(stream, rule.batches, train) for train in (True, False)]
     if make is Trainer:
-        return Trainer(net, rule, *loaders, np.random.default_rng(0))
-    made = CapturedTrainer(net, rule, *loaders, np.random.default_rng(0), make)  # type: ignore[arg-type]
-    made.watch.at_once = False
-    return made
+        return Trainer(Learner(net, rule), *loaders, np.random.default_rng(0))
+    learner = Learner(net, rule, build=capturable(rule))
+    learner.watch.at_once = False
+    step = CapturedStep(learner, make)  # type: ignore[arg-type]
+    return Trainer(learner, *loaders, np.random.default_rng(0), step)
 
 
 def trained(
@@ -87,7 +89,7 @@ def trained(
     """The rows, and all tensors that a next step would depend on."""
     one = trainer(model(**sizes), rule, make)
     rows = list(one.run())
-    return rows, one.kept()[0]
+    return rows, one.learner.state_dict()[0]
 
 
 def same(
@@ -138,7 +140,7 @@ def test_captured_is_step_by_step_to_the_bit(case: str) -> None:
 
 def stacked(
     make: type[Tape] | type[Trainer], rule: params.Recipe, stream: Tensor = STREAM, **sizes: Any
-) -> StackTrainer:
+) -> Trainer:
     """Three seeds at once; Trainer for those without graphs."""
     loaders = [
         tuple(batches.loader(stream, rule.batches, train) for train in (True, False))
@@ -147,12 +149,13 @@ def stacked(
     rngs = [np.random.default_rng(seed) for seed in range(3)]
     masks = [torch.Generator().manual_seed(seed) for seed in range(3)]
     nets = [model(seed=seed, **sizes).to(stream.device) for seed in range(3)]
-    beside = stack.parts(nets, rule, loaders, rngs, masks)  # type: ignore[arg-type]
+    parts = stack.beside(loaders, rngs)  # type: ignore[arg-type]
+    net = Stacked(nets, masks).train()
     if issubclass(make, Trainer):
-        return StackTrainer(*beside)
-    made = CapturedStackTrainer(*beside, lambda: make(masks))
-    made.watch.at_once = False
-    return made
+        return Trainer(Learner(net, rule), *parts)
+    learner = Learner(net, rule, build=capturable(rule))
+    learner.watch.at_once = False
+    return Trainer(learner, *parts, CapturedStep(learner, lambda: make(masks)))
 
 
 @pytest.mark.parametrize("core", ["elman", "elman_concat", "gru_cell", "rnn", "gru", "lstm"])
@@ -176,7 +179,7 @@ def test_seeds_together_are_captured_to_the_bit(core: str) -> None:
             stacked(Trainer, rule, core=core, **sizes),
             stacked(Tape, rule, core=core, **sizes),
         )
-        ends = [(list(one.run()), one.kept()[0]) for one in (plain, graphed)]
+        ends = [(list(one.run()), one.learner.state_dict()[0]) for one in (plain, graphed)]
         assert same(*ends)
         assert (
             len(graphed.rows) == 3 * graphed.epoch and sum(tape.replays for tape in Tape.made) > 20
@@ -191,7 +194,7 @@ def test_seeds_together_on_a_gpu(core: str) -> None:
         sizes = {"core": core, "layers": 2, "dropout": {"plain_output": 0.3, "plain_between": 0.4}}
     one = stacked(Trainer, recipe(), STREAM[:300], **sizes)
     list(one.run())
-    plain = one.rows, one.kept()[0]
+    plain = one.rows, one.learner.state_dict()[0]
     found = on_gpu(lambda: stacked(GpuTape, recipe(), STREAM[:300].to(GPU), **sizes))
     close(plain, found[:2])
     assert sum(tape.replays for tape in Tape.made) > 10
@@ -199,11 +202,13 @@ def test_seeds_together_on_a_gpu(core: str) -> None:
 
 def test_seeds_together_go_on_from_a_snapshot_under_graphs() -> None:
     whole, kept = stacked(Tape, recipe(phases=[phase(ONE_CYCLE)]), core="elman"), []
-    list(whole.run(pause=lambda: kept.append(whole.snapshot())))
+    list(whole.run(pause=lambda: kept.append(whole.state_dict())))
     rest = stacked(Tape, recipe(phases=[phase(ONE_CYCLE)]), core="elman")
-    rest.resume(kept[30])
+    rest.load_state_dict(kept[30])
     list(rest.run())
-    assert same((whole.rows, whole.kept()[0]), (rest.rows, rest.kept()[0]))
+    assert same(
+        (whole.rows, whole.learner.state_dict()[0]), (rest.rows, rest.learner.state_dict()[0])
+    )
 
 
 CORES: dict[str, dict[str, Any]] = {
@@ -227,11 +232,14 @@ def on_gpu(begin: Callable[[], Trainer]) -> tuple[list[Row], dict[str, Tensor], 
     with PretendedGpu() as gpu:
         one, before = begin(), gpu.waits
         list(one.run())
-        assert isinstance(one, CapturedTrainer) and one.recorded.make is not None, (
-            "it went on without graphs"
-        )
+        step = one.step
+        assert isinstance(step, CapturedStep) and step.recorded.make, "it went on without graphs"
         waits = gpu.waits - before
-        return one.rows, {name: tensor.cpu() for name, tensor in one.kept()[0].items()}, waits
+        return (
+            one.rows,
+            {name: tensor.cpu() for name, tensor in one.learner.state_dict()[0].items()},
+            waits,
+        )
 
 
 def close(one: Sequence[Any], other: Sequence[Any]) -> None:
@@ -251,7 +259,7 @@ def test_a_gpu_trains_what_the_cpu_does_and_is_not_waited_for(case: str) -> None
     waits = []
     for stream in (STREAM[:240], STREAM[:400]):
         one = trainer(model(**sizes), rule, Trainer, stream)
-        plain = list(one.run()), one.kept()[0]
+        plain = list(one.run()), one.learner.state_dict()[0]
         *found, waited = on_gpu(
             lambda stream=stream: trainer(model(**sizes).to(GPU), rule, GpuTape, stream.to(GPU))  # type: ignore[misc]
         )
@@ -328,11 +336,11 @@ def test_dropout_masks_differ_from_replay_to_replay() -> None:
     batch = next(one.train.batches(np.random.default_rng(0)))
     losses = set()
     for _ in range(8):
-        one.average.total.zero_()  # then the loss alone is added
+        one.learner.average.total_S.zero_()  # then the loss alone is added
         one.step(
             batch, 0.0, None
         )  # nothing is learnt, so that only the masks can make a difference
-        losses.add(float(one.average.total))
+        losses.add(float(one.learner.average.total_S))
     assert Tape.made[0].replays == 7 and len(losses) == 8
 
 
@@ -344,17 +352,20 @@ def test_a_run_goes_on_from_a_snapshot_between_replays(schedule: dict[str, Any],
     whole = trainer(net, rule, Tape)
     done: list[int] = []
     whole_rows = list(
-        whole.run(done.append, lambda: taken.append(whole.snapshot()) if len(done) == at else None)
+        whole.run(
+            done.append, lambda: taken.append(whole.state_dict()) if len(done) == at else None
+        )
     )
     other = trainer(model(seed=1, dropout=DROPOUT), rule, Tape)
     list(
         zip(range(1), other.run(), strict=False)
     )  # it has graphs of its own by now, over what it then was
-    other.resume(taken[0])
+    other.load_state_dict(taken[0])
     list(other.run())
     assert other.rows == whole_rows
     assert all(
-        torch.equal(p, q) for p, q in zip(other.model.parameters(), net.parameters(), strict=True)
+        torch.equal(p, q)
+        for p, q in zip(other.learner.model.parameters(), net.parameters(), strict=True)
     )
 
 
@@ -373,7 +384,7 @@ def test_a_gpu_goes_on_from_a_snapshot_that_was_on_disk(
     def resumed() -> Trainer:
         one = begun()
         read = {name: tensor.cpu().clone() for name, tensor in taken[0].tensors.items()}
-        one.resume(Snapshot(read, taken[0].facts))
+        one.load_state_dict(Snapshot(read, taken[0].facts))
         return one
 
     with PretendedGpu():
@@ -381,11 +392,11 @@ def test_a_gpu_goes_on_from_a_snapshot_that_was_on_disk(
         list(
             whole.run(
                 pause=lambda: (
-                    taken.append(whole.snapshot()) if whole.epoch == 1 and not taken else None
+                    taken.append(whole.state_dict()) if whole.epoch == 1 and not taken else None
                 )
             )
         )
-        kept = {name: tensor.cpu() for name, tensor in whole.kept()[0].items()}
+        kept = {name: tensor.cpu() for name, tensor in whole.learner.state_dict()[0].items()}
     assert same((whole.rows, kept), on_gpu(resumed)[:2])
 
 

@@ -19,7 +19,8 @@ from recurrence import params
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel, build_model, core_module
 from recurrence.training import batches, ranks
-from recurrence.training.ranks import Ranks, RankTrainer
+from recurrence.training.learner import Learner
+from recurrence.training.ranks import Ranks
 from recurrence.training.trainer import Snapshot, Trainer
 
 STREAM = torch.from_numpy(np.random.default_rng(0).integers(0, 7, 700)).long()
@@ -71,16 +72,19 @@ def built(**changes: object) -> LanguageModel:
 def trainer(loader: str, among: Ranks | None, **changes: object) -> Trainer:
     model, rule = built(**changes), recipe(loader)
     loaders = [batches.loader(STREAM, rule.batches, train) for train in (True, False)]
-    parts = (model, rule, loaders[0], loaders[1], np.random.default_rng(0))
-    return Trainer(*parts) if among is None else RankTrainer(*parts, among)
+    one = Learner(model, rule) if among is None else ranks.learner(model, rule, among)
+    return Trainer(one, loaders[0], loaders[1], np.random.default_rng(0))
 
 
 def gradients(loader: str, among: Ranks | None) -> dict[str, Any]:
     """The loss and the gradients of the first step."""
     one = trainer(loader, among)
-    one.recipe = one.recipe.model_copy(update={"clip": None})
+    one.learner.recipe = one.recipe.model_copy(update={"clip": None})
     one.step(next(iter(one.train.batches(one.rng))), 1e-3, None)
-    return {"loss": one.average.value(), "gradients": [p.grad for p in one.model.parameters()]}
+    return {
+        "loss": one.learner.average.values()[0],
+        "gradients": [p.grad for p in one.learner.model.parameters()],
+    }
 
 
 def finished(one: Trainer) -> dict[str, Any]:
@@ -95,7 +99,7 @@ def finished(one: Trainer) -> dict[str, Any]:
 
 
 def weights(one: Trainer) -> list[torch.Tensor]:
-    return [parameter.detach().clone() for parameter in one.model.parameters()]
+    return [parameter.detach().clone() for parameter in one.learner.model.parameters()]
 
 
 def taken_at(step: int, one: Trainer) -> Snapshot:
@@ -105,7 +109,7 @@ def taken_at(step: int, one: Trainer) -> Snapshot:
 
     def pause() -> None:
         if next(steps) == step:
-            taken.append(one.snapshot())
+            taken.append(one.state_dict())
 
     list(one.run(pause=pause))
     return taken[0]
@@ -126,14 +130,14 @@ def compare(among: Ranks, folder: Path) -> dict[str, Any]:
     found["snapshot"] = taken_at(30, trainer("lanes", among))
     taken_alone = torch.load(folder / "alone.pt", weights_only=False)
     resumed = trainer("lanes", among)
-    resumed.resume(taken_alone)
+    resumed.load_state_dict(taken_alone)
     found["resumed"] = finished(resumed)
 
     straight = noisy(among)
     middle = taken_at(30, straight)
     torch.manual_seed(among.rank)  # as a new process would: resuming brings the random state back
     again = noisy(among)
-    again.resume(middle)
+    again.load_state_dict(middle)
     list(again.run())
     found["noisy"] = {
         "straight": weights(straight),
@@ -264,7 +268,7 @@ def test_two_ranks_end_with_the_weights_and_history_of_one(loader, both, alone) 
 
 def test_a_snapshot_resumes_on_another_number_of_ranks(both, alone) -> None:  # type: ignore[no-untyped-def]
     one = trainer("lanes", None)
-    one.resume(both[1]["snapshot"])
+    one.load_state_dict(both[1]["snapshot"])
     for end in (finished(one), both[0]["resumed"], both[1]["resumed"]):
         torch.testing.assert_close(end["weights"], alone["lanes"]["weights"], rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(end["figures"], alone["lanes"]["figures"], rtol=1e-4)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurrence import params
-from recurrence.code import Code
 from recurrence.model import build_model
 from recurrence.training import batches, jobs, resume
+from recurrence.training.learner import Learner
 from recurrence.training.trainer import Snapshot, Trainer
 
 STREAM = torch.from_numpy(np.random.default_rng(1).integers(0, 7, 260)).long()
@@ -92,12 +92,12 @@ def new_trainer(case: Case, seed: int = 0) -> Trainer:
         params.Model.model_validate(sizes | ({} if core == "elman" else {"layers": 2})), 7
     )
     train, valid = (batches.loader(STREAM, recipe.batches, train) for train in (True, False))
-    return Trainer(model, recipe, train, valid, np.random.default_rng(seed))
+    return Trainer(Learner(model, recipe), train, valid, np.random.default_rng(seed))
 
 
 def end_of(one: Trainer) -> Snapshot:
     list(one.run())
-    return one.snapshot()
+    return one.state_dict()
 
 
 @cache
@@ -136,17 +136,19 @@ def test_stopped_anywhere_it_ends_as_if_it_had_not_been(case: Case, stops: list[
                 case, seed
             )  # other weights, other random states: all must come from the snapshot
             if kept := keeper.latest():
-                one.resume(kept)
+                one.load_state_dict(kept)
             else:
                 one = new_trainer(case)
             try:
-                list(one.run(pause=stopping_at(place, lambda one=one: keeper.save(one.snapshot()))))
+                list(
+                    one.run(pause=stopping_at(place, lambda one=one: keeper.save(one.state_dict())))
+                )
             except Stopped:
                 continue
             break
         last = new_trainer(case, seed=99)
         if kept := keeper.latest():
-            last.resume(kept)
+            last.load_state_dict(kept)
         else:
             last = new_trainer(case)
         same(end_of(last), expected)
@@ -157,17 +159,17 @@ def test_a_snapshot_is_a_copy() -> None:
     one = new_trainer(case)
     taken: list[Snapshot] = []
     with pytest.raises(Stopped):
-        list(one.run(pause=stopping_at(5, lambda: taken.append(one.snapshot()))))
+        list(one.run(pause=stopping_at(5, lambda: taken.append(one.state_dict()))))
     for _ in range(2):  # what goes on from it does not change it
         again = new_trainer(case, seed=1)
-        again.resume(taken[0])
+        again.load_state_dict(taken[0])
         same(end_of(again), undisturbed(case))
 
 
 def test_the_finished_training_is_a_snapshot_too() -> None:
     case: Case = ("lanes", "carry", "one", "lstm", False)
     again = new_trainer(case, seed=1)
-    again.resume(undisturbed(case))
+    again.load_state_dict(undisturbed(case))
     assert again.finished and list(again.run()) == [] and len(again.rows) == 2
 
 
@@ -289,6 +291,7 @@ def test_the_key_covers_params_data_and_code(tmp_path: Path) -> None:
     assert key() != before
 
 
-def test_the_code_of_the_key_is_all_that_the_stage_reads() -> None:
-    files = Code(jobs.PACKAGE).read(["stages.train", "cores.gru"]).files
-    assert not {jobs.PACKAGE / file for file in files} - set(jobs.code("gru"))
+def test_the_code_of_the_key_is_the_steps_and_the_cores_of_the_model_alone() -> None:
+    names = {str(file.relative_to(jobs.PACKAGE)) for file in jobs.code("gru")}
+    assert {"training/learner.py", "model/__init__.py", "cores/gru.py", "randomness.py"} <= names
+    assert not names & {"cores/lstm.py", "cores/kneser_ney.py", "reporting/page.py"}

@@ -9,10 +9,11 @@ import torch
 
 from recurrence import params
 from recurrence.model import LanguageModel, build_model
+from recurrence.model.stacked import Stacked
 from recurrence.training import batches, stack
 from recurrence.training.batches import Loader
 from recurrence.training.divergence import Diverged
-from recurrence.training.stack import StackTrainer
+from recurrence.training.learner import Learner
 from recurrence.training.trainer import Row, Trainer
 
 CYCLE = torch.arange(7).repeat(60)
@@ -77,11 +78,11 @@ def alone(rule: params.Model, seed: int) -> tuple[list[Row], dict[str, torch.Ten
     begun = begin(rule, seed)
     assert rule.recipe is not None
     return list(
-        Trainer(begun.model, rule.recipe, *begun.loaders, begun.rng).run()
+        Trainer(Learner(begun.model, rule.recipe), *begun.loaders, begun.rng).run()
     ), begun.model.state_dict()
 
 
-def together(rule: params.Model, seeds: Sequence[int]) -> StackTrainer:
+def together(rule: params.Model, seeds: Sequence[int]) -> Trainer:
     begun = [begin(rule, seed) for seed in seeds]
     assert rule.recipe is not None
     loaders, rngs, masks = (
@@ -89,16 +90,17 @@ def together(rule: params.Model, seeds: Sequence[int]) -> StackTrainer:
         [b.rng for b in begun],
         [b.masks for b in begun],
     )
-    return StackTrainer(*stack.parts([b.model for b in begun], rule.recipe, loaders, rngs, masks))
+    model = Stacked([b.model for b in begun], masks).train()
+    return Trainer(Learner(model, rule.recipe), *stack.beside(loaders, rngs))
 
 
-def same(trainer: StackTrainer, rule: params.Model, seeds: Sequence[int]) -> None:
+def same(trainer: Trainer, rule: params.Model, seeds: Sequence[int]) -> None:
     for i, seed in enumerate(seeds):
         rows, weights = alone(rule, seed)
         for ours, theirs in zip(trainer.rows[i :: len(seeds)], rows, strict=True):
             assert vars(ours) == pytest.approx(vars(theirs), rel=1e-6)
         torch.testing.assert_close(
-            trainer.model.models[i].state_dict(), weights, rtol=1e-5, atol=1e-6
+            trainer.learner.nets[i].state_dict(), weights, rtol=1e-5, atol=1e-6
         )
 
 
@@ -152,7 +154,7 @@ def test_company_changes_no_bit(core: str) -> None:
     trainers = [together(rule, seeds) for seeds in ([0, 3, 5], [0, 3], [5])]
     for trainer in trainers:
         list(trainer.run())
-    three, two, one = ([one.state_dict() for one in trainer.model.models] for trainer in trainers)
+    three, two, one = ([one.state_dict() for one in trainer.learner.nets] for trainer in trainers)
     for weights, others in zip(three, [*two, *one], strict=True):
         assert all(torch.equal(tensor, others[name]) for name, tensor in weights.items())
     rows = [trainer.rows for trainer in trainers]
@@ -163,19 +165,19 @@ def test_company_changes_no_bit(core: str) -> None:
 def test_a_stack_that_was_stopped_goes_on_bit_for_bit(after: int) -> None:
     rule = block(recipe=recipe(batches=WINDOWS), context=5, dropout={"plain_output": 0.3})
     whole, kept = together(rule, [0, 2]), []
-    list(whole.run(pause=lambda: kept.append(whole.snapshot())))
+    list(whole.run(pause=lambda: kept.append(whole.state_dict())))
     rest = together(rule, [0, 2])
-    rest.resume(kept[after])
+    rest.load_state_dict(kept[after])
     list(rest.run())
     assert rest.rows == whole.rows
-    for name, tensor in whole.model.state_dict().items():
-        assert torch.equal(rest.model.state_dict()[name], tensor)
+    for name, tensor in whole.learner.model.state_dict().items():
+        assert torch.equal(rest.learner.model.state_dict()[name], tensor)
 
 
 def test_one_seed_that_diverges_stops_all() -> None:
     trainer = together(block(), [0, 1])
     with torch.no_grad():
-        trainer.model.models[1].head.weight.fill_(torch.inf)
+        trainer.learner.nets[1].head.weight.fill_(torch.inf)
     with pytest.raises(Diverged, match="epoch 1, step 1"):
         list(trainer.run())
 

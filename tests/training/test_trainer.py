@@ -26,7 +26,7 @@ def trainer_of(
     net: LanguageModel, rule: params.Recipe, stream: torch.Tensor = CYCLE
 ) -> trainer.Trainer:
     train, valid = (batches.loader(stream, rule.batches, train) for train in (True, False))
-    return trainer.Trainer(net, rule, train, valid, np.random.default_rng(0))
+    return trainer.Trainer(learner.Learner(net, rule), train, valid, np.random.default_rng(0))
 
 
 def fit(
@@ -142,7 +142,7 @@ def test_clip_bounds_the_update() -> None:
     rule = recipe(clip=1e-12)
     net = model()
     one = trainer_of(net, rule)
-    one.optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+    one.learner.optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
     before = [p.detach().clone() for p in net.parameters()]
     one.step(next(one.train.batches(one.rng)), lr=1.0, beta1=None)
     moved = torch.stack(
@@ -155,23 +155,24 @@ def test_validation_neither_learns_nor_drops() -> None:
     net = model(dropout={"output": 0.5})
     rule = recipe()
     one = trainer_of(net, rule)
+    learned = one.learner
     before = [p.detach().clone() for p in net.parameters()]
-    one.state = one.zero
-    first = one.validate(one.valid, np.random.default_rng(0))
-    one.state = one.zero
-    assert first == one.validate(one.valid, np.random.default_rng(0))
+    learned.state = learned.zero
+    first = learned.validate(one.valid, np.random.default_rng(0))
+    learned.state = learned.zero
+    assert first == learned.validate(one.valid, np.random.default_rng(0))
     assert (
         all(torch.equal(p, q) for p, q in zip(net.parameters(), before, strict=True))
         and net.training
     )
-    assert first[2] == 4 * 6 * (139 // 4)
+    assert first[0][2] == 4 * 6 * (139 // 4)
 
 
 def test_the_moving_average_is_debiased() -> None:
-    average = learner.Average(torch.zeros(()))
+    average = learner.Average(torch.zeros(1))
     for value in (1.0, 2.0):
-        average.add(torch.tensor(value))
-    assert average.value() == pytest.approx((0.98 * 0.02 * 1 + 0.02 * 2) / (1 - 0.98**2))
+        average.add(torch.tensor([value]))
+    assert average.values()[0] == pytest.approx((0.98 * 0.02 * 1 + 0.02 * 2) / (1 - 0.98**2))
 
 
 def test_a_loss_that_is_not_finite_stops() -> None:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import typer
 
+from recurrence import integrity
 from recurrence.cli import comparing, models, pipeline, samples
 from recurrence.console import fail
-from recurrence.errors import RecurrenceError
+from recurrence.errors import RecurrenceError, refusals_named
 
 app = typer.Typer(
     help="Train recurrent language models, and see which decoding sends them into loops.",
@@ -35,7 +36,22 @@ for _stage in pipeline.STAGES:
 def main() -> None:
     """Run a command; an error meant for people is one line on stderr and exit code 2, never a traceback."""
     try:
-        app()
+        with refusals_named(), integrity.damage_named():
+            app()
     except RecurrenceError as error:
         fail(error)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if (error.name or "recurrence").split(".")[0] == "recurrence":
+            raise
+        fail(_without(error))
+        sys.exit(RecurrenceError.exit_code)
+
+
+def _without(error: ModuleNotFoundError) -> RecurrenceError:
+    """What to install where a command needs more than the base has."""
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    return RecurrenceError(
+        f"recurrence {command}: needs {error.name}, which is not installed: "
+        f"pip install 'recurrence-lab[lab]' (in this project: make)"
+    )

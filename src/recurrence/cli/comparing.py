@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from recurrence import params, paths
+from recurrence import paths
 from recurrence.errors import RecurrenceError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def verify(
       recurrence verify human_numbers
       recurrence verify --against v1.0
     """
+    from recurrence import params
     from recurrence.results import places, verification
 
     root = paths.root()

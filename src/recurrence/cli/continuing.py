@@ -76,6 +76,8 @@ def continue_prompt(
     asked: list[Watch],
 ) -> None:
     """Write the prompt and what follows it. A search shows its text at the end."""
+    if not prompt.isascii() and prompt != prompt.encode(errors="replace").decode():
+        raise RecurrenceError("--prompt: must be UTF-8 text, has bytes that are none")
     ids = encode_prompt(prompt, found.vocab)
     torch.set_num_threads(1)  # one row is too little to share
     model = load_model(found.folder, found.seed).double()  # as the stage does it

@@ -1,17 +1,21 @@
 """Commands that talk to a trained model: list, generate, score, next."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from recurrence import params, paths
+from recurrence import paths
 from recurrence.cli import pipeline
-from recurrence.cli.places import read_text, trained
 from recurrence.errors import RecurrenceError
 from recurrence.files import read_json
 
+if TYPE_CHECKING:
+    from recurrence.params import Model as Block
+
+MOST_TOKENS = 10_000_000
+"""Of a text that is made; more than anybody reads, and held in memory."""
 Model = Annotated[str, typer.Argument(help="corpus/model, or a model's folder", show_default=False)]
 TrainSeed = Annotated[
     int | None, typer.Option(help="Which of the trained seeds; default: the first.")
@@ -30,6 +34,8 @@ def models(
       recurrence models
       recurrence models nietzsche
     """
+    from recurrence import params
+
     if corpus:
         params.corpus(corpus)
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -52,7 +58,7 @@ def models(
     console.print(table)
 
 
-def _state_and_scores(block: params.Model) -> list[str]:
+def _state_and_scores(block: "Block") -> list[str]:
     path = paths.scores(block.corpus, block.name)
     if not path.exists():
         there = (paths.model(block.corpus, block.name) / "config.json").exists()
@@ -71,7 +77,7 @@ def generate(  # noqa: PLR0913 (each is an option of the command)
         str | None, typer.Option(help="The text to continue.", show_default=False)
     ] = None,
     strategy: Annotated[str, typer.Option(help="A strategy of params.yaml.")] = "greedy",
-    length: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 300,
+    length: Annotated[int, typer.Option(min=1, max=MOST_TOKENS, help="Tokens to generate.")] = 300,
     seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
     train_seed: TrainSeed = None,
     stop_on_loop: Annotated[
@@ -99,6 +105,7 @@ def generate(  # noqa: PLR0913 (each is an option of the command)
             )
         return pipeline.run_stage("generate", model)
     from recurrence.cli import continuing
+    from recurrence.cli.places import trained
 
     found = trained(model, train_seed)
     chosen = continuing.strategy_of(strategy, found)
@@ -122,8 +129,10 @@ def score(
       recurrence score human_numbers/lm6 data/text/human_numbers/valid.txt --train-seed 2
       cat essay.txt | recurrence score nietzsche/lstm -
     """
-    text = read_text(file)
-    from recurrence import device
+    from recurrence.cli.places import read_text, trained
+
+    text = read_text(file)  # before what is slow to import
+    from recurrence import device, params
     from recurrence.model.checkpoint import load_model
     from recurrence.scoring import exact
 
@@ -153,6 +162,7 @@ def next_tokens(
     """
     import torch
 
+    from recurrence.cli.places import trained
     from recurrence.decoding.prompts import encode_prompt
     from recurrence.model.checkpoint import load_model
 

@@ -2,16 +2,19 @@
 
 import importlib
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from recurrence import checkout, machine, numerics, params, paths
+from recurrence import checkout, numerics, paths
 from recurrence.console import KEPT
 from recurrence.escaping import escaped
 from recurrence.locks import only_writer
+
+if TYPE_CHECKING:
+    from recurrence.params import Params
 
 # stage -> (what its key names, what it does)
 STAGES = {
@@ -31,7 +34,7 @@ STAGES = {
     ),
     "generate": (
         "model",
-        "Continue the corpus's prompts under every strategy, and price the samples.",
+        "Continue the corpus's prompts under every strategy, and score the samples under the reference model.",
     ),
     "detect_loops": ("model", "Say which of a model's samples loop."),
     "report": ("corpus", "Write reports/CORPUS/."),
@@ -45,6 +48,8 @@ STAGES = {
 
 def run_stage(stage: str, key: str) -> None:
     """Run one stage in this process. `corpus/model` will do for the key `corpus-model`."""
+    from recurrence import machine, params
+
     checkout.insist()
     kind = STAGES[stage][0]
     if kind == "corpus":
@@ -105,6 +110,8 @@ def check(
       recurrence check --data       # exit code 1 if a file is damaged
       recurrence check --data --set-aside
     """
+    from recurrence import params
+
     loaded = params.load()
     validate(loaded)
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -150,25 +157,24 @@ def dvcs_troubles(mend: bool) -> bool:
     return False
 
 
-def validate(loaded: params.Params) -> None:
+def validate(loaded: "Params") -> None:
     """What the schema cannot know: that cores take their sizes, options and recipes, and that filters exist.
 
     Raises RecurrenceError naming the block. Trains and stores nothing.
     """
     import numpy as np
-    import torch
 
+    from recurrence import params
     from recurrence.decoding.filters.contract import Setting
     from recurrence.decoding.strategies import build_strategy
-    from recurrence.model import build_model, core_module, counts
+    from recurrence.model import blank_model, core_module, counts
     from recurrence.vocab import Vocab
 
     for block in loaded.models.values():
         if counts(block):
             core_module(block.core).Counted.count(np.zeros(1000, np.uint8), 2, **block.options)
         else:
-            with torch.device("meta"):
-                build_model(block, vocab_size=2)
+            blank_model(block, vocab_size=2)
     amateur = core_module("uniform").Counted.count(np.zeros(0, np.uint8), 2)
     for unit in sorted({corpus.tokens.unit for corpus in loaded.corpora.values()}):
         setting = Setting(
@@ -203,6 +209,7 @@ def repro(
       recurrence repro report@human_numbers track@human_numbers
       recurrence repro train@nietzsche-lstm
     """
+    from recurrence import params
     from recurrence.cli import reproduction
 
     checkout.insist()

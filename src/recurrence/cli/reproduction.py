@@ -16,7 +16,7 @@ from recurrence.errors import RecurrenceError, command
 from recurrence.escaping import escaped
 
 if TYPE_CHECKING:
-    from recurrence.repro.board import Log
+    from recurrence.repro.progress import Log
 
 NAMES_SHOWN = 8
 PER_GPU = 4
@@ -37,10 +37,10 @@ def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None
     255 as dvc's where a stage failed, 128 and the signal's number where one stopped it.
     """
     try:
-        from recurrence.repro.crew import Crew, Known, Limits
+        from recurrence.repro.scheduler import Known, Limits, Scheduler
     except ImportError as error:
         raise RecurrenceError(
-            "dvc is not installed; pip install 'recurrence[pipeline]' (make run does)"
+            "dvc is not installed; pip install 'recurrence-lab[lab]' (make run does)"
         ) from error
     os.chdir(paths.root())
     here = str(Path(sys.executable).parent)  # dvc.yaml says `python`, and means this one
@@ -48,20 +48,24 @@ def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None
     jobs = jobs or numerics.cores()
     started = time.monotonic()
     limits = Limits(jobs) if wait_s is None else Limits(jobs, wait_s)
-    crew = Crew(paths.root(), targets, limits, Known(cost, partial(cores, jobs=jobs), gpus_for))
-    crew.run()
-    print(escaped("\n".join(summary(crew.board)), KEPT))
+    scheduler = Scheduler(
+        paths.root(), targets, limits, Known(cost, partial(cores, jobs=jobs), gpus_for)
+    )
+    scheduler.run()
+    print(escaped("\n".join(summary(scheduler.progress)), KEPT))
     print(f"in {timedelta(seconds=round(time.monotonic() - started))}")
-    if crew.signal:
-        print(f"stopped by {signal.Signals(crew.signal).name}; the same command goes on from here")
-        return 128 + crew.signal
-    return 255 if crew.board.why else 0
+    if scheduler.signal:
+        print(
+            f"stopped by {signal.Signals(scheduler.signal).name}; the same command goes on from here"
+        )
+        return 128 + scheduler.signal
+    return 255 if scheduler.progress.why else 0
 
 
-def summary(board: "Log") -> list[str]:
+def summary(log: "Log") -> list[str]:
     """The lines of the summary."""
     stages: dict[str, list[str]] = {}
-    for name, how in board.how.items():
+    for name, how in log.how.items():
         stages.setdefault(how, []).append(name)
     lines = [""]
     for heading in ("ran", "restored", "up to date", "left out", "stopped", "failed"):
@@ -74,7 +78,7 @@ def summary(board: "Log") -> list[str]:
         if names or heading != "stopped":
             lines.append(f"{heading:<11}{len(names):>4}  {shown}".rstrip())
     failed = stages.get("failed", [])
-    lines += [f"  {name}: {board.why[name]}" for name in failed]
+    lines += [f"  {name}: {log.why[name]}" for name in failed]
     if failed:
         lines.append(
             f"Mend that, then: {command('recurrence', 'repro', *failed)} (or everything: make repro)"

@@ -1,11 +1,8 @@
-"""Verdicts as they are told: rows for programs; for people a table, texts with their loops marked, and a page."""
+"""Verdicts as people are told of them: a table, texts with their loops marked, rates, and a page."""
 
-import csv
 import io
-import json
-import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,49 +10,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from recurrence.escaping import cell, escaped
+from recurrence.cli.samples import SHOWN
+from recurrence.escaping import escaped
 from recurrence.files import write_text
-from recurrence.scan.findings import FIELDS, MOST_TOKENS, AnyDetector, Evident
-from recurrence.scan.highlight import Piece, cells_of, page, sentence, unit_text
+from recurrence.scan.findings import MOST_TOKENS, AnyDetector, Evident
+from recurrence.scan.highlight import Piece, cells_of, sentence, unit_text
+from recurrence.scan.page import page
+from recurrence.scan.rates import Difference, Rate, Rates
 
-SHOWN = 50
-"""Samples in the table, and with --highlight their texts."""
 IN_TABLE = 28
 """Characters of what repeats."""
 PIPED_WIDTH = 120
 """Columns where no terminal says how many it has."""
-_STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
-"""What JSON lets stand in a string, though a terminal or an editor acts on it, or no encoding has it."""
 _COPY_STYLES = ("black on bright_yellow", "black on yellow")
 _BOUNDARY = "│", "bold red"
-
-
-def writer(format: str) -> Callable[[Mapping[str, Any]], None]:
-    """Writes a row at once, where the format is for programs."""
-    out = sys.stdout  # as it is now: a bar on the terminal catches what is printed later
-    if format == "jsonl":
-        ascii_only = "utf" not in (out.encoding or "").lower()
-        return lambda row: print(
-            _STEERING.sub(_as_json, json.dumps(row, ensure_ascii=ascii_only)), file=out
-        )
-    if format == "csv":
-        table = csv.writer(out, lineterminator="\n")
-        table.writerow(FIELDS)
-        return lambda row: table.writerow([_cell(row[name]) for name in FIELDS])
-    return lambda _: None
-
-
-def _as_json(character: re.Match[str]) -> str:
-    return f"\\u{ord(character[0]):04x}"
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
-    return cell(value) if isinstance(value, str) else value
-
-
-# ---------------------------------------------------------------- for people
 
 
 def show(found: Evident, highlight: bool) -> None:
@@ -128,6 +96,43 @@ def _summary(found: Evident, shown: int) -> Iterator[str]:
     )
     kinds += f"; {counts['template']:,} templates, {counts['recycling']:,} recycle"
     yield f"{found.looping:,} of {found.total:,} samples loop ({found.looping / found.total:.1%}): {kinds}"
+
+
+# ---------------------------------------------------------------- rates
+
+
+def show_rates(rates: Rates) -> None:
+    """Print how many samples loop in each group."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("group", overflow="fold")
+    for title in ("samples", "loop", "rate", "95 %"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, rate in rates.rates():
+        cells = f"{rate.samples:,}", f"{rate.loops:,}", f"{rate.value:.1%}", _interval(rate)
+        table.add_row(Text(escaped(name)), *cells)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print()
+    console.print(table)
+
+
+def _interval(rate: Rate) -> str:
+    low, high = rate.interval()
+    return f"{low:.1%} to {high:.1%}"
+
+
+def compared(rates: Mapping[str, Rate], found: Difference) -> Iterator[str]:
+    """Two heaps in words: the rate of each, and how much more the second loops."""
+    for name, rate in rates.items():
+        counts = f"{rate.loops:,} of {rate.samples:,} loop"
+        yield f"{escaped(name)}: {counts} ({rate.value:.1%}; {_interval(rate)})"
+    low, high = found.interval
+    points = f"{100 * found.value:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}, 95 %)"
+    yield f"second less first: {points}: {found.verdict}"
+
+
+# ---------------------------------------------------------------- the page
 
 
 def write_page(

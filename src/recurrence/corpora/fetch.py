@@ -84,7 +84,7 @@ class Fetcher:
             from recurrence.corpora.http import Unreachable, download
         except ImportError as error:
             raise RecurrenceError(
-                "downloads need aiohttp; pip install 'recurrence[pipeline]' (make run does)"
+                "downloads need aiohttp; pip install 'recurrence-lab[lab]' (make run does)"
             ) from error
         try:
             return download(place, file_name(place), self.partial, self.max_bytes)

@@ -24,7 +24,7 @@ try:
     from transformers import LogitsProcessor, LogitsProcessorList
 except ImportError as error:
     raise ImportError(
-        "logits processors need transformers: pip install 'recurrence[huggingface]'"
+        "logits processors need transformers: pip install 'recurrence-lab[huggingface]'"
     ) from error
 
 #   B = rows, V = vocabulary, T = tokens so far, prompt included

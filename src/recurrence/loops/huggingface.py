@@ -14,7 +14,7 @@ try:
     from transformers import StoppingCriteria
 except ImportError as error:
     raise ImportError(
-        "LoopStoppingCriteria needs transformers: pip install 'recurrence[huggingface]'"
+        "LoopStoppingCriteria needs transformers: pip install 'recurrence-lab[huggingface]'"
     ) from error
 
 #   B = rows, T = tokens so far, prompt included

@@ -56,6 +56,10 @@ def kind_of(text: str) -> Kind:
     lines = [line for line in part.splitlines() if line.strip()]
     if not lines:
         return "prose"
+    return _of_records(part, lines) or _of_writing(part, lines)
+
+
+def _of_records(part: str, lines: list[str]) -> Kind | None:
     if _looks_like_json(part, lines):
         return "json"
     if _share(_TIMED, lines) > 0.15:
@@ -64,8 +68,10 @@ def kind_of(text: str) -> Kind:
         return "reasoning"
     if part.count("<|") > 2 or _share(_CHAT, lines) > 0.2:
         return "chat"
-    if rows := _rows_of(lines):
-        return rows
+    return _rows_of(lines)
+
+
+def _of_writing(part: str, lines: list[str]) -> Kind:
     marked, coded = _share(_MARKED, lines), _share(_CODE, lines)
     declared = sum(_DECLARED.search(line) is not None for line in lines)
     if coded > 0.5 and coded > marked or declared >= max(4, len(lines) // 20) and "```" not in part:
@@ -82,7 +88,7 @@ def _looks_like_json(part: str, lines: list[str]) -> bool:
         return _share(_JSON, lines) > 0.6
     try:
         json.loads(part)
-    except ValueError:
+    except (ValueError, RecursionError):  # brackets without end nest too deeply
         return part.count('":') >= 3
     return True
 

@@ -6,18 +6,19 @@ phrases used again in no order; no loop. The largest loop is the verdict, howeve
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recurrence.errors import RecurrenceError, nearest
 from recurrence.loops.exact.runs import Run, find_run, find_runs, nested_run
 from recurrence.loops.fill import is_blank, is_fill
 from recurrence.loops.fingerprints import Ints
 from recurrence.loops.folding import HEAVY, dense, fold_characters
-from recurrence.loops.kinds import DATA, Kind, kind_of
+from recurrence.loops.kinds import DATA, KINDS, Kind, kind_of
 from recurrence.loops.limits import Limits, floor_of, limits_of
 from recurrence.loops.recycling import reuse
 from recurrence.loops.structure import Candidate, Structure, structures
@@ -277,15 +278,39 @@ def judge(
     Of ids with a `floor`, by the exact rule alone; `unknown` is an id that repeats nothing (<unk>, padding).
     """
     if isinstance(sample, str):
-        return TextDetector(floor=floor, **options).judge(sample)
+        return _detector(floor=floor, **options).judge(sample)
+    if isinstance(sample, bytes | Mapping) or sample is None:
+        raise RecurrenceError(
+            f"judge takes a text or the ids of tokens, got {type(sample).__name__}: {sample!r:.60}"
+        )
     if floor is not None:
         return judge_exact(sample, floor, unknown)
     return replace(DETECTORS["token"], unknown=unknown).judge(sample)
 
 
 def judge_many(texts: Iterable[str], **options: Any) -> list[Verdict]:
-    """The verdict on each of many texts; a column of a table of pandas will do."""
-    return TextDetector(**options).judge_all([str(text) for text in texts])
+    """The verdict on each of many texts; a column of a table of pandas will do.
+
+    RecurrenceError names the first that is no text; loops/batches.py takes columns in which some are missing.
+    """
+    if isinstance(texts, str):
+        raise RecurrenceError("judge_many takes several texts, got one; for that there is judge")
+    several = list(texts)
+    for place, text in enumerate(several):
+        if not isinstance(text, str):
+            raise RecurrenceError(f"judge_many: text {place} must be a str, got {text!r:.60}")
+    return _detector(**options).judge_all(several)
+
+
+def _detector(**options: Any) -> TextDetector:
+    """The detector with these options. RecurrenceError names one that there is not."""
+    known = [field.name for field in fields(TextDetector)]
+    if unknown := sorted(set(options) - set(known)):
+        raise RecurrenceError(f"{unknown[0]}: no such option; {nearest(unknown[0], known)}")
+    kind = options.get("kind")
+    if kind is not None and kind not in KINDS:
+        raise RecurrenceError(f"kind: {kind!r} is none; {nearest(str(kind), KINDS)}")
+    return TextDetector(**options)
 
 
 def in_words(verdict: Verdict, text: str) -> Verdict:

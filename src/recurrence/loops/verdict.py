@@ -117,7 +117,7 @@ DETECTORS = {
     "token": replace(_WORDS, unit="token"),
 }
 """Where there is no text to measure limits on: above all that Nietzsche's prose shows in windows of 1,000 characters or
-500 words, however they are laid. What people repeat on purpose is found as well: of 1,000
+500 words, however they are laid. What people repeat on purpose is found as well (benchmarks/false_alarms.py): of 1,000
 windows of reviews of films 1.4 and 1.2 (characters, words) are exact loops and 0.3 and 0.4 near ones, refrains and
 paragraphs pasted twice; of WikiText-2, with lists and tables, 5.6 and 9.0 are near. Measure, where there is text."""
 

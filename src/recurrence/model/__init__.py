@@ -5,8 +5,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from recurrence import params
 from recurrence.cores import Core
@@ -116,6 +118,23 @@ def counts(block: params.Model) -> bool:
 def build_model(block: params.Model, vocab_size: int) -> LanguageModel:
     """A new model with torch's global generator for its initial weights."""
     return LanguageModel(block, vocab_size)
+
+
+def blank_model(block: params.Model, vocab_size: int) -> LanguageModel:
+    """A model without numbers, on torch's meta device: for the names and shapes of its parts."""
+    with torch.device("meta"), _Undrawn():
+        return build_model(block, vocab_size)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves weights undrawn: for tensors without numbers torch would load its compiler, seconds."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _core(block: params.Model) -> Core:

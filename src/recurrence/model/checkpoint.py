@@ -9,18 +9,16 @@ import reprlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
-from torch.overrides import TorchFunctionMode
 
 from recurrence import params
 from recurrence.errors import RecurrenceError, in_brief
 from recurrence.files import read_json, write_json
-from recurrence.model import LanguageModel, build_model, core_module
+from recurrence.model import LanguageModel, blank_model, build_model, core_module
 from recurrence.wording import worded
 
 MOST_CONFIG_BYTES = 1 << 20
@@ -130,24 +128,12 @@ def _check_shapes(found: Shapes, block: params.Model, vocab_size: int) -> None:
     """Raise ValueError for the first tensor that is not as the config says. Makes nothing of the config's sizes."""
     if block.layers > len(found):
         raise ValueError(f"{block.layers:,} layers cannot lie in {len(found):,} tensors")
-    with torch.device("meta"), _Undrawn():
-        expected = build_model(block, vocab_size).state_dict()
+    expected = blank_model(block, vocab_size).state_dict()
     for name in expected.keys() ^ found.keys():
         raise ValueError(f"{name!r} must {'' if name in expected else 'not '}be there")
     for name, tensor in expected.items():
         if tuple(tensor.shape) != found[name]:
             raise ValueError(f"{name!r} must be {tuple(tensor.shape)}, is {found[name]}")
-
-
-class _Undrawn(TorchFunctionMode):
-    """Leaves weights undrawn: for tensors without numbers torch would load its compiler, seconds."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **(kwargs or {}))
 
 
 def _numbers(path: Path) -> dict[str, torch.Tensor]:

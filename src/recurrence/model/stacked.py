@@ -57,6 +57,11 @@ class Stacked(LanguageModel):
         self.names = [name.rpartition(".") for name, _ in models[0].named_parameters()]
         self._put_side_by_side()
 
+    @property
+    def nets(self) -> list[LanguageModel]:
+        """The models."""
+        return cast(list[LanguageModel], list(self.models))
+
     def _put_side_by_side(self) -> None:
         for (path, _, leaf), *weights in zip(
             self.names, *(model.parameters() for model in self.models), strict=True

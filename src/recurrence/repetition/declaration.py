@@ -20,7 +20,7 @@ class Metric:
     better: Better = ""
     """Empty where neither is: the closer to human text the better."""
     shown_as: str
-    """How it is written: the name of a function in reporting/formats.py."""
+    """How it is written: the name of a function in results/formats.py."""
     group: str = ""
     """The columns of the report's table of all figures under which it stands; empty: only in CSV."""
     mlflow: tuple[str, ...] = ()

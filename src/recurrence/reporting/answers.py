@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recurrence.reporting.formats import joined, nats, percent, perplexity, short, signed, spread
-from recurrence.reporting.results import ModelResults, Results, exact_nats
+from recurrence.results.corpus import ModelResults, Results, exact_nats
+from recurrence.results.formats import joined, nats, percent, perplexity, short, signed, spread
 from recurrence.results.units import noun
 
 NATS_TOLERANCE = 0.02

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from recurrence.reporting import drawing, figures, loop_figures
 from recurrence.reporting.frontier import frontier
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 
 
 def charts(results: Results) -> dict[str, Any]:

@@ -6,11 +6,11 @@ In: figures as results/metrics.py declares them, and rows of their values. Out: 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from recurrence.reporting import formats
-from recurrence.reporting.formats import DASH, absent
+from recurrence.results import formats
+from recurrence.results.formats import DASH, absent
 from recurrence.results.metrics import Figure, groups_of
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 Groups = dict[str, dict[str, Figure]]
 
 

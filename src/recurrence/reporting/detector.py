@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.reporting.formats import count, number, percent
 from recurrence.reporting.heat import Cell, found_cell, rate_cell, whole_percent
-from recurrence.reporting.results import FAMILIES, HUMAN, Results
 from recurrence.results import units
+from recurrence.results.corpus import FAMILIES, HUMAN, Results
+from recurrence.results.formats import count, number, percent
 from recurrence.study.calibration import FALSE_NEAR, KINDS, LAYINGS
 from recurrence.study.statistics import wilson
 

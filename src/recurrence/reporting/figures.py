@@ -11,7 +11,7 @@ import pandas as pd
 
 from recurrence.reporting import tables
 from recurrence.reporting.drawing import Chart
-from recurrence.reporting.results import Results, exact_nats
+from recurrence.results.corpus import Results, exact_nats
 
 BLUE, ORANGE, GREEN, GREY, INK = "#0072b2", "#d55e00", "#009e73", "#b8bec6", "#1f2933"
 HUES = [BLUE, ORANGE, GREEN, "#cc79a7", "#e69f00", "#56b4e9", INK, "#8c6d31"]

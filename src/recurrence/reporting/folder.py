@@ -7,7 +7,7 @@ import pandas as pd
 from recurrence.errors import RecurrenceError, command
 from recurrence.reporting import drawing, figures, loop_figures, page, tables
 from recurrence.reporting.frontier import frontier
-from recurrence.reporting.results import Results
+from recurrence.results.corpus import Results
 
 
 def contents(results: Results) -> dict[str, bytes]:

@@ -7,8 +7,8 @@ from recurrence.reporting import labels
 from recurrence.reporting.drawing import Chart
 from recurrence.reporting.figures import GREEN
 from recurrence.reporting.loop_figures import HUES, SHAPES
-from recurrence.reporting.recommended import Band, Choice, band, choose
-from recurrence.reporting.results import HUMAN, ModelResults, Results
+from recurrence.results.corpus import HUMAN, ModelResults, Results
+from recurrence.results.recommended import Band, Choice
 
 WIDTH, HEIGHT = 320, 210
 RATES = [-0.06, 1.22]
@@ -17,13 +17,16 @@ RATES = [-0.06, 1.22]
 
 def frontier(model: ModelResults, results: Results) -> Chart | None:
     """Each strategy at its price and loop rate, human text as a band; None where samples or prices are absent."""
-    human, table = band(model), _priced(model, results, choose(model))
+    human, table = model.band, _priced(model, results, model.choice)
     if human is None or not len(table):
         return None
-    low, high = min(human.low, table["price"].min()), max(human.high, table["price"].max())
+    low, high = (
+        min(human.low, table["reference_nats"].min()),
+        max(human.high, table["reference_nats"].max()),
+    )
     edge = 0.06 * (high - low or 1.0)
     domain = [low - edge, high + edge]
-    x = _price("price", domain)
+    x = _price("reference_nats", domain)
     ticks = alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1], domain=False, ticks=False)
     y = alt.Y(
         "rate:Q", title="samples that loop", axis=ticks, scale=alt.Scale(domain=RATES, nice=False)
@@ -46,12 +49,17 @@ def frontier(model: ModelResults, results: Results) -> Chart | None:
 def _priced(model: ModelResults, results: Results, choice: Choice | None) -> pd.DataFrame:
     """A row per strategy that has a price, the recommended one first."""
     rows = [
-        {"strategy": s, "family": results.family(s), "price": r["price"], "rate": r["loop_rate"]}
+        {
+            "strategy": s,
+            "family": results.family(s),
+            "reference_nats": r["reference_nats"],
+            "rate": r["loop_rate"],
+        }
         for s, r in model.rates.items()
-        if s != HUMAN and r["price"] is not None
+        if s != HUMAN and r["reference_nats"] is not None
     ]
     rows.sort(key=lambda row: choice is None or row["strategy"] != choice.strategy)
-    return pd.DataFrame(rows, columns=["strategy", "family", "price", "rate"])
+    return pd.DataFrame(rows, columns=["strategy", "family", "reference_nats", "rate"])
 
 
 def _price(column: str, domain: list[float]) -> alt.X:
@@ -73,10 +81,15 @@ def _shape() -> alt.Shape:
 
 def _human(human: Band, domain: list[float]) -> list[Chart]:
     """The band where 95 % of the human windows lie, and their median."""
-    row = {"price": human.median, "low": human.low, "high": human.high, "text": "human text"}
+    row = {
+        "reference_nats": human.median,
+        "low": human.low,
+        "high": human.high,
+        "text": "human text",
+    }
     place = alt.Chart(pd.DataFrame([row]))
     shade = place.mark_rect(color=GREEN, opacity=0.13).encode(x=_price("low", domain), x2="high:Q")
-    x = _price("price", domain)
+    x = _price("reference_nats", domain)
     line = place.mark_rule(color=GREEN, strokeDash=[4, 3]).encode(x=x)
     left = human.median < domain[0] + 0.7 * (domain[1] - domain[0])
     side = {"align": "left", "dx": 4} if left else {"align": "right", "dx": -4}
@@ -85,17 +98,19 @@ def _human(human: Band, domain: list[float]) -> list[Chart]:
 
 
 def _recommended(model: ModelResults, x: alt.X, y: alt.Y) -> list[Chart]:
-    choice = choose(model)
+    choice = model.choice
     if choice is None or not choice.qualifies:
         return []
     rates = model.rates[choice.strategy]
-    place = alt.Chart(pd.DataFrame([{"price": rates["price"], "rate": rates["loop_rate"]}]))
+    place = alt.Chart(
+        pd.DataFrame([{"reference_nats": rates["reference_nats"], "rate": rates["loop_rate"]}])
+    )
     return [place.mark_point(size=190, color=GREEN, strokeWidth=2, opacity=1).encode(x=x, y=y)]
 
 
 def _labels(table: pd.DataFrame, domain: list[float]) -> list[Chart]:
     """Names of some strategies, as many as do not run into one another."""
-    across = (table["price"] - domain[0]) / (domain[1] - domain[0]) * WIDTH
+    across = (table["reference_nats"] - domain[0]) / (domain[1] - domain[0]) * WIDTH
     down = (RATES[1] - table["rate"]) / (RATES[1] - RATES[0]) * HEIGHT
     columns = (table["strategy"], across.map(float), down.map(float), table["family"])
     marks = [labels.Mark(*row) for row in zip(*columns, strict=True)]

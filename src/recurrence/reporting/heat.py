@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from recurrence.reporting import formats
-from recurrence.reporting.recommended import Band, band, choose
-from recurrence.reporting.results import FAMILIES, HUMAN, ModelResults, Results
 from recurrence.reporting.sentences import PLACES
+from recurrence.results import formats
+from recurrence.results.corpus import FAMILIES, HUMAN, ModelResults, Results
+from recurrence.results.recommended import Band
 
 RATE_RANGE = ["#f4f1ec", "#f2c9a1", "#e08a3c", "#b04a00"]
 """From no loop to all loop; the charts use the same."""
@@ -59,7 +59,7 @@ def widest(found: list[Block]) -> str:
 
 
 def _column(model: ModelResults) -> dict[str, Cell]:
-    human, choice = band(model), choose(model)
+    human, choice = model.band, model.choice
     best = choice.strategy if choice and choice.qualifies else None
     return {
         name: _cell(rates, human, name == best)
@@ -73,8 +73,12 @@ def _cell(rates: dict[str, Any], human: Band | None, chosen: bool) -> Cell:
     interval = formats.span(rates["loop_lo"], rates["loop_hi"])
     seen = formats.behind(rates["samples"], rates["nets"])
     words = f"{rates['loops']} of {seen} loop; 95 % interval {interval}"
-    place = human.place(rates["price"]) if human and rates["price"] is not None else ""
-    priced = f"; {formats.nats(rates['price'])} nats, {PLACES[place]}" if place else ""
+    place = (
+        human.place(rates["reference_nats"])
+        if human and rates["reference_nats"] is not None
+        else ""
+    )
+    priced = f"; {formats.nats(rates['reference_nats'])} nats, {PLACES[place]}" if place else ""
     span = f"{whole_percent(rates['loop_lo'])}–{whole_percent(rates['loop_hi'])}"
     return replace(rate_cell(rate, words + priced), place=place, chosen=chosen, span=span)
 

@@ -8,9 +8,9 @@ import pandas as pd
 from recurrence.params import Strategy
 from recurrence.reporting import tables
 from recurrence.reporting.answers import Answer
-from recurrence.reporting.formats import behind, count, few, joined, number, percent, rated, units
 from recurrence.reporting.price_answers import cost, setting
-from recurrence.reporting.results import FAMILIES, HUMAN, Results
+from recurrence.results.corpus import FAMILIES, HUMAN, Results
+from recurrence.results.formats import behind, count, few, joined, number, percent, rated, units
 
 MOSTLY, SELDOM = 0.5, 0.05
 """A strategy loops if it does in half of the samples; it does so hardly ever below one in twenty."""

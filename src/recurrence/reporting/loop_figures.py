@@ -12,7 +12,7 @@ from recurrence.reporting import tables
 from recurrence.reporting.drawing import Chart
 from recurrence.reporting.figures import BLUE, INK, ORANGE, name_axis
 from recurrence.reporting.heat import RATE_RANGE
-from recurrence.reporting.results import FAMILIES, HUMAN, UNKNOWN, ModelResults, Results
+from recurrence.results.corpus import FAMILIES, HUMAN, UNKNOWN, ModelResults, Results
 from recurrence.results.units import nouns
 
 HUES = {

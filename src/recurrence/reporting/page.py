@@ -8,14 +8,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from recurrence.reporting import charts, columns, detector, formats, heat, sentences, tables
+from recurrence.reporting import charts, columns, detector, heat, sentences, tables
 from recurrence.reporting.answers import NATS_TOLERANCE, answers, within_seeds
 from recurrence.reporting.loop_answers import loop_answers
 from recurrence.reporting.passages import passages, visible
 from recurrence.reporting.protocol import modes, protocol
-from recurrence.reporting.recommended import choose
-from recurrence.reporting.results import FAMILIES, HUMAN, ModelResults, Results, exact_nats
-from recurrence.results import units
+from recurrence.results import formats, units
+from recurrence.results.corpus import FAMILIES, HUMAN, ModelResults, Results, exact_nats
 from recurrence.results.metrics import DECODING, MODEL, row_of
 
 _HERE = Path(__file__).parent
@@ -93,7 +92,7 @@ def _sampled(results: Results) -> dict[str, Any]:
     decoding = decoding.where(decoding.notna(), None)
     sampled = [m for m in results.models if m.rates]
     return {
-        "choices": {m.name: choice for m in results.trained if (choice := choose(m))},
+        "choices": {m.name: choice for m in results.trained if (choice := m.choice)},
         "heat": heat.blocks(results, results.trained),
         "counted_heat": heat.blocks(results, results.baselines),
         "human": results.human,

@@ -7,8 +7,7 @@ from typing import Any
 import pandas as pd
 
 from recurrence.loops.verdict import LOOPS
-from recurrence.reporting.recommended import choose
-from recurrence.reporting.results import ModelResults
+from recurrence.results.corpus import ModelResults
 from recurrence.tokens import detokenize
 
 SHOWN_CHARACTERS = 700
@@ -50,7 +49,7 @@ def passages(model: ModelResults, unit: str, plain: Sequence[str] = ()) -> list[
     ones."""
     if not model.tokens or not len(model.samples):
         return []
-    choice = choose(model)
+    choice = model.choice
     best = choice.strategy if choice and choice.qualifies else None
     sampled = set(model.samples["strategy"])
     strategies = [

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from recurrence.reporting.answers import Answer
-from recurrence.reporting.formats import count, joined, nats, percent, signed
-from recurrence.reporting.recommended import Choice, Evidence, choose
-from recurrence.reporting.results import ModelResults, Results, exact_nats
 from recurrence.results import units
+from recurrence.results.corpus import ModelResults, Results, exact_nats
+from recurrence.results.formats import count, joined, nats, percent, signed
+from recurrence.results.recommended import Choice, Evidence
 
 Choices = dict[str, tuple[ModelResults, Choice]]
 WORSE = 1.25
@@ -15,7 +15,7 @@ WORSE = 1.25
 
 def _choices(results: Results) -> Choices:
     """By model, the best model first."""
-    found = {m.name: (m, choose(m)) for m in sorted(results.trained, key=exact_nats)}
+    found = {m.name: (m, m.choice) for m in sorted(results.trained, key=exact_nats)}
     return {name: (m, choice) for name, (m, choice) in found.items() if choice is not None}
 
 
@@ -56,9 +56,9 @@ def _prices(results: Results, choices: Choices) -> Iterator[str]:
     for name, (model, choice) in choices.items():
         shown = dict.fromkeys([*results.plain(model), choice.strategy])
         parts = [
-            f"{strategy} {signed(model.rates[strategy]['price'] - choice.band.median)}"
+            f"{strategy} {signed(model.rates[strategy]['reference_nats'] - choice.band.median)}"
             for strategy in shown
-            if strategy in model.rates and model.rates[strategy]["price"] is not None
+            if strategy in model.rates and model.rates[strategy]["reference_nats"] is not None
         ]
         yield f"{name}: human text {nats(choice.band.median)}; from there {', '.join(parts)}."
 
@@ -78,7 +78,7 @@ def _non_words(results: Results) -> Iterator[str]:
     human, best = results.human.get("non_word"), results.best
     if human is None or best is None or not best.rates:
         return
-    choice = choose(best)
+    choice = best.choice
     names = dict.fromkeys([*results.plain(best)[1:], *([choice.strategy] if choice else [])])
     parts = [
         f"{name} {percent(best.rates[name]['non_word'])}" for name in names if name in best.rates
@@ -138,5 +138,5 @@ def _chosen(name: str, choice: Choice) -> str:
 def half(seen: Evidence) -> str:
     """0 of 381 loop (2 nets), 1.394 nats (1.380 to 1.408)."""
     nets = f"{seen['nets']} net{'' if seen['nets'] == 1 else 's'}"
-    price = f"{nats(seen['price'])} nats ({nats(seen['price_lo'])} to {nats(seen['price_hi'])})"
+    price = f"{nats(seen['reference_nats'])} nats ({nats(seen['reference_nats_lo'])} to {nats(seen['reference_nats_hi'])})"
     return f"{seen['loops']} of {count(seen['samples'])} loop ({nets}), {price}"

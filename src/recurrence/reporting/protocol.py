@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from recurrence.loops.verdict import LOOPS
-from recurrence.reporting.formats import count, few, percent
-from recurrence.reporting.results import FAMILIES, HUMAN, ModelResults, Results
 from recurrence.results import units
+from recurrence.results.corpus import FAMILIES, HUMAN, ModelResults, Results
+from recurrence.results.formats import count, few, percent
 
 INTERVALS = (
     "Intervals hold 95 %, as statements over nets and prompts: the variance of a bootstrap over "

@@ -12,7 +12,7 @@ from recurrence.console import fail
 from recurrence.errors import RecurrenceError
 from recurrence.reporting import tables
 from recurrence.reporting.columns import cell
-from recurrence.reporting.formats import DASH, absent, nats, percent, rated
+from recurrence.results.formats import DASH, absent, nats, percent, rated
 from recurrence.results.metrics import MODEL
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from recurrence.reporting.formats import behind, count, nats, number, percent, rated
-from recurrence.reporting.recommended import Band, band
-from recurrence.reporting.results import FAMILIES, ModelResults, Results
 from recurrence.results import units
+from recurrence.results.corpus import FAMILIES, ModelResults, Results
+from recurrence.results.formats import behind, count, nats, number, percent, rated
+from recurrence.results.recommended import Band
 
 PLACES = {
     "below": "cheaper than human text",
@@ -27,7 +27,7 @@ class Line:
 
 def lines(model: ModelResults, results: Results) -> dict[str, list[Line]]:
     """The lines of a model by family, in words; families without a strategy are left out."""
-    human = band(model)
+    human = model.band
     grouped: dict[str, list[Line]] = {}
     for strategy in results.strategies:
         if strategy in model.rates:
@@ -83,5 +83,5 @@ def _recycling(rates: dict[str, Any]) -> Iterator[str]:
 
 
 def _price(rates: dict[str, Any], human: Band | None) -> Iterator[str]:
-    if human and rates["price"] is not None:
-        yield f"{nats(rates['price'])} nats, {PLACES[human.place(rates['price'])]}"
+    if human and rates["reference_nats"] is not None:
+        yield f"{nats(rates['reference_nats'])} nats, {PLACES[human.place(rates['reference_nats'])]}"

@@ -7,9 +7,8 @@ from typing import Any
 import pandas as pd
 
 from recurrence.loops.verdict import LOOPS
-from recurrence.reporting.formats import few
-from recurrence.reporting.recommended import choose
-from recurrence.reporting.results import HUMAN, ModelResults, Results, exact_nats
+from recurrence.results.corpus import HUMAN, ModelResults, Results, exact_nats
+from recurrence.results.formats import few
 from recurrence.results.metrics import DECODING, MODEL, columns_of, row_of
 from recurrence.study.statistics import rate_interval
 
@@ -68,16 +67,16 @@ def _by_name(m: ModelResults, results: Results) -> dict[str, dict[str, Any]]:
 
 def _recommended(m: ModelResults) -> dict[str, Any]:
     """The recommended setting, and what the half that confirms it says of it; empty where there is none."""
-    choice = choose(m)
+    choice = m.choice
     seen: dict[str, Any] = {}
     if choice and choice.qualifies and choice.confirming:
         seen = {"": choice.strategy} | {
             f"_{name}": value for name, value in choice.confirming.items()
         }
     columns = ["", "_loop_rate", "_loop_lo", "_loop_hi", "_nets", "_samples", "_loops"]
-    columns += ["_price", "_price_lo", "_price_hi"]
+    columns += ["_reference_nats", "_reference_nats_lo", "_reference_nats_hi"]
     return {f"recommended{column}": seen.get(column) for column in columns} | {
-        "human_price": choice.band.median if choice else None,
+        "human_reference_nats": choice.band.median if choice else None,
     }
 
 
@@ -222,15 +221,18 @@ def metrics(results: Results) -> dict[str, dict[str, Any]]:
 def _metrics(m: ModelResults, results: Results) -> dict[str, Any]:
     """`recommended` is what confirms whichever setting is recommended; absent where none is."""
     shown = _by_name(m, results)
-    choice = choose(m)
+    choice = m.choice
     if choice and choice.qualifies and choice.confirming:
         shown["recommended"] = choice.confirming
-    priced = {name: rates for name, rates in shown.items() if rates["price"] is not None}
+    priced = {name: rates for name, rates in shown.items() if rates["reference_nats"] is not None}
     return {
         "exact_nats": round(exact_nats(m), 6),
         "exact_accuracy": round(float(m.scores["exact"]["accuracy"]), 6),
         "loop_rate": {name: _bounded(rates, "loop_rate", "loop") for name, rates in shown.items()},
-        "price": {name: _bounded(rates, "price", "price") for name, rates in priced.items()},
+        "reference_nats": {
+            name: _bounded(rates, "reference_nats", "reference_nats")
+            for name, rates in priced.items()
+        },
     }
 
 

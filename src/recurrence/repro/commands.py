@@ -1,6 +1,6 @@
 """The commands of stages as processes: each in a group of its own, its lines told, and stopped when all must stop.
 
-A stage of ours is a child of a warm process (warm.py); any other command runs by the shell, as dvc would.
+A stage of ours is a child of the fork server (forkserver.py); any other command runs by the shell, as dvc would.
 """
 
 import json
@@ -20,16 +20,16 @@ from typing import Protocol
 
 from dvc.stage.run import _make_cmd, get_executable
 
-from recurrence.repro.warm import NUMBER, Job
+from recurrence.repro.forkserver import NUMBER, Job
 
 STAGE = re.compile(r"python -m recurrence\.stages (?!check_store)(\w+)(?: ([\w.-]+))?")
-"""Not check_store: it runs every time and is over before the warm process has imported anything."""
+"""Not check_store: it runs every time and is over before the fork server has imported anything."""
 STOPPING = ((signal.SIGINT, 2.0), (signal.SIGTERM, 1.5), (signal.SIGKILL, 1.0))
 """What a stage is told to end by, and how many seconds each may take."""
 CLOSING_S = 1.0
-SERVE = "from recurrence.repro.warm import main; main()"
+SERVE = "from recurrence.repro.forkserver import main; main()"
 ABOUT = "begins stages of recurrence repro with all imports done; each is a child of it that takes its own name"
-"""For whoever lists processes; it also leaves room for the names of the children (warm.rename)."""
+"""For whoever lists processes; it also leaves room for the names of the children (forkserver.rename)."""
 KEEPS_ENVIRONMENT = {"SPT_NOENV": "1"}
 """For setproctitle, which would else take the room of the environment that Linux shows of a process."""
 
@@ -51,12 +51,16 @@ class Commands:
         self.root, self.tell = root, tell
         self.alive: set[int] = set()
         self.stopped = False
-        self.warm: Warm | None = None
+        self.forkserver: ForkServer | None = None
 
-    def warm_up(self, commands: list[str]) -> None:
-        """Let the warm process begin, if it can be of use for any of these."""
-        if self.warm is None and hasattr(os, "pidfd_open") and any(map(STAGE.fullmatch, commands)):
-            self.warm = Warm(self.root)
+    def prepare(self, commands: list[str]) -> None:
+        """Start the fork server, if it can be of use for any of these."""
+        if (
+            self.forkserver is None
+            and hasattr(os, "pidfd_open")
+            and any(map(STAGE.fullmatch, commands))
+        ):
+            self.forkserver = ForkServer(self.root)
 
     def run(self, name: str, command: str, cwd: str, env: dict[str, str]) -> int:
         """Run a command to its end, telling its lines; its exit code, negative for a signal."""
@@ -90,14 +94,14 @@ class Commands:
                 time.sleep(0.02)
 
     def close(self) -> None:
-        if self.warm:
-            self.warm.close()
+        if self.forkserver:
+            self.forkserver.close()
 
     def _start(self, command: str, cwd: str, env: dict[str, str], output: int) -> Child:
         stage = STAGE.fullmatch(command)
         child = (
-            self.warm.start(Job([each for each in stage.groups() if each], cwd, env), output)
-            if self.warm and stage
+            self.forkserver.start(Job([each for each in stage.groups() if each], cwd, env), output)
+            if self.forkserver and stage
             else None
         )
         return child or subprocess.Popen(
@@ -115,8 +119,8 @@ class Commands:
                 self.tell(name, line.rstrip("\n"))
 
 
-class Warm:
-    """Our end of the warm process."""
+class ForkServer:
+    """Our end of the fork server."""
 
     def __init__(self, root: Path) -> None:
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -137,7 +141,7 @@ class Warm:
                     self.channel, [json.dumps(asdict(job)).encode()], [output, theirs.fileno()]
                 )
             if pid := ours.recv(NUMBER.size):
-                return WarmChild(NUMBER.unpack(pid)[0], ours)
+                return ForkedChild(NUMBER.unpack(pid)[0], ours)
         except OSError:
             pass
         ours.close()
@@ -150,7 +154,7 @@ class Warm:
         self.channel.close()
 
 
-class WarmChild:
+class ForkedChild:
     def __init__(self, pid: int, reply: socket.socket) -> None:
         self.pid, self.reply = pid, reply
 
@@ -159,4 +163,4 @@ class WarmChild:
             code = self.reply.recv(NUMBER.size)
         return (
             NUMBER.unpack(code)[0] if code else -signal.SIGKILL
-        )  # the warm process is gone, and its children with it
+        )  # the fork server is gone, and its children with it

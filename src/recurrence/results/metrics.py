@@ -163,14 +163,14 @@ DECODING: dict[str, Figure] = {
         mlflow=("loops/n_attractors",),
         at=("n_attractors",),
     ),
-    "price": Figure(
+    "reference_nats": Figure(
         label="mean",
         unit="nats per token",
         shown_as="nats",
         group="reference nats",
-        mlflow=("price/nats", "price/lo", "price/hi"),
-        at=("price",),
-        bounds=("price_lo", "price_hi"),
+        mlflow=("reference/nats", "reference/lo", "reference/hi"),
+        at=("reference_nats",),
+        bounds=("reference_nats_lo", "reference_nats_hi"),
     ),
     **{name: _mean_of(name, metric) for name, metric in METRICS.items()},
     "diversity": Figure(

@@ -7,24 +7,25 @@ import heapq
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
-from multiprocessing import get_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurrence.loops.exact.runs import find_run, nested_run
 from recurrence.loops.texts import TextDetector
 from recurrence.loops.verdict import LOOPS, Detector, Verdict, told_apart
-from recurrence.scan.files import Ints, Sample
+from recurrence.scan.samples import Ints, Sample
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Row = dict[str, Any]
 FIELDS = (
+    *("id", "file", "record", "part", "group"),
     *(
-        "id",
         "kind",
         "tokens",
         "length",
@@ -81,6 +82,9 @@ def _in_order(
     if jobs < 2 or len(first) < 2:
         yield from ((batch, judge(_tokens(batch, pad))) for batch in chain(first, batches))
         return
+    from concurrent.futures import ProcessPoolExecutor  # most piles need none
+    from multiprocessing import get_context
+
     waiting: deque[tuple[list[Sample], Future[list[Row]]]] = deque()
     with ProcessPoolExecutor(
         jobs, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
@@ -114,6 +118,8 @@ def _verdicts(detectors: Mapping[str, AnyDetector], batch: Tokens) -> list[Row]:
             verdicts = detector.judge_all(texts) if unit == "char" else detector.judge_words(texts)
             rules = "exact" if detector.exact_only else TEXT_RULES
         else:
+            if unit == "event":  # what is nearly the same call is another one
+                continue
             mine = [i for i in mine if len(batch[i][1]) <= MOST_TOKENS]
             texts = [text for i in mine if (text := batch[i][2]) is not None]
             narrow = [batch[i][1].astype(np.int32) for i in mine]
@@ -177,7 +183,8 @@ def _exact(ids: Ints, detector: Detector) -> Row:
 
 
 def _row(sample: Sample, found: Row) -> Row:
-    row: Row = dict.fromkeys(FIELDS) | found | {"id": sample.id, "tokens": sample.unit}
+    row: Row = dict.fromkeys(FIELDS) | found | sample.origin._asdict()
+    row |= {"id": sample.id, "tokens": sample.unit}
     if row["start"] is not None:
         row["unit"] = sample.spell(row["start"], row["start"] + min(row["period"], UNIT_TOKENS))
     return row
@@ -194,7 +201,7 @@ class Evident:
     counts: Counter[str] = field(default_factory=Counter)
     """Samples by kind."""
     exact_only: int = 0
-    """Samples in which only exact loops were looked for."""
+    """Samples so long that only exact loops were looked for."""
     kinds: Collection[str] = LOOPS
     """The kinds that count as loops."""
     _held: list[tuple[tuple[int, int, int], Row, Any]] = field(default_factory=list)
@@ -215,7 +222,7 @@ class Evident:
             -self.total,
         )
         self.counts[row["kind"]] += 1
-        self.exact_only += row["rules"] == EXACT_RULE
+        self.exact_only += row["rules"] == EXACT_RULE and row["length"] > MOST_TOKENS
         if len(self._held) < self.most:
             heapq.heappush(self._held, (rank, row, show()))
         elif rank > self._held[0][0]:

@@ -26,9 +26,9 @@ def run(arguments: list[str], begins: Callable[[str, str], None] | None = None) 
     """Run the stage; exits with 2 and a line on stderr where that cannot be done. `begins` hears its verb and key."""
     import importlib
 
-    from recurrence import checkout, machine, numerics
+    from recurrence import checkout, integrity, machine, numerics
     from recurrence.console import fail
-    from recurrence.errors import RecurrenceError
+    from recurrence.errors import RecurrenceError, refusals_named
     from recurrence.locks import only_writer
     from recurrence.processes import end_at_once
 
@@ -41,7 +41,12 @@ def run(arguments: list[str], begins: Callable[[str, str], None] | None = None) 
             end_at_once()
         numerics.prepare(verb, key)
         stage = importlib.import_module(f"recurrence.stages.{verb}")
-        with only_writer(verb, key), machine.recorded(verb, key):
+        with (
+            refusals_named(),
+            integrity.damage_named(),
+            only_writer(verb, key),
+            machine.recorded(verb, key),
+        ):
             stage.main(key)
     except RecurrenceError as error:
         fail(error)

@@ -1,4 +1,4 @@
-"""detect_loops: samples, prices, the corpus's own ids and its card -> a row for each sample, and rates per strategy."""
+"""detect_loops: samples, reference nats, the corpus's own ids and its card -> a row for each sample, and rates per strategy."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -74,7 +74,7 @@ TYPES |= {"terminal": "boolean", "agrees": "boolean", "fresh": "boolean"}
 
 
 def main(key: str) -> None:
-    """Judge every sample of a model, and windows of human text of the samples' length beside them."""
+    """Screening every sample of a model, and windows of human text of the samples' length beside them."""
     asked, length = params.sampling(key), params.corpus(params.sampling(key).corpus).prompts.length
     vocab = Vocab.load(paths.vocab(asked.corpus))
     card = read_json(paths.calibration(asked.corpus))
@@ -94,7 +94,7 @@ def main(key: str) -> None:
         length,
         vocab.index.get("<eos>"),
     )
-    rows = _joined(texts, found, _prices(asked))
+    rows = _joined(texts, found, _reference_nats(asked))
     counted = [
         i
         for i, row in enumerate(rows)
@@ -122,7 +122,7 @@ def main(key: str) -> None:
 def _choice(
     asked: params.Sampling, rows: Sequence[Row], valid_tokens: int, card: Mapping[str, Any]
 ) -> Choice | None:
-    """What `generate` came to, from the same samples; None where human text has no prices."""
+    """What `generate` came to, from the same samples; None where human text has no reference nats."""
     people = [row for row in rows if row["sample_id"].startswith(f"{HUMAN}/valid/")]
     prices = [row["reference_nats"] for row in people if row["reference_nats"] is not None]
     human = human_text(prices, [row["kind"] == "recycling" for row in people], card["bands"])
@@ -176,14 +176,14 @@ def _samples(asked: params.Sampling) -> pd.DataFrame:
         ) from error
 
 
-def _prices(asked: params.Sampling) -> dict[str, float]:
+def _reference_nats(asked: params.Sampling) -> dict[str, float]:
     """What `generate` wrote: nats per token by sample_id."""
     path = paths.reference_nats(asked.corpus, asked.name)
     try:
         table = pd.read_parquet(path)
     except FileNotFoundError as error:
         raise RecurrenceError(
-            f"{path}: no prices; run generate@{asked.corpus}-{asked.name}"
+            f"{path}: no reference nats; run generate@{asked.corpus}-{asked.name}"
         ) from error
     return dict(zip(table["sample_id"], table["reference_nats"].astype(float), strict=True))
 

@@ -31,14 +31,14 @@ from recurrence.model import LanguageModel
 from recurrence.model.checkpoint import load_config, load_model, seeds_in
 from recurrence.study.calibration import detector_of
 from recurrence.study.choice import Choice, Plan, decide, human_text
-from recurrence.study.judge import Judge
+from recurrence.study.screening import Screening
 from recurrence.vocab import Vocab
 
 Row = dict[str, Any]
 
 
 def main(key: str) -> None:
-    """Sample a model; write the samples, and the prices of them and of people's text."""
+    """Sample a model; write the samples, and the reference nats of them and of people's text."""
     asked = params.sampling(key)
     folder, card = paths.model(asked.corpus, asked.name), read_json(paths.calibration(asked.corpus))
     where = device.choose(params.load().compute, load_config(folder).hidden)
@@ -50,12 +50,14 @@ def main(key: str) -> None:
         raise RecurrenceError(_nothing(asked, folder))
     known = setting_of(asked, vocab, where)
     reference = _reference(asked, where)
-    judge = Judge(detector_of(card, vocab.unk), reference, where, vocab.decode, block.length)
+    screening = Screening(
+        detector_of(card, vocab.unk), reference, where, vocab.decode, block.length
+    )
     lengths = Lengths(block.length, block.long_length or block.length)
     maker = _maker(asked, prompts, plan.nets, known, where)
-    sampled = _Sampled(maker, _strategies(asked, known), judge, lengths)
+    sampled = _Sampled(maker, _strategies(asked, known), screening, lengths)
     rows = sampled.first(key, plan)
-    people = judge.human(valid, params.load().loops.human_windows, block.prompt_tokens)
+    people = screening.human(valid, params.load().loops.human_windows, block.prompt_tokens)
     recycling = [row["kind"] == "recycling" for row in people]
     human = human_text([row["reference_nats"] for row in people], recycling, card["bands"])
     if human is not None:
@@ -69,7 +71,7 @@ class _Sampled:
 
     maker: Maker
     strategies: dict[str, Any]
-    judge: Judge
+    screening: Screening
     lengths: Lengths
     made: dict[Cell, Made] = field(default_factory=dict)
     rows: dict[Cell, Row] = field(default_factory=dict)
@@ -98,10 +100,10 @@ class _Sampled:
         with progress(title, sum(cell.length for cell in cells), "tokens") as advance:
             made = self.maker.samples(cells, advance)
         prompts = [np.array(self.maker.prompts[cell.prompt_id]) for cell in cells]
-        judged = self.judge.rows(prompts, [each.ids_T.numpy() for each in made])
+        screened = self.screening.rows(prompts, [each.ids_T.numpy() for each in made])
         known = [
             {"strategy": c.strategy.name, "train_seed": c.net, "prompt_id": c.prompt_id} | row
-            for c, row in zip(cells, judged, strict=True)
+            for c, row in zip(cells, screened, strict=True)
         ]
         self.made |= zip(cells, made, strict=True)
         self.rows |= zip(cells, known, strict=True)
@@ -121,7 +123,7 @@ def _maker(
         prompts=prompts,
         purpose=(asked.corpus, asked.name, "generate"),
         strategy_digests={n: _digest(asked, blocks[n], known) for n in _names(asked)},
-        net_digests={seed: _file(folder / f"seed{seed}.safetensors") for seed in nets},
+        net_digests={seed: _net(folder, seed, where) for seed in nets},
         kept=Kept(paths.unfinished_samples(asked.corpus, asked.name)),
     )
 
@@ -156,6 +158,11 @@ def _digest(asked: params.Sampling, block: params.Strategy, known: Setting) -> s
     return sha256(repr(facts).encode()).hexdigest()
 
 
+def _net(folder: Path, seed: int, where: torch.device) -> str:
+    """Of a net's weights, and of the numerics that it is computed in."""
+    return f"{_file(folder / f'seed{seed}.safetensors')} {device.numerics_of(where)}"
+
+
 def _file(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
 
@@ -186,7 +193,7 @@ def _told(key: str, choice: Choice) -> str:
 def _write(
     asked: params.Sampling, sampled: _Sampled, people: Sequence[Row], vocab: Vocab, plan: Plan
 ) -> None:
-    """The samples and the prices; what was kept on the way is then reduced to these samples."""
+    """The samples and their reference nats; what was kept on the way is then reduced to these samples."""
     table = _table(sampled, vocab, plan)
     nats = [row["reference_nats"] for row in (*sampled.rows.values(), *people)]
     names = [cell.sample_id for cell in sampled.rows]

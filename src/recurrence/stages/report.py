@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from recurrence import files, paths
-from recurrence.reporting import results
 from recurrence.reporting.folder import contents
+from recurrence.results.corpus import load
 
 
 def main(key: str) -> None:
@@ -14,7 +14,7 @@ def main(key: str) -> None:
     """
     whole = paths.report(key)
     inside: dict[Path, dict[str, bytes]] = {}
-    for name, content in contents(results.load(key)).items():
+    for name, content in contents(load(key)).items():
         folder, _, file = name.rpartition("/")
         if folder:
             inside.setdefault(whole / folder, {})[file] = content

@@ -7,19 +7,19 @@ is the same on every machine with the same results.
 import os
 from collections.abc import Callable
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from recurrence import params, paths
 from recurrence.console import progress, say
 from recurrence.errors import RecurrenceError
-from recurrence.files import read_json, write_json
+from recurrence.files import md5, write_json
+from recurrence.results.corpus import ModelResults, Results, load
 from recurrence.tracking.history import Scope
 from recurrence.tracking.machine import machine_of
 from recurrence.tracking.mirror import import_corpus
 from recurrence.tracking.place import EXPERIMENT, home
-from recurrence.tracking.provenance import git_tags, lock_tags, md5, read_lock
-from recurrence.tracking.records import Record, Results, record
+from recurrence.tracking.provenance import git_tags, lock_tags, read_lock
+from recurrence.tracking.records import Record, Tracked, record
 from recurrence.tracking.tables import SAMPLES_KEPT
 
 OfModel = Callable[[str, str], Path]
@@ -53,67 +53,56 @@ def _scope(corpus: str) -> Scope:
     )
 
 
-def _records(corpus: str) -> list[Record]:
+def _records(key: str) -> list[Record]:
     """Of every model that is trained and scored; its decodings too, where it was sampled."""
     commit = git_tags(paths.root())
     lock = read_lock(paths.root())
-    sampled = {block.name for block in params.sampled_of(corpus).values()}
-    records = []
-    for key, block in params.models_of(corpus).items():
-        if missing := _missing(corpus, block.name, SCORED):
-            say(f"MLflow: {corpus}: {block.name} waits: {missing} is not there")
-            continue
-        is_sampled = block.name in sampled and not _missing(corpus, block.name, SAMPLED)
-        tags = commit | lock_tags(lock, key, is_sampled)
-        records.append(record(_read(corpus, block.name, is_sampled, tags)))
-    if not records:
+    results = load(key, samples_of_each=SAMPLES_KEPT)
+    for block in params.models_of(key).values():
+        if missing := _missing(key, block.name):
+            say(f"MLflow: {key}: {block.name} waits: {missing} is not there")
+    trained = [m for m in results.models if m.config]
+    if not trained:
         raise RecurrenceError(
-            f"{paths.model(corpus, '*')}: no model of {corpus} is trained and scored; "
-            f"run the stages before this one: dvc repro track@{corpus}"
+            f"{paths.model(key, '*')}: no model of {key} is trained and scored; "
+            f"run the stages before this one: dvc repro track@{key}"
         )
-    return records
+    return [record(_tracked(results, m, commit, lock)) for m in trained]
 
 
-def _missing(corpus: str, name: str, places: tuple[OfModel, ...]) -> str:
-    """The first of these that is not there, from the project's root."""
-    for place in places:
-        if not place(corpus, name).exists():
-            return place(corpus, name).relative_to(paths.root()).as_posix()
-    return ""
+def _missing(key: str, name: str) -> str:
+    """The first of what every model needs that is not there, from the project's root."""
+    places = [find(key, name) for find in SCORED]
+    return next((_from_root(place) for place in places if not place.exists()), "")
 
 
-def _read(corpus: str, name: str, is_sampled: bool, tags: dict[str, str]) -> Results:
-    folder = paths.model(corpus, name)
-    blocks = params.strategies().items()
-    return Results(
-        corpus=corpus,
-        name=name,
-        config=read_json(folder / "config.json"),
-        history=pd.read_csv(folder / "history.csv"),
-        machine=machine_of(corpus, name),
-        scores=read_json(paths.scores(corpus, name)),
-        rates=read_json(paths.rates(corpus, name)) if is_sampled else {"strategies": {}},
-        samples=_samples(corpus, name) if is_sampled else pd.DataFrame(),
-        card=read_json(paths.calibration(corpus)) if is_sampled else None,
-        counts=read_json(paths.counts(corpus)),
+def _from_root(place: Path) -> str:
+    return place.relative_to(paths.root()).as_posix()
+
+
+def _tracked(
+    results: Results, m: ModelResults, commit: dict[str, str], lock: dict[str, Any]
+) -> Tracked:
+    """What the files say about one model, and where that comes from."""
+    is_sampled = bool(m.rates)
+    return Tracked(
+        corpus=results.corpus,
+        name=m.name,
+        config=m.config,
+        history=m.history,
+        machine=machine_of(results.corpus, m.name),
+        scores=m.scores,
+        rates=m.loops | {"strategies": m.rates},
+        samples=m.samples,
+        card=results.card if is_sampled else None,
+        counts=results.counts,
         strategies={
-            each: block.model_dump(mode="json") | {"family": block.family} for each, block in blocks
+            name: block.model_dump(mode="json") | {"family": block.family}
+            for name, block in results.blocks.items()
         },
-        digests=_digests(corpus, name, is_sampled),
-        tags=tags,
+        digests=_digests(results.corpus, m.name, is_sampled),
+        tags=commit | lock_tags(lock, f"{results.corpus}-{m.name}", is_sampled),
     )
-
-
-def _samples(corpus: str, name: str) -> pd.DataFrame:
-    """The first samples of each strategy, with the verdict on each; the rest are not even read."""
-    place = paths.samples(corpus, name)
-    known = pd.read_parquet(place, columns=["sample_id", "strategy"])
-    first = known.groupby("strategy", sort=False).head(SAMPLES_KEPT)
-    kept = [("sample_id", "in", first["sample_id"].tolist())]
-    samples = pd.read_parquet(place, filters=kept)
-    verdicts = pd.read_parquet(paths.verdicts(corpus, name), filters=kept)
-    both = [column for column in verdicts if column in samples and column != "sample_id"]
-    return samples.merge(verdicts.drop(columns=both), on="sample_id", how="left")
 
 
 def _digests(corpus: str, name: str, is_sampled: bool) -> dict[str, str]:
@@ -126,4 +115,4 @@ def _digests(corpus: str, name: str, is_sampled: bool) -> dict[str, str]:
         for place in places
         for file in (sorted(place.iterdir()) if place.is_dir() else [place])
     ]
-    return {file.relative_to(paths.root()).as_posix(): md5(file) for file in files}
+    return {_from_root(file): md5(file) for file in files}

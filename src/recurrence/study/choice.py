@@ -127,9 +127,9 @@ class Evidence:
     loop_hi: float
     recycling: int
     recycling_hi: float
-    price: float | None
-    price_lo: float | None
-    price_hi: float | None
+    reference_nats: float | None
+    reference_nats_lo: float | None
+    reference_nats_hi: float | None
     repetition: dict[str, float]
 
 
@@ -213,7 +213,7 @@ def _chosen(rows: Sequence[Row], human: Human, plan: Plan) -> list[Trial]:
 def _order(trial: Trial, human: Human) -> tuple[float, ...]:
     """The fewest faults first, of those the rarest loops, then the nearest price."""
     seen = trial.confirming or trial.choosing
-    far = float("inf") if seen.price is None else abs(seen.price - human.median)
+    far = float("inf") if seen.reference_nats is None else abs(seen.reference_nats - human.median)
     return len(trial.lacks), seen.loop_hi if trial.confirming else seen.loop_rate, far
 
 
@@ -293,9 +293,9 @@ def evidence(rows: Sequence[Row]) -> Evidence:
         loop_hi=high,
         recycling=sum(recycling),
         recycling_hi=rate_interval(recycling, nets, prompts)[1],
-        price=float(np.mean(prices)) if prices else None,
-        price_lo=_number(around[0]),
-        price_hi=_number(around[1]),
+        reference_nats=float(np.mean(prices)) if prices else None,
+        reference_nats_lo=_number(around[0]),
+        reference_nats_hi=_number(around[1]),
         repetition={name: _mean([row[name] for row in rows]) for name in REPETITION},
     )
 
@@ -317,10 +317,10 @@ def lacks(seen: Evidence, human: Human, bound: float | None) -> tuple[Lack, ...]
         found.append("recycles")
     if any(seen.repetition[name] > most for name, most in human.repetition.items()):
         found.append("repeats")
-    if seen.price is None:
+    if seen.reference_nats is None:
         found.append("unpriced")
-    elif human.place(seen.price) != "within":
-        found.append("cheap" if human.place(seen.price) == "below" else "dear")
+    elif human.place(seen.reference_nats) != "within":
+        found.append("cheap" if human.place(seen.reference_nats) == "below" else "dear")
     return tuple(found)
 
 

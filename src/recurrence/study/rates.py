@@ -138,7 +138,11 @@ def _price(rows: Sequence[Row]) -> Figures:
     priced = [row for row in rows if _finite(row["reference_nats"]) is not None]
     nats = [row["reference_nats"] for row in priced]
     low, high = mean_interval(nats, *_origins(priced))
-    return {"price": _mean(nats), "price_lo": _finite(low), "price_hi": _finite(high)}
+    return {
+        "reference_nats": _mean(nats),
+        "reference_nats_lo": _finite(low),
+        "reference_nats_hi": _finite(high),
+    }
 
 
 def _together(samples: Sequence[Ints], length: int) -> Figures:

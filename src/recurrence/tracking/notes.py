@@ -34,7 +34,7 @@ VIEWS = {
         runs="tags.`recurrence.kind` = 'decoding' and tags.`recurrence.state` = 'current'",
         metric="loops/loop_rate",
         ascending=False,
-        columns="loops/loop_rate loops/loop_lo loops/loop_hi price/nats loops/near_rate loops/recycling_rate"
+        columns="loops/loop_rate loops/loop_lo loops/loop_hi reference/nats loops/near_rate loops/recycling_rate"
         " loops/onset_rmean loops/period_median loops/n_attractors text/zlib_ratio text/non_word loops/human_rate",
     ),
     "history": View(
@@ -90,13 +90,16 @@ def _decoding_table(rates: Mapping[str, Any]) -> list[str]:
     ]
     ranked = sorted(
         rates["strategies"].items(),
-        key=lambda item: (-(item[1]["loop_rate"] or 0), item[1]["price"] or 0),
+        key=lambda item: (-(item[1]["loop_rate"] or 0), item[1]["reference_nats"] or 0),
     )
     for name, found in ranked:
         span = f"{_percent(found['loop_lo'])} to {_percent(found['loop_hi'])}"
         shown = [
             span,
-            *(_number(found[figure]) for figure in ("onset_median", "period_median", "price")),
+            *(
+                _number(found[figure])
+                for figure in ("onset_median", "period_median", "reference_nats")
+            ),
         ]
         title = "*human text*" if name == "human" else name
         rows.append(f"| {title} | {_percent(found['loop_rate'])} | {' | '.join(shown)} |")
@@ -119,10 +122,12 @@ def decoding(name: str, strategy: str, rates: Mapping[str, Any]) -> str:
     if found["recycling"]:
         text += f". {_percent(found['recycling_rate'])} reuse phrases without a period"
     text += f". Human text of the same length: {_percent(human.get('loop_rate'))}."
-    if found["price"] is not None:
-        text += f" Price: {_number(found['price'])} nats per {unit} under {rates['reference']}"
-        text += f" (95 %: {_number(found['price_lo'])} to {_number(found['price_hi'])})"
-        text += f"; human text: {_number(human.get('price'))}."
+    if found["reference_nats"] is not None:
+        text += (
+            f" Price: {_number(found['reference_nats'])} nats per {unit} under {rates['reference']}"
+        )
+        text += f" (95 %: {_number(found['reference_nats_lo'])} to {_number(found['reference_nats_hi'])})"
+        text += f"; human text: {_number(human.get('reference_nats'))}."
     return text + _checks(found)
 
 

@@ -81,7 +81,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Results:
+class Tracked:
     """What the files say about one model."""
 
     corpus: str
@@ -106,7 +106,7 @@ class Results:
     """Where the results come from: git commit, digest of the lock entries."""
 
 
-def record(results: Results) -> Record:
+def record(results: Tracked) -> Record:
     """The record of one model; equal results give an equal record, on any machine."""
     weights = {path: md5 for path, md5 in results.digests.items() if path.endswith(".safetensors")}
     data = {path: md5 for path, md5 in results.digests.items() if path.startswith("data/ids/")}
@@ -133,7 +133,7 @@ def record(results: Results) -> Record:
     )
 
 
-def _identity(results: Results) -> str:
+def _identity(results: Tracked) -> str:
     """Digest of every result file, and of the settings of the strategies that were sampled."""
     sampled = {
         name: block
@@ -150,7 +150,7 @@ def _fingerprint(identity: str) -> str:
     return hashlib.sha256(json.dumps([identity, *code]).encode()).hexdigest()
 
 
-def _model_run(results: Results, origin: Mapping[str, str], weights: Mapping[str, str]) -> Run:
+def _model_run(results: Tracked, origin: Mapping[str, str], weights: Mapping[str, str]) -> Run:
     started, ended = _span(results.machine)
     key = f"{results.corpus}-{results.name}"
     figures, odd = _finite(
@@ -186,7 +186,7 @@ def _model_run(results: Results, origin: Mapping[str, str], weights: Mapping[str
     )
 
 
-def _artifacts(results: Results, weights: Mapping[str, str]) -> dict[str, str]:
+def _artifacts(results: Tracked, weights: Mapping[str, str]) -> dict[str, str]:
     """Of a model's run: what was measured, where its weights are, and of every decoding a row and some samples."""
     reference = {
         "md5": dict(weights),
@@ -207,7 +207,7 @@ def _artifacts(results: Results, weights: Mapping[str, str]) -> dict[str, str]:
     return texts
 
 
-def _decoding_run(results: Results, origin: Mapping[str, str], strategy: str) -> Run:
+def _decoding_run(results: Tracked, origin: Mapping[str, str], strategy: str) -> Run:
     _, ended = _span(results.machine)
     figures, odd = _finite(_rates(results.rates, strategy))
     tags = {

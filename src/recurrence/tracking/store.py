@@ -132,7 +132,7 @@ def failures() -> tuple[type[Exception], ...]:
     except ImportError as error:
         raise RecurrenceError(
             f"{error}; MLflow is needed to track and to browse runs, for nothing else: "
-            "pip install 'recurrence[pipeline]', then run the same command again"
+            "pip install 'recurrence-lab[lab]', then run the same command again"
         ) from error
     return MlflowException, SQLAlchemyError, OSError, Stalled
 
@@ -141,7 +141,9 @@ def failures() -> tuple[type[Exception], ...]:
 def explained(at: Place, missing: Callable[[], str], again: str) -> Iterator[None]:
     """Within, what goes wrong with the store raises RecurrenceError: where, why, what is `missing`, what to do."""
     known: tuple[type[Exception], ...] = failures()
-    if at.is_server:  # an answer may be anything, and mlflow's client meets it with any error
+    if (
+        at.database is None
+    ):  # an answer may be anything, and mlflow's client meets it with any error
         known = (Exception,)
     try:
         yield
@@ -149,7 +151,9 @@ def explained(at: Place, missing: Callable[[], str], again: str) -> Iterator[Non
         raise RecurrenceError(f"MLflow: {error}. {missing()}") from error
     except known as error:
         reason = _reason(at, error)
-        if not isinstance(error, failures()):
+        if isinstance(error, ModuleNotFoundError):  # the driver of a database
+            reason = f"needs a package that is not installed: pip install {error.name}"
+        elif not isinstance(error, failures()):
             reason = f"it does not answer as MLflow does ({type(error).__name__}: {reason})"
         remedy = f"mend the store{f' or unset {NAMED}' if at.is_named else ''}, then run {again}"
         if at.database and any(word in reason for word in DAMAGE):

@@ -1,72 +1,64 @@
-"""Training on a GPU: the whole step as CUDA graphs, one for each window length, over tensors that stay where they are.
+"""Training on a GPU: the whole step as CUDA graphs, one for each window length, over fixed tensors.
 
-In come the same parts as a Trainer's and what makes graphs; out come the same rows and weights. A step's forward,
-backward, clipping and update are launched as one. What Python decides for a step (ids, learning rate, beta 1, a state
-that was reset, validated with or resumed) is put into fixed tensors before; what a graph cannot do, counting in Python,
-is done after. A length is trained on as usual when it first comes, recorded when it comes again.
+In come a learner and what makes graphs; out comes a step like the learner's own. Forward, backward,
+clipping and update are launched as one. What Python decides for a step (ids, learning rate, beta 1,
+a state that was reset, validated with or resumed) is put into fixed tensors before; what a graph
+cannot do, counting in Python, is done after. A length is trained on as usual when it first comes,
+and recorded when it comes again.
 """
 
 from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recurrence.graphs import Make, Repeated, put
-from recurrence.model import LanguageModel
-from recurrence.model.stacked import Stacked
-from recurrence.params import Recipe
+from recurrence.params import Optimizer, Recipe
 from recurrence.training import optimizers
-from recurrence.training.batches import Batch, Loader
-from recurrence.training.stack import StackTrainer
-from recurrence.training.trainer import Trainer
+from recurrence.training.batches import Batch
+from recurrence.training.learner import BuildOptimizer, Learner
 
 #   B = lanes, T = time
 
 
-class CapturedTrainer(Trainer):
-    """A Trainer whose steps are recorded and replayed. `make` None: the same arithmetic, step by step as usual."""
+def capturable(recipe: Recipe) -> BuildOptimizer:
+    """Builds a recipe's optimizers as graphs can hold them."""
+    cycled = any(phase.schedule.kind == "one_cycle" for phase in recipe.phases)
 
-    def __init__(  # noqa: PLR0913 (a trainer's parts, and graphs)
-        self,
-        model: LanguageModel,
-        recipe: Recipe,
-        train: Loader,
-        valid: Loader,
-        rng: np.random.Generator,
-        make: Make | None,
-    ) -> None:
-        self.recorded: Repeated[None] = Repeated(make, "the training step")
-        self.buffers: dict[tuple[torch.Size, ...], Batch] = {}
-        super().__init__(model, recipe, train, valid, rng)
-        self.carried = tuple(tensor.clone() for tensor in self.zero)
-        fused_on_gpu = self.device.type == "cuda" and not isinstance(self.optimizer, CycledAdam)
-        as_read = (
-            torch.float32 if fused_on_gpu else torch.float64
-        )  # that kernel reads its rate as float32, no matter
-        self.lr = torch.zeros((), dtype=as_read, device=self.device)
-        self.beta1 = torch.zeros((), dtype=torch.float64, device=self.device)
-
-    @property
-    def optimizer(self) -> torch.optim.Optimizer:
-        """Always one that graphs can hold; where a new one comes, what was recorded over the old one's is dropped."""
-        return self._optimizer
-
-    @optimizer.setter
-    def optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        cycled = any(phase.schedule.kind == "one_cycle" for phase in self.recipe.phases)
-        self._optimizer = CycledAdam(optimizer.param_groups) if cycled else optimizer
-        for group in self._optimizer.param_groups:
+    def build(block: Optimizer, model: nn.Module, lr: float) -> torch.optim.Optimizer:
+        made = optimizers.build(block, model, lr)
+        if cycled:
+            made = CycledAdam(made.param_groups)
+        for group in made.param_groups:
             group["capturable"] = True
-        self._optimizer._warned_capturable_if_run_uncaptured = (
-            True  # rehearsals, and `make` None, are meant so
-        )
-        self.recorded.forget()
+        # rehearsals, and a step without graphs, are meant so
+        made._warned_capturable_if_run_uncaptured = True
+        return made
 
-    def step(self, batch: Batch, lr: float, beta1: float | None) -> None:
+    return build
+
+
+class CapturedStep:
+    """The step of a learner, whose optimizers are `capturable`, recorded and replayed.
+
+    `make` None: the same arithmetic, step by step as usual.
+    """
+
+    def __init__(self, learner: Learner, make: Make | None) -> None:
+        self.learner = learner
+        self.recorded: Repeated[None] = Repeated(make, "the training step")
+        self.recorded_with: torch.optim.Optimizer | None = None
+        self.buffers: dict[tuple[torch.Size, ...], Batch] = {}
+        self.carried = tuple(tensor.clone() for tensor in learner.zero)
+        self.beta1 = torch.zeros((), dtype=torch.float64, device=learner.device)
+        self.lr = torch.zeros_like(self.beta1)
+
+    def __call__(self, batch: Batch, lr: float, beta1: float | None) -> None:
+        learner = self.learner
+        self._renew(learner.optimizer)
         if beta1 is None:
-            beta1 = float(self.optimizer.param_groups[0]["betas"][0])
+            beta1 = float(learner.optimizer.param_groups[0]["betas"][0])
         self.lr.fill_(lr)
         self.beta1.fill_(beta1)
         key = tuple(ids.shape for ids in batch)
@@ -76,24 +68,30 @@ class CapturedTrainer(Trainer):
             )
             self.buffers[key] = x_BT, y_BT
         put(self.buffers[key], batch)
-        put(self.carried, self.state)
-        steps = self.average.steps
+        put(self.carried, learner.state)
+        steps = learner.average.steps
         self.recorded(key, lambda: self._work(self.buffers[key]))
-        self.state, self.average.steps = self.carried, steps + 1
-        optimizers.set_hyper(self.optimizer, lr, beta1)  # numbers again, as a snapshot keeps them
+        learner.state, learner.average.steps = self.carried, steps + 1
+        # numbers again, as a snapshot keeps them
+        optimizers.set_hyper(learner.optimizer, lr, beta1)
+
+    def _renew(self, optimizer: torch.optim.Optimizer) -> None:
+        """Drop what was recorded over another optimizer than this."""
+        if optimizer is self.recorded_with:
+            return
+        self.recorded.forget()
+        self.recorded_with = optimizer
+        on_gpu = self.learner.device.type == "cuda"
+        # torch's fused kernel reads its rate as float32, no matter what
+        as_read = torch.float32 if on_gpu and not isinstance(optimizer, CycledAdam) else None
+        self.lr = torch.zeros_like(self.beta1, dtype=as_read)
 
     def _work(self, batch: Batch) -> None:
         """The device's part of a step, from fixed tensors to fixed tensors."""
-        self.state = self.carried
-        beta1 = self.beta1 if isinstance(self.optimizer, CycledAdam) else None
-        super().step(batch, cast(float, self.lr), cast(float | None, beta1))
-        put(self.carried, self.state)
-
-
-class CapturedStackTrainer(CapturedTrainer, StackTrainer):
-    """A StackTrainer whose steps are recorded and replayed."""
-
-    model: Stacked
+        self.learner.state = self.carried
+        beta1 = self.beta1 if isinstance(self.learner.optimizer, CycledAdam) else None
+        self.learner.step(batch, cast(float, self.lr), cast(float | None, beta1))
+        put(self.carried, self.learner.state)
 
 
 class CycledAdam(torch.optim.Adam):

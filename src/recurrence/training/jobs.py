@@ -15,17 +15,19 @@ import torch
 from numpy.typing import NDArray
 
 from recurrence import graphs, params
+from recurrence.code import Code
 from recurrence.console import Advance, progress, say
 from recurrence.device import numerics_of
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel, build_model, checkpoint
+from recurrence.model.stacked import Stacked
 from recurrence.processes import side_by_side
 from recurrence.randomness import derived_seed
-from recurrence.training import batches, memory, resume, stack, telling
-from recurrence.training.capture import CapturedStackTrainer, CapturedTrainer
+from recurrence.training import batches, memory, ranks, resume, stack, telling
+from recurrence.training.capture import CapturedStep, capturable
 from recurrence.training.divergence import Diverged
-from recurrence.training.ranks import RankKeeper, Ranks, RankTrainer
-from recurrence.training.stack import StackTrainer
+from recurrence.training.learner import Learner
+from recurrence.training.ranks import RankKeeper, Ranks
 from recurrence.training.trainer import Trainer
 
 PACKAGE = Path(__file__).parents[1]
@@ -175,13 +177,13 @@ class Training:
             except Diverged as diverged:
                 keeper.save(trainer.good)
                 raise RecurrenceError(self._advice(job, diverged, trainer, keeper)) from diverged
-            keeper.save(trainer.snapshot())
+            keeper.save(trainer.state_dict())
         return _trained(job, trainer) if trainer.finished else None
 
     def _resume(self, leg: Leg, trainer: Trainer, keeper: resume.Keeper) -> None:
         if (snapshot := keeper.latest()) is None:
             return
-        trainer.resume(snapshot)
+        trainer.load_state_dict(snapshot)
         if (trainer.epoch, trainer.done) != (leg.since, 0):
             where = f"resumed at epoch {trainer.epoch + 1}, step {trainer.done + 1}"
             say(
@@ -223,15 +225,16 @@ class Training:
             whole = torch.cat((train, valid))
             loaders = [batches.notebook_windows(whole, self.recipe.batches, rng) for rng in rngs]
         models, masks = zip(*(self._model(seed, job) for seed in job.seeds), strict=True)
-        on_gpu = self.device.type == "cuda"
-        make = graphs.maker(self.device, masks if self.stacks else ())
-        if self.stacks:
-            beside = stack.parts(models, self.recipe, loaders, rngs, masks)
-            return CapturedStackTrainer(*beside, make) if on_gpu else StackTrainer(*beside)
-        parts = models[0], self.recipe, *loaders[0], rngs[0]
         if self.ranks is not None:
-            return RankTrainer(*parts, self.ranks)
-        return CapturedTrainer(*parts, make) if on_gpu else Trainer(*parts)
+            learner = ranks.learner(models[0], self.recipe, self.ranks)
+            return Trainer(learner, *loaders[0], rngs[0])
+        parts = stack.beside(loaders, rngs) if self.stacks else (*loaders[0], rngs[0])
+        model = Stacked(models, masks).train() if self.stacks else models[0]
+        if self.device.type != "cuda":
+            return Trainer(Learner(model, self.recipe), *parts)
+        learner = Learner(model, self.recipe, build=capturable(self.recipe))
+        make = graphs.maker(self.device, masks if self.stacks else ())
+        return Trainer(learner, *parts, CapturedStep(learner, make))
 
     def _model(self, seed: int, job: Job) -> tuple[LanguageModel, torch.Generator]:
         """A seed's model, and a generator that goes on as torch's own on the device does from here."""
@@ -276,13 +279,13 @@ def ordered(
 
 
 def _trained(job: Job, trainer: Trainer) -> Trained:
-    models = trainer.model.models if isinstance(trainer, StackTrainer) else [trainer.model]
+    nets = trainer.learner.nets
     rows, weights = list[dict[str, Any]](), dict[int, bytes]()
-    for i, (seed, model) in enumerate(zip(job.seeds, models, strict=True)):
-        own = trainer.rows[i :: len(models)]
+    for i, (seed, net) in enumerate(zip(job.seeds, nets, strict=True)):
+        own = trainer.rows[i :: len(nets)]
         rows += [{"seed": seed, "protocol": job.protocol, **asdict(row)} for row in own]
         if job.protocol == "ordered":
-            weights[seed] = checkpoint.packed(model.state_dict())
+            weights[seed] = checkpoint.packed(net.state_dict())
     return Trained(rows, weights, trainer.divergences)
 
 
@@ -309,9 +312,6 @@ def digest(
 
 
 def code(core: str) -> list[Path]:
-    """The files that decide what a training does; dvc.yaml lists the same as its dependencies."""
-    folders = [file for folder in ("training", "model") for file in (PACKAGE / folder).glob("*.py")]
-    return [
-        *folders,
-        *(PACKAGE / name for name in (f"cores/{core}.py", "stages/train.py", "randomness.py")),
-    ]
+    """The files that decide what a training does: what the stage reads, as data/code.json has it."""
+    read = Code(PACKAGE).read(["stages.train", f"cores.{core}"])
+    return [PACKAGE / file for file in sorted(read.files)]

@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
@@ -21,10 +20,10 @@ from recurrence.console import say
 from recurrence.errors import RecurrenceError
 from recurrence.model import LanguageModel
 from recurrence.model.dropout import LockedDropout
-from recurrence.params import Optimizer, Recipe
+from recurrence.params import Recipe
 from recurrence.randomness import derived_seed
-from recurrence.training.batches import Batch, Loader
-from recurrence.training.learner import Tensors, below
+from recurrence.training.batches import Batch
+from recurrence.training.learner import Learner
 from recurrence.training.resume import Keeper
 from recurrence.training.trainer import Snapshot, Trainer
 
@@ -109,6 +108,32 @@ class Ranks:
             distributed.all_reduce(tensor)
         return tensor
 
+    def own(self, batch: Batch) -> Batch:
+        """This rank's rows of a batch; all of them where they cannot be dealt out evenly."""
+        x_BT, y_BT = batch
+        if not self.even(len(x_BT)):
+            return batch
+        rows = self.block(len(x_BT))
+        return x_BT[rows], y_BT[rows]
+
+    def counts(self, batch: Batch) -> bool:
+        """Whether this rank's rows count in a sum: those that all ranks have count once."""
+        return self.even(len(batch[0])) or self.rank == 0
+
+    def reduce(self, model: nn.Module, loss: Tensor) -> Tensor:
+        """Average the gradients over the ranks, in one sum; the loss, averaged with them."""
+        parts = [p.grad for p in model.parameters() if p.grad is not None]
+        flat = self.sum(torch.cat([part.flatten() for part in (*parts, loss)])) / self.count
+        at = 0
+        for part in parts:
+            part.copy_(flat[at : at + part.numel()].view_as(part))
+            at += part.numel()
+        return flat[at:].view_as(loss)
+
+    def scatter(self, all_LBH: Tensor) -> Tensor:
+        """This rank's lanes."""
+        return all_LBH[:, self.block(all_LBH.shape[1])].contiguous()
+
     def gather(self, own_LBH: Tensor) -> Tensor:
         """All lanes, from every rank's own."""
         parts = [
@@ -135,64 +160,23 @@ class Ranks:
             )
 
 
-class RankTrainer(Trainer):
-    """A Trainer on this rank's lanes. What it does together with the other ranks, every rank must do.
+def learner(model: LanguageModel, recipe: Recipe, ranks: Ranks) -> Learner:
+    """One that trains on this rank's lanes; what it does together, every rank must do.
 
-    A batch whose rows cannot be dealt out evenly (a last one, which no state is carried into) is trained on by every
-    rank as a whole, and counts once in validation. A snapshot holds the state of all lanes and resumes on any number of
-    ranks, all from the same. Raises RecurrenceError where the lanes cannot be dealt out evenly.
+    A batch whose rows cannot be dealt out evenly (a last one, which no state is carried into) is
+    trained on by every rank as a whole, and counts once in validation. A snapshot holds the state of
+    all lanes and resumes on any number of ranks, all from the same. Raises RecurrenceError where the
+    lanes cannot be dealt out evenly.
     """
-
-    def __init__(  # noqa: PLR0913 (a trainer's parts, and the ranks)
-        self,
-        model: LanguageModel,
-        recipe: Recipe,
-        train: Loader,
-        valid: Loader,
-        rng: np.random.Generator,
-        ranks: Ranks,
-    ) -> None:
-        self.ranks = ranks
-        drop_apart(model, ranks)
-        super().__init__(model, _for_one(recipe, ranks), train, valid, rng)
-
-    def predict(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        x_BT, y_BT = batch
-        if self.ranks.even(len(x_BT)):
-            own = self.ranks.block(len(x_BT))
-            return super().predict((x_BT[own], y_BT[own]))
-        raw_BTH, dropped_BTH, logits, targets = super().predict(batch)
-        counted = slice(None if self.model.training or self.ranks.rank == 0 else 0)
-        return raw_BTH, dropped_BTH, logits[counted], targets[counted]
-
-    def reduce(self, loss: Tensor) -> Tensor:
-        parts = [p.grad for p in self.model.parameters() if p.grad is not None]
-        flat = (
-            self.ranks.sum(torch.cat([part.flatten() for part in (*parts, loss)]))
-            / self.ranks.count
+    size = recipe.batches.size
+    if not ranks.even(size):
+        fitting = ", ".join(str(n) for n in range(1, size + 1) if size % n == 0)
+        raise RecurrenceError(
+            f"recipe.batches.size: {size} lanes cannot be dealt out evenly to {ranks.count} ranks; "
+            f"start {fitting} of them, or give a size that divides by {ranks.count}"
         )
-        at = 0
-        for part in parts:
-            part.copy_(flat[at : at + part.numel()].view_as(part))
-            at += part.numel()
-        return flat[at:].view_as(loss)
-
-    def total(self, sums: Tensor) -> Tensor:
-        return self.ranks.sum(sums)
-
-    def kept(self) -> tuple[Tensors, dict[str, Any]]:
-        tensors, facts = super().kept()
-        return tensors | {
-            f"state.{i}": self.ranks.gather(own_LBH) for i, own_LBH in enumerate(self.state)
-        }, facts
-
-    def restore(self, tensors: Tensors, facts: dict[str, Any], optimizer: Optimizer) -> None:
-        states = below("state.", tensors).items()
-        own = {
-            f"state.{i}": all_LBH[:, self.ranks.block(all_LBH.shape[1])].contiguous()
-            for i, all_LBH in states
-        }
-        super().restore(tensors | own, facts, optimizer)
+    drop_apart(model, ranks)
+    return Learner(model, recipe, ranks)
 
 
 class RankKeeper(Keeper):
@@ -212,20 +196,6 @@ class RankKeeper(Keeper):
     def latest(self) -> Snapshot | None:
         found: Snapshot | None = self.ranks.same(super().latest() if self.ranks.rank == 0 else None)
         return found
-
-
-def _for_one(recipe: Recipe, ranks: Ranks) -> Recipe:
-    """The recipe with as many lanes as one rank has."""
-    size = recipe.batches.size
-    if not ranks.even(size):
-        fitting = ", ".join(str(n) for n in range(1, size + 1) if size % n == 0)
-        raise RecurrenceError(
-            f"recipe.batches.size: {size} lanes cannot be dealt out evenly to {ranks.count} ranks; start {fitting} of "
-            f"them, or give a size that divides by {ranks.count}"
-        )
-    return recipe.model_copy(
-        update={"batches": recipe.batches.model_copy(update={"size": size // ranks.count})}
-    )
 
 
 def drop_apart(model: nn.Module, ranks: Ranks) -> None:

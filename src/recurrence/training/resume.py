@@ -45,7 +45,7 @@ class Keeper:
     def pause(self, trainer: Trainer) -> None:
         """Take a snapshot if it is time to; for the places where a trainer may be stopped."""
         if self.due(trainer):
-            self.save(trainer.snapshot())
+            self.save(trainer.state_dict())
 
     def due(self, trainer: Trainer) -> bool:
         """Whether it is time to."""

@@ -1,7 +1,8 @@
-"""Seeds of a small net trained together: one loop, one batched computation, and each seed's history and weights.
+"""Seeds of a small net trained together, in one loop and one batched computation.
 
-Comes in: for each seed its model, loaders, and random states. Comes out: what a Trainer of each would have given; its
-own data order, dropout and optimizer state. See model/stacked.py for how S nets are computed as one.
+Comes in: for each seed its loaders and generators. Comes out: what a Trainer takes, as of one. Each
+seed has its own data order, dropout and optimizer state, and so the history and weights that it
+would have alone. See model/stacked.py for how S nets are computed as one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,18 +10,14 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from recurrence import params
-from recurrence.model import LanguageModel, build_model
-from recurrence.model.stacked import Generators, Stacked, can_stack
-from recurrence.params import Optimizer, Recipe
+from recurrence.model import blank_model
+from recurrence.model.stacked import can_stack
 from recurrence.training.batches import Batch, Loader, Windows
-from recurrence.training.learner import Average, Tensors
-from recurrence.training.trainer import Row, Trainer
 
-#   S = seeds, B = lanes of a seed, N = S * B lanes, T = time, H = hidden size, V = vocabulary
+#   B = lanes, T = time
 
 FUSED = (nn.LSTM,)
 """What torch computes on a CPU by a kernel for all steps of a layer."""
@@ -38,8 +35,7 @@ def pays(block: params.Model, vocab_size: int, device: torch.device) -> bool:
     """
     assert block.recipe is not None and block.hidden is not None
     in_step = block.recipe.batches.loader != "variable_bptt" and block.recipe.on_divergence is None
-    with torch.device("meta"):
-        model = build_model(block, vocab_size)
+    model = blank_model(block, vocab_size)
     if device.type == "cpu" and any(isinstance(part, FUSED) for part in model.modules()):
         return False
     return block.hidden <= SMALL and in_step and can_stack(model)
@@ -91,105 +87,9 @@ class Beside:
             yield torch.cat(xs), torch.cat(ys)
 
 
-Parts = tuple[Stacked, Recipe, Loader, Loader, np.random.Generator]
-
-
-def parts(
-    models: Sequence[LanguageModel],
-    recipe: Recipe,
-    loaders: Sequence[tuple[Loader, Loader]],
-    rngs: Sequence[np.random.Generator],
-    generators: Generators,
-) -> Parts:
-    """What a StackTrainer is made of, from each seed's parts.
-
-    `loaders`: for training and validation; `generators`: what dropout masks are drawn from.
-    """
-    lanes = recipe.batches.model_copy(update={"size": len(models) * recipe.batches.size})
+def beside(
+    loaders: Sequence[tuple[Loader, Loader]], rngs: Sequence[np.random.Generator]
+) -> tuple[Loader, Loader, np.random.Generator]:
+    """Loaders (for training and validation) and generators of several seeds, each as one."""
     train, valid = (cast(Loader, Beside(each)) for each in zip(*loaders, strict=True))
-    stacked = Stacked(models, generators).train()
-    return (
-        stacked,
-        recipe.model_copy(update={"batches": lanes}),
-        train,
-        valid,
-        cast(np.random.Generator, Rngs(rngs)),
-    )
-
-
-class StackTrainer(Trainer):
-    """A Trainer of S seeds at once; an epoch adds S rows, in the order of the seeds."""
-
-    model: Stacked
-
-    def __init__(
-        self, model: Stacked, recipe: Recipe, train: Loader, valid: Loader, rng: np.random.Generator
-    ) -> None:
-        """See `parts`."""
-        self.seeds = len(model.models)
-        super().__init__(model, recipe, train, valid, rng)
-        self.average = Average(torch.zeros(self.seeds, device=self.device))
-        self.good = self._snapshot()
-
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Mean nats per token of each seed. Summed up one seed at a time, as alone: in another order they round."""
-        log_p_SXV = F.log_softmax(logits, -1).view(self.seeds, -1, logits.shape[-1])
-        pairs = zip(log_p_SXV, targets.view(self.seeds, -1), strict=True)
-        return torch.stack([F.nll_loss(log_p_XV, target_X) for log_p_XV, target_X in pairs])
-
-    def _regularized(self, loss: Tensor, raw_BTH: Tensor, dropped_BTH: Tensor) -> Tensor:
-        each = zip(loss, raw_BTH.chunk(self.seeds), dropped_BTH.chunk(self.seeds), strict=True)
-        return torch.stack([super(StackTrainer, self)._regularized(*parts) for parts in each]).sum()
-
-    def _clip(self) -> Tensor | None:
-        if self.recipe.clip is None:
-            return super()._clip()
-        norms = [
-            torch.nn.utils.clip_grad_norm_(one.parameters(), self.recipe.clip)
-            for one in self.model.models
-        ]
-        norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
-        return norm
-
-    def _see(self, loss: Tensor, norm: Tensor | None) -> None:
-        super()._see(loss.sum(), norm)
-
-    @torch.no_grad()
-    def validate(self, loader: Loader, rng: np.random.Generator) -> tuple[float, float, int]:
-        """Keeps each seed's mean nats, accuracy and token count, and returns their means."""
-        self.model.eval()
-        self.start_pass()
-        sums_S3 = torch.zeros(self.seeds, 3, dtype=torch.float64, device=self.device)
-        for batch in loader.batches(rng):
-            _, _, logits, targets = self.predict(batch)
-            parts = zip(sums_S3, logits.chunk(self.seeds), targets.chunk(self.seeds), strict=True)
-            for sums_3, logits_XV, targets_X in parts:
-                sums_3[0] += F.cross_entropy(logits_XV, targets_X, reduction="sum")
-                sums_3[1] += (logits_XV.argmax(-1) == targets_X).sum()
-                sums_3[2] += len(targets_X)
-        self.model.train()
-        self.figures = [
-            (nats / tokens, right / tokens, round(tokens))
-            for nats, right, tokens in sums_S3.tolist()
-        ]
-        nats, right, tokens = (sum(column) for column in zip(*self.figures, strict=True))
-        return nats / self.seeds, right / self.seeds, tokens
-
-    def _new_rows(self, lr: float, figures: tuple[float, float, int]) -> list[Row]:
-        bias = 1 - self.average.decay**self.average.steps
-        trained = [total / bias for total in self.average.total.tolist()]
-        return [
-            Row(self.phase, self.epoch, lr, nats, *own)
-            for nats, own in zip(trained, self.figures, strict=True)
-        ]
-
-    def kept(self) -> tuple[Tensors, dict[str, Any]]:
-        tensors, facts = super().kept()
-        return tensors | {
-            f"masks.{i}": one.get_state() for i, one in enumerate(self.model.generators)
-        }, facts
-
-    def restore(self, tensors: Tensors, facts: dict[str, Any], optimizer: Optimizer) -> None:
-        super().restore(tensors, facts, optimizer)
-        for i, one in enumerate(self.model.generators):
-            one.set_state(tensors[f"masks.{i}"])
+    return train, valid, cast(np.random.Generator, Rngs(rngs))

@@ -1,7 +1,8 @@
-"""One training run as an object that can be stopped between any two steps and gone on with, bit for bit.
+"""A training as an object that can be stopped between any two steps and gone on with, bit for bit.
 
-Comes in: a model, its recipe, loaders, and the generator that decides what is random in them. Comes out: history rows,
-and the model changed in place. Writes nothing; resume.py keeps its snapshots on disk.
+Comes in: a learner (one net, or several as one), loaders, and the generator that decides what is
+random in them. Comes out: history rows, and the learner's models changed in place. Writes nothing;
+resume.py keeps its snapshots on disk.
 """
 
 import math
@@ -13,13 +14,13 @@ import numpy as np
 
 from recurrence.model import LanguageModel
 from recurrence.params import Recipe
-from recurrence.training import optimizers, schedules
-from recurrence.training.batches import Loader
+from recurrence.training import schedules
+from recurrence.training.batches import Batch, Loader
 from recurrence.training.divergence import Diverged, NotFinite
-from recurrence.training.learner import Learner, Tensors, below
+from recurrence.training.learner import Figures, Learner, Tensors, below
 
 LOOK_EVERY = 100
-"""Steps between two looks at what a GPU noted: few enough to stop soon, many enough to cost nothing."""
+"""Steps between two looks at what a GPU noted: enough of them to cost nothing."""
 
 POSITION = ("phase", "epoch", "steps", "done", "leftover_lr", "lr_scale", "divergences")
 """The attributes that say where a run is, as a snapshot keeps them."""
@@ -27,7 +28,10 @@ POSITION = ("phase", "epoch", "steps", "done", "leftover_lr", "lr_scale", "diver
 
 @dataclass(frozen=True)
 class Row:
-    """One epoch. Losses are nats per token; train_nats is the debiased moving average (0.98) that notebooks print."""
+    """One epoch of a net.
+
+    Losses are nats per token; train_nats is the debiased moving average (0.98) that notebooks print.
+    """
 
     phase: int
     epoch: int
@@ -50,32 +54,42 @@ def ignore(*_: object) -> None:
     """What a caller does who does not listen."""
 
 
-class Trainer(Learner):
-    """One training run; everything that lives from step to step is an attribute.
+Step = Callable[[Batch, float, float | None], None]
+"""A gradient step on a batch, with a learning rate and, where a schedule moves it, beta 1."""
+
+
+class Trainer:
+    """One training: a learner taken through its recipe, epoch by epoch.
 
     Attributes:
-        phase, epoch, steps, done: where it is: the phase, epochs finished, steps made in this phase, batches done of
-            this epoch.
-        lr_scale, divergences: what the learning rate is multiplied with, and how often it had to be reduced.
-        rows: the history so far.
-        good: the last state known to be sound: at the start of this epoch, or where the run was resumed.
+        phase, epoch, steps, done: where it is: the phase, epochs finished, steps made in this phase,
+            batches done of this epoch.
+        lr_scale, divergences: what the learning rate is multiplied with, and how often it had to be
+            reduced.
+        rows: the history so far; an epoch adds one for each net.
+        good: the last state known to be sound: at the start of this epoch, or where it was resumed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (a training's parts)
         self,
-        model: LanguageModel,
-        recipe: Recipe,
+        learner: Learner,
         train: Loader,
         valid: Loader,
         rng: np.random.Generator,
+        step: Step | None = None,
     ) -> None:
-        super().__init__(model, recipe)
+        """`step`: the learner's own, or what records it once and replays it."""
+        self.learner, self.step = learner, step or learner.step
         self.train, self.valid, self.rng = train, valid, rng
         self.epoch = self.divergences = 0
         self.lr_scale = 1.0
         self.rows: list[Row] = []
         self._start_phase(0, leftover_lr=None)
         self._start_epoch()
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.learner.recipe
 
     @property
     def finished(self) -> bool:
@@ -96,17 +110,18 @@ class Trainer(Learner):
 
         Raises Diverged when the loss stops being finite and the recipe does not say to go on.
         """
-        self.model.train()
+        self.learner.model.train()
         while not self.finished:
             try:
                 self._train_epoch(tick, pause)
-                self._end_epoch(self.validate(self.valid, self.rng))
+                self._end_epoch(self.learner.validate(self.valid, self.rng))
             except NotFinite as found:
                 diverged, done = self._diverged(found), self.done
                 self._go_back(diverged)
                 tick(self.done - done)
                 say(
-                    f"{diverged}; back to the start of epoch {self.epoch + 1} with {self.lr_scale:g} of the rate"
+                    f"{diverged}; back to the start of epoch {self.epoch + 1} with "
+                    f"{self.lr_scale:g} of the rate"
                 )
             else:
                 pause()
@@ -114,44 +129,42 @@ class Trainer(Learner):
 
     def _train_epoch(self, tick: Callable[[int], None], pause: Callable[[], None]) -> None:
         if self.done == 0:
-            self.start_pass()
+            self.learner.start_pass()
         for batch in self.train.batches(self.rng, self.done):
             lr, beta1 = self.at(self.steps)
             self.step(batch, self.lr_scale * lr, beta1)
             self.steps += 1
             self.done += 1
             if self.steps % LOOK_EVERY == 0:
-                self.watch.check()
+                self.learner.watch.check()
             tick(1)
             pause()
-        self.watch.check()
-        if (
-            never := len(self.train) - self.done
-        ):  # windows of chance lengths may come to the end of the text sooner
+        self.learner.watch.check()
+        # windows of chance lengths may come to the end of the text sooner
+        if never := len(self.train) - self.done:
             tick(never)
 
-    def _end_epoch(self, figures: tuple[float, float, int]) -> None:
-        """Write the row, and be at the start of the next epoch."""
-        if not math.isfinite(
-            figures[0]
-        ):  # the last update broke what its own loss did not show yet
-            raise NotFinite(1, float(self.gradient_norm()))
+    def _end_epoch(self, figures: list[Figures]) -> None:
+        """Write the rows, and be at the start of the next epoch."""
+        if not all(math.isfinite(nats) for nats, _, _ in figures):
+            # the last update broke what its own loss did not show yet
+            raise NotFinite(1, float(self.learner.gradient_norm()))
         self.epoch += 1
         lr = self.lr_scale * self.at(self.steps - 1)[0]
-        self.rows += self._new_rows(lr, figures)
+        trained = self.learner.average.values()
+        self.rows += [
+            Row(self.phase, self.epoch, lr, nats, *own)
+            for nats, own in zip(trained, figures, strict=True)
+        ]
         if self.epoch == self._epochs(self.phase + 1) and self.phase + 1 < len(self.recipe.phases):
             self._start_phase(self.phase + 1, leftover_lr=self.at(self.steps)[0])
         self._start_epoch()
-
-    def _new_rows(self, lr: float, figures: tuple[float, float, int]) -> list[Row]:
-        """What the epoch adds to the history."""
-        return [Row(self.phase, self.epoch, lr, self.average.value(), *figures)]
 
     def _start_phase(self, phase: int, leftover_lr: float | None) -> None:
         self.phase, self.steps, self.leftover_lr = phase, 0, leftover_lr
         self.at = self._schedule()
         if (optimizer := self.recipe.phases[phase].optimizer) is not None:
-            self.optimizer = optimizers.build(optimizer, self.model, self.at(0)[0])
+            self.learner.use(optimizer, self.at(0)[0])
 
     def _start_epoch(self) -> None:
         self.done, self._epoch_rng = 0, self.rng.bit_generator.state
@@ -179,17 +192,18 @@ class Trainer(Learner):
         rule, count = self.recipe.on_divergence, self.divergences + 1
         if rule is None or count > rule.at_most:
             raise diverged
-        self.resume(self.good)
+        self.load_state_dict(self.good)
         self.divergences, self.lr_scale = count, rule.reduce_lr**count
 
     # ---------------------------------------------------------------- snapshots
 
-    def snapshot(self) -> Snapshot:
-        """All of the run's state, copied; to be taken in `pause`. Raises NotFinite rather than keep what is not sound.
+    def state_dict(self) -> Snapshot:
+        """All of the training's state, copied; to be taken in `pause`.
 
-        Where the recipe may go back, the state to go back to is in it as well.
+        Raises NotFinite rather than keep what is not sound. Where the recipe may go back, the state
+        to go back to is in it as well.
         """
-        self.watch.check()
+        self.learner.watch.check()
         taken = self._snapshot()
         if self.recipe.on_divergence is None:
             return taken
@@ -197,13 +211,16 @@ class Trainer(Learner):
         return Snapshot(taken.tensors | good, taken.facts | {"good": self.good.facts})
 
     def _snapshot(self) -> Snapshot:
-        tensors, facts = self.kept()
+        tensors, facts = self.learner.state_dict()
         facts |= {name: getattr(self, name) for name in POSITION}
         facts |= {"rng": self._epoch_rng, "rows": [asdict(row) for row in self.rows]}
         return Snapshot(tensors, facts)
 
-    def resume(self, snapshot: Snapshot) -> None:
-        """Be where the snapshot was taken: all that follows is what would have followed there, bit for bit."""
+    def load_state_dict(self, snapshot: Snapshot) -> None:
+        """Be where the snapshot was taken.
+
+        All that follows is what would have followed there, bit for bit.
+        """
         facts = snapshot.facts
         for name in POSITION:
             setattr(self, name, facts[name])
@@ -211,11 +228,8 @@ class Trainer(Learner):
         self._epoch_rng = self.rng.bit_generator.state = facts["rng"]
         self.at = self._schedule()
         until_here = reversed(self.recipe.phases[: self.phase + 1])
-        self.restore(
-            snapshot.tensors,
-            facts,
-            next(p.optimizer for p in until_here if p.optimizer is not None),
-        )
+        optimizer = next(p.optimizer for p in until_here if p.optimizer is not None)
+        self.learner.load_state_dict(snapshot.tensors, facts, optimizer)
         self.good = snapshot
         if "good" in facts:
             self.good = Snapshot(below("good.", snapshot.tensors), facts["good"])
@@ -232,9 +246,9 @@ def fit(  # noqa: PLR0913 (a trainer's parts, and who is told)
     """Train through the recipe's phases, yielding a row after every epoch.
 
     Args:
-        rng: decides what is random in the loaders; dropout and initial weights use torch's global generator.
+        rng: decides what is random in the loaders; dropout uses torch's global generator.
         tick: told after every batch (for a progress bar).
 
     Raises Diverged, a RecurrenceError, when the loss stops being finite.
     """
-    yield from Trainer(model, recipe, train, valid, rng).run(tick)
+    yield from Trainer(Learner(model, recipe), train, valid, rng).run(tick)

@@ -11,7 +11,7 @@ from recurrence import graphs, params
 from recurrence.decoding.filters.contract import Setting, Stateless
 from recurrence.decoding.filters.temperature import temperature
 from recurrence.decoding.filters.truncation import top_k, top_p
-from recurrence.decoding.grid import grid, make
+from recurrence.decoding.grid import Lengths, grid, make
 from recurrence.decoding.loop import prefill, sampling
 from recurrence.decoding.loop.samples import Prompt
 from recurrence.decoding.loop.sampling import Row, Sampler, sample, steps
@@ -358,15 +358,15 @@ def test_graphs_change_nothing(block: str, monkeypatch: pytest.MonkeyPatch) -> N
     ]
     cells = grid(
         [build_strategy(name, params.strategies()[name], setting) for name in names],
-        5,
+        (0,),
+        range(5),
         (0, 1),
-        12,
-        25,
+        Lengths(12, 25),
     )
-    eager = make(model, cells, PROMPTS, ("graphs",), lambda tokens: None)
+    eager = make({0: model}, cells, PROMPTS, ("graphs",), lambda tokens: None)
     monkeypatch.setattr(graphs, "maker", lambda device: Tape)
     Tape.made.clear()
-    captured = make(model, cells, PROMPTS, ("graphs",), lambda tokens: None)
+    captured = make({0: model}, cells, PROMPTS, ("graphs",), lambda tokens: None)
     for one, other in zip(eager, captured, strict=True):
         assert torch.equal(one.ids_T, other.ids_T)
         assert one.logprob_nats == pytest.approx(
