@@ -1,10 +1,13 @@
-"""Every core at about equal parameters: tokens per second in training and in generation, and bytes of state.
+"""Every core at about equal parameters: tokens per second in training and in generation, and
+bytes of state.
 
-Each is a language model of two layers (one where a core has no more), as wide as makes about `--parameters`, embedding
-and head among them, for the vocabulary of a character model. Training: steps of training/learner.py, 32 lanes of 64
-tokens, Adam. Generation: one token after another for 32 lanes in double precision, as the stage `generate` does it,
-after 256 tokens, so that a transformer's cache is full. One thread, and its processor time, so that other work on the
-machine counts little; in rounds that alternate, of which the best counts. The peer of all ratios is torch's own LSTM.
+Each is a language model of two layers (one where a core has no more), as wide as makes about
+`--parameters`, embedding and head among them, for the vocabulary of a character model. Training:
+steps of training/learner.py, 32 lanes of 64 tokens, Adam. Generation: one token after another for
+32 lanes in double precision, as the stage `generate` does it, after 256 tokens, so that a
+transformer's cache is full. One thread, and its processor time, so that other work on the machine
+counts little; in rounds that alternate, of which the best counts. The peer of all ratios is
+torch's own LSTM.
 
     python benchmarks/cores.py [CORE ...] [--parameters 1000000] [--rounds 3]
 """

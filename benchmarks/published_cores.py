@@ -1,9 +1,11 @@
-"""Cores against what others have published of the same papers, weights for weights: the largest difference of outputs.
+"""Cores against what others have published of the same papers, weights for weights: the largest
+difference of outputs.
 
-What transformers has is compared in tests/cores (rg_lru, mlstm, gated_delta, transformer). This is the rest: packages
-that are no dependencies of ours, installed into a temporary folder without theirs. sLSTM and RWKV-7 are their authors'
-own; minGRU and Mogrifier are those of lucidrains. Single precision, so that differences are of its rounding (about
-1e-6). QRNN and minLSTM are held to the equations alone, in tests/cores.
+What transformers has is compared in tests/cores (rg_lru, mlstm, gated_delta, transformer). This
+is the rest: packages that are no dependencies of ours, installed into a temporary folder without
+theirs. sLSTM and RWKV-7 are their authors' own; minGRU and Mogrifier are those of lucidrains.
+Single precision, so that differences are of its rounding (about 1e-6). QRNN and minLSTM are held
+to the equations alone, in tests/cores.
 
     python benchmarks/published_cores.py
 """

@@ -1,4 +1,5 @@
-"""Gated DeltaNet against that of transformers, Qwen3-Next, layer for layer with the same weights."""
+"""Gated DeltaNet against that of transformers, Qwen3-Next, layer for layer with the same
+weights."""
 
 import pytest
 import torch

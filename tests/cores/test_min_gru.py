@@ -1,5 +1,6 @@
-"""minGRU and minLSTM against the paper's own algorithm, written here from its listings (2410.01201, appendix B):
-float64, the scan over logarithms with logcumsumexp (Heinsen 2023), and, apart from it, the loop over steps."""
+"""minGRU and minLSTM against the paper's own algorithm, written here from its listings
+(2410.01201, appendix B): float64, the scan over logarithms with logcumsumexp (Heinsen 2023), and,
+apart from it, the loop over steps."""
 
 import pytest
 import torch

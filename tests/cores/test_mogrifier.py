@@ -1,6 +1,6 @@
-"""Mogrifier LSTM against a slow reference of our own, from the equations of 1909.01792 (float64, explicit loops
-over features), and, without rounds, against torch's LSTM. benchmarks/published_cores.py compares the rounds with a
-public implementation."""
+"""Mogrifier LSTM against a slow reference of our own, from the equations of 1909.01792 (float64,
+explicit loops over features), and, without rounds, against torch's LSTM.
+benchmarks/published_cores.py compares the rounds with a public implementation."""
 
 import math
 

@@ -1,5 +1,5 @@
-"""QRNN against a slow reference of our own, from the equations of 1611.01576: float64, explicit loops over
-lanes, steps, features and the steps of a filter."""
+"""QRNN against a slow reference of our own, from the equations of 1611.01576: float64, explicit
+loops over lanes, steps, features and the steps of a filter."""
 
 import math
 

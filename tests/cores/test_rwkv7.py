@@ -1,6 +1,6 @@
-"""RWKV-7's time mixing against a slow reference of our own, from the equations of 2503.14456: float64, one lane and
-one head at a time, a step after another, matrices as the paper writes them (values x keys).
-benchmarks/published_cores.py compares with the authors' own."""
+"""RWKV-7's time mixing against a slow reference of our own, from the equations of 2503.14456:
+float64, one lane and one head at a time, a step after another, matrices as the paper writes them
+(values x keys). benchmarks/published_cores.py compares with the authors' own."""
 
 import math
 

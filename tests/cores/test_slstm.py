@@ -1,5 +1,5 @@
-"""sLSTM against a slow reference of our own, from the equations of 2405.04517: float64, explicit loops over steps,
-heads and units, without a stabilizer. transformers has mLSTM alone of xLSTM;
+"""sLSTM against a slow reference of our own, from the equations of 2405.04517: float64, explicit
+loops over steps, heads and units, without a stabilizer. transformers has mLSTM alone of xLSTM;
 benchmarks/published_cores.py compares with the authors' own."""
 
 import math

@@ -1,4 +1,5 @@
-"""The transformer against Mistral of transformers, all layers with the same weights, and the cache against none."""
+"""The transformer against Mistral of transformers, all layers with the same weights, and the
+cache against none."""
 
 import pytest
 import torch

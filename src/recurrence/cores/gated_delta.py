@@ -1,16 +1,16 @@
-"""Gated DeltaNet: a matrix that writes what is new about a value, and forgets (Yang et al. 2024, arXiv 2412.06464).
+"""Gated DeltaNet: a matrix that writes what is new about a value, and forgets (Yang et al. 2024,
+arXiv 2412.06464).
 
-    S' = alpha (I - beta k k^T) S + beta k v^T,  o = S'^T q / sqrt(D)          S: D keys x D values of a head
+    S' = alpha (I - beta k k^T) S + beta k v^T,  o = S'^T q / sqrt(D);  S: D keys x D values
     alpha = exp(-exp(A) softplus(w_a . x + b)),  beta = sigmoid(w_b . x);  one of each for a head
     q, k, v = silu of a causal convolution of W x;  q and k brought to length 1
 
-No gate sees the state, so a stretch of CHUNK steps is computed at once: what each step writes depends
-on what the steps before wrote by a triangular system (the WY form of the paper), which
-is solved; a step is a stretch of one. Each head is normalized and gated by silu(W_g x), then mixed by
-a linear layer. The residual frame is model/blocks.py. A begins so that exp(A) is up to 16, b so that
-softplus(b) is 0.001 to 0.1, as the authors' code has them.
-State of a layer: S, H x D numbers (D = H / heads), and the last conv_width - 1 inputs of the
-convolutions, 3 H each.
+No gate sees the state, so a stretch of CHUNK steps is computed at once: what each step writes
+depends on what the steps before wrote by a triangular system (the WY form of the paper), which is
+solved; a step is a stretch of one. Each head is normalized and gated by silu(W_g x), then mixed
+by a linear layer. The residual frame is model/blocks.py. A begins so that exp(A) is up to 16, b
+so that softplus(b) is 0.001 to 0.1, as the authors' code has them. State of a layer: S, H x D
+numbers (D = H / heads), and the last conv_width - 1 inputs of the convolutions, 3 H each.
 """
 
 import math

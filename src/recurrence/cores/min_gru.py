@@ -1,12 +1,14 @@
-"""minGRU: a gated recurrent unit whose gates do not see the state (Feng et al. 2024, arXiv 2410.01201).
+"""minGRU: a gated recurrent unit whose gates do not see the state (Feng et al. 2024, arXiv
+2410.01201).
 
     z = sigmoid(W_z x),  n = g(W_h x),  h' = (1 - z) * h + z * n
     g(u) = u + 1/2 where u >= 0, sigmoid(u) elsewhere
 
-So all gates are computed at once and h is a linear recurrence. x is what a causal convolution over
-`conv_width` steps gives, as in the paper's language models; the residual frame is model/blocks.py.
-The paper scans logarithms, for which g keeps n positive; model/linear_recurrence.py needs no logarithm.
-State of a layer: h, H numbers, and the last conv_width - 1 inputs of the convolution, H each.
+So all gates are computed at once and h is a linear recurrence. x is what a causal convolution
+over `conv_width` steps gives, as in the paper's language models; the residual frame is
+model/blocks.py. The paper scans logarithms, for which g keeps n positive;
+model/linear_recurrence.py needs no logarithm. State of a layer: h, H numbers, and the last
+conv_width - 1 inputs of the convolution, H each.
 """
 
 import torch

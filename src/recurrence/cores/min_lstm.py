@@ -1,11 +1,13 @@
-"""minLSTM: an LSTM whose gates do not see the state, with no output gate (Feng et al. 2024, arXiv 2410.01201).
+"""minLSTM: an LSTM whose gates do not see the state, with no output gate (Feng et al. 2024, arXiv
+2410.01201).
 
     f = sigmoid(W_f x),  i = sigmoid(W_i x),  n = g(W_h x),  h' = f/(f + i) * h + i/(f + i) * n
     g(u) = u + 1/2 where u >= 0, sigmoid(u) elsewhere
 
-With the gates brought to a sum of 1, h keeps its scale however long the text. f/(f + i) is computed as
-sigmoid(softplus(-i's) - softplus(-f's)), which no gate that is shut divides by zero. The rest is as in
-min_gru.py. State of a layer: h, H numbers, and the last conv_width - 1 inputs of the convolution.
+With the gates brought to a sum of 1, h keeps its scale however long the text. f/(f + i) is
+computed as sigmoid(softplus(-i's) - softplus(-f's)), which no gate that is shut divides by zero.
+The rest is as in min_gru.py. State of a layer: h, H numbers, and the last conv_width - 1 inputs
+of the convolution.
 """
 
 import torch

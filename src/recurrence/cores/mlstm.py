@@ -1,15 +1,16 @@
 """mLSTM: a matrix for a memory, with exponential gates (Beck et al. 2024, xLSTM, arXiv 2405.04517).
 
-    C' = f C + i v k^T,  n' = f n + i k,  h' = o * C' q / max(|n' . q|, 1)      k already divided by sqrt(D)
+    C' = f C + i v k^T,  n' = f n + i k,  h' = o * C' q / max(|n' . q|, 1),  k divided by sqrt(D)
     i = exp(w_i . x),  f = sigmoid(w_f . x),  o = sigmoid(W_o x);  one i and one f for a head
 
-No gate sees the state, so a stretch of CHUNK steps is computed at once: within it as attention whose
-weights are the gates between two steps, before it by C and n (the authors' chunkwise form). All is
-kept divided by exp(m), m' = max(log f + m, log i), so that nothing overflows; a step is a stretch of one.
-Around it the authors' later block (xLSTM 7B, arXiv 2503.13427): q, k, v, gates from x itself, the norm
-of each head before the output gate, a linear layer after; without their cap on gates and with keys as
-long as values. Forget biases begin between 3 and 6 over the heads. The frame is model/blocks.py.
-State of a layer: C, H x D numbers (D = H / heads), n, H, and m, one for each head.
+No gate sees the state, so a stretch of CHUNK steps is computed at once: within it as attention
+whose weights are the gates between two steps, before it by C and n (the authors' chunkwise form).
+All is kept divided by exp(m), m' = max(log f + m, log i), so that nothing overflows; a step is a
+stretch of one. Around it the authors' later block (xLSTM 7B, arXiv 2503.13427): q, k, v, gates
+from x itself, the norm of each head before the output gate, a linear layer after; without their
+cap on gates and with keys as long as values. Forget biases begin between 3 and 6 over the heads.
+The frame is model/blocks.py. State of a layer: C, H x D numbers (D = H / heads), n, H, and m, one
+for each head.
 """
 
 import math

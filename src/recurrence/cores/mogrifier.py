@@ -1,12 +1,14 @@
-"""Mogrifier LSTM: input and state gate each other before every step (Melis et al. 2019, arXiv 1909.01792).
+"""Mogrifier LSTM: input and state gate each other before every step (Melis et al. 2019, arXiv
+1909.01792).
 
     x^i = 2 sigmoid(Q^i h^{i-1}) * x^{i-2}   for odd i = 1 ... rounds,   x^{-1} = x
     h^i = 2 sigmoid(R^i x^{i-1}) * h^{i-2}   for even i,                 h^0 = h_{t-1}
     then an LSTM's step (lstm.py) on the last x^i, the last h^i and c
 
-With `rank`, each Q and R is a product of two thin matrices of that rank. As in the paper the gates have
-no bias. No parallel form: every step needs the one before. Layers are stacked as an LSTM's, the rates
-`hidden` (locked) and `plain_between` between them. State of a layer: h and c, H numbers each.
+With `rank`, each Q and R is a product of two thin matrices of that rank. As in the paper the
+gates have no bias. No parallel form: every step needs the one before. Layers are stacked as an
+LSTM's, the rates `hidden` (locked) and `plain_between` between them. State of a layer: h and c, H
+numbers each.
 """
 
 import torch
@@ -21,7 +23,7 @@ MOST_ROUNDS = 100
 
 
 class Layer(nn.Module):
-    """Mogrification and an LSTM's step, in a loop over time; rows of the gates in torch's order i, f, g, o."""
+    """Mogrification and an LSTM's step, in a loop over time; gates in torch's order i, f, g, o."""
 
     def __init__(self, input_size: int, hidden_size: int, rounds: int, rank: int | None) -> None:
         super().__init__()

@@ -4,9 +4,9 @@
     c' = f * c + (1 - f) * z,  h' = o * c'
 
 The convolutions see the last `filter_width` inputs, across all features; with width 1 they are
-products. No gate sees the state, so c is a linear recurrence (model/linear_recurrence.py). Layers are
-stacked as an LSTM's, the rates `hidden` (locked) and `plain_between` between them.
-State of a layer: c, H numbers, and the last filter_width - 1 inputs.
+products. No gate sees the state, so c is a linear recurrence (model/linear_recurrence.py). Layers
+are stacked as an LSTM's, the rates `hidden` (locked) and `plain_between` between them. State of a
+layer: c, H numbers, and the last filter_width - 1 inputs.
 """
 
 from itertools import islice

@@ -1,4 +1,5 @@
-"""The time mixing of RWKV-7: the delta rule with a decay and a rate for every unit (Peng et al. 2025, arXiv 2503.14456).
+"""The time mixing of RWKV-7: the delta rule with a decay and a rate for every unit (Peng et al.
+2025, arXiv 2503.14456).
 
     S' = diag(w) S - (a * kk) (kk^T S) + k v^T,  o = S'^T r         S: D keys x D values of a head
     w = exp(-e^{-1/2} sigmoid(d(x_w))),  a = sigmoid(a(x_a)),  kk = k * xi brought to length 1,
@@ -6,11 +7,11 @@
     y = W_o (g * (norm(o) + (rho . (r * k)) v)),  g = G_2 sigmoid(G_1 x_g)
 
 x_w and its like are x moved towards the x of the step before, each by weights of its own (token
-shift). No gate sees the state: a stretch of CHUNK steps is computed at once, as in gated_delta.py. A
-decay is at least e^{-0.61}, so that over a stretch its inverse stays in range. Of the whole model only
-this is taken: the MLP is that of the frame, model/blocks.py, without token shift, and values of
-later layers are not mixed with those of the first.
-State of a layer: S, H x D numbers (D = H / heads), and the input of the step before, H.
+shift). No gate sees the state: a stretch of CHUNK steps is computed at once, as in
+gated_delta.py. A decay is at least e^{-0.61}, so that over a stretch its inverse stays in range.
+Of the whole model only this is taken: the MLP is that of the frame, model/blocks.py, without
+token shift, and values of later layers are not mixed with those of the first. State of a layer:
+S, H x D numbers (D = H / heads), and the input of the step before, H.
 """
 
 import math

@@ -1,16 +1,18 @@
-"""sLSTM: an LSTM with exponential input gates and a normalizer (Beck et al. 2024, xLSTM, arXiv 2405.04517).
+"""sLSTM: an LSTM with exponential input gates and a normalizer (Beck et al. 2024, xLSTM, arXiv
+2405.04517).
 
-    z = tanh(W_z x + R_z h),  o = sigmoid(W_o x + R_o h),  i = W_i u + R_i h,  log f = log sigmoid(W_f u + R_f h)
+    z = tanh(W_z x + R_z h),  o = sigmoid(W_o x + R_o h)
+    i = W_i u + R_i h,  log f = log sigmoid(W_f u + R_f h)
     m' = max(log f + m, i)                                  the stabilizer: gates are exp(. - m')
     c' = exp(log f + m - m') c + exp(i - m') z,  n' = exp(log f + m - m') n + exp(i - m')
     h' = o * c' / n'
 
-R joins only units of the same head. u is silu of a causal convolution of x, as in the authors' block.
-m changes no h; it keeps exp in range. While n is 0 nothing has been stored and m' = i. All have a bias
-but i: c and n would both be scaled by it, and h would not change. After the cell each head is
-normalized; the residual frame is model/blocks.py. Forget biases begin between 3 and 6 over the units
-of a head. No parallel form: every step needs the h before.
-State of a layer: h, c, n and m, H numbers each, and the last conv_width - 1 inputs of the convolution.
+R joins only units of the same head. u is silu of a causal convolution of x, as in the authors'
+block. m changes no h; it keeps exp in range. While n is 0 nothing has been stored and m' = i. All
+have a bias but i: c and n would both be scaled by it, and h would not change. After the cell each
+head is normalized; the residual frame is model/blocks.py. Forget biases begin between 3 and 6
+over the units of a head. No parallel form: every step needs the h before. State of a layer: h, c,
+n and m, H numbers each, and the last conv_width - 1 inputs of the convolution.
 """
 
 import torch

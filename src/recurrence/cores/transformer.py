@@ -1,15 +1,15 @@
-"""A causal transformer with a sliding window: what recurrent nets are held against (Vaswani et al. 2017,
-arXiv 1706.03762, in the form of Llama and Mistral, arXiv 2302.13971 and 2310.06825).
+"""A causal transformer with a sliding window: what recurrent nets are held against (Vaswani et
+al. 2017, arXiv 1706.03762, in the form of Llama and Mistral, arXiv 2302.13971 and 2310.06825).
 
-    o_t = sum_s softmax_s(q_t . k_s / sqrt(D)) v_s   over the last `window` steps s, t itself among them
+    o_t = sum_s softmax_s(q_t . k_s / sqrt(D)) v_s   over the last `window` steps s, t among them
     q and k are turned by their positions (rotary embeddings, arXiv 2104.09864)
 
 The residual frame, model/blocks.py, is that of Llama: RMSNorm before, a gated MLP after. What is
 kept is a cache of fixed size, so that a state has a shape: keys and values of the last window - 1
 steps. A training carries it from window to window of its text without gradient, as Transformer-XL
-does (arXiv 1901.02860). Only distances count in the attention, but positions are counted on, exactly
-up to 2^24 steps of a lane in single precision.
-State of a layer: keys and values, (window - 1) x H numbers each, and how many steps there were.
+does (arXiv 1901.02860). Only distances count in the attention, but positions are counted on,
+exactly up to 2^24 steps of a lane in single precision. State of a layer: keys and values, (window
+- 1) x H numbers each, and how many steps there were.
 """
 
 import math
@@ -29,7 +29,7 @@ LONGEST = 1 << 16
 
 
 def angles(count_B1: Tensor, time: int, size: int) -> tuple[Tensor, Tensor]:
-    """cos and sin, each BT1D with D = size / 2, of the positions after so many steps times BASE^(-2d/size)."""
+    """cos and sin of positions after so many steps times BASE^(-2d/size), BT1D, D = size / 2."""
     steps_T = torch.arange(time, device=count_B1.device)
     pairs_D = torch.arange(size // 2, device=count_B1.device)
     speed_D = torch.exp(pairs_D.double() * (-2 * math.log(BASE) / size))
@@ -76,7 +76,7 @@ class Attention(nn.Module):
         return self.output(o_BTH), after
 
     def _hidden(self, time: int, count_B1: Tensor) -> Tensor:
-        """Which of the S steps each step does not see: later ones, those past the window, and the cache's empty places."""
+        """What a step does not see: later ones, those past the window, empty places of the cache."""
         cached = self.window - 1
         steps_S = torch.arange(cached + time, device=count_B1.device)
         ago_TS = steps_S[cached:, None] - steps_S

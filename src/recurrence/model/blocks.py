@@ -2,9 +2,10 @@
 
     x = x + mixer(norm(x)),  x = x + mlp(norm(x)),  once per layer; a norm at the end
 
-A mixer is what one paper differs in from another (cores/); everything else is here, the same for all:
-RMSNorm (Zhang & Sennrich 2019, arXiv 1910.07467) and a gated MLP (SwiGLU; Shazeer 2020, arXiv
-2002.05202). The rates `hidden` (locked) and `plain_between` drop what a mixer or an MLP adds.
+A mixer is what one paper differs in from another (cores/); everything else is here, the same for
+all: RMSNorm (Zhang & Sennrich 2019, arXiv 1910.07467) and a gated MLP (SwiGLU; Shazeer 2020,
+arXiv 2002.05202). The rates `hidden` (locked) and `plain_between` drop what a mixer or an MLP
+adds.
 """
 
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ class ResidualCore(nn.Module):
         dropout: Rates,
         mlp_ratio: float,
     ) -> None:
-        """`mlp_ratio`: inner units of the MLP for each of its H; a width other than H is projected."""
+        """`mlp_ratio`: inner units of the MLP for each of H. An input other than H is projected."""
         super().__init__()
         self.output_size = hidden_size
         self.state_shapes = tuple(shape for mixer in mixers for shape in mixer.state_shapes)
@@ -102,7 +103,7 @@ class GatedMLP(nn.Module):
 
 
 class CausalConv(nn.Module):
-    """y_t = sum_j w_j * x_{t-K+1+j} (+ b), each feature by itself; the state is the last K - 1 inputs."""
+    """y_t = sum_j w_j * x_{t-K+1+j} (+ b), by feature; the state is the last K - 1 inputs."""
 
     def __init__(self, size: int, width: int, bias: bool = True) -> None:
         super().__init__()
@@ -159,7 +160,7 @@ def by_head(x_H: Tensor, heads: int) -> Tensor:
 
 
 def evenly(ends: tuple[float, float], count: int) -> Tensor:
-    """So many initial values from one end to the other, on the CPU: on `meta` torch would load its compiler."""
+    """Initial values from end to end, on the CPU: on `meta` torch would load its compiler."""
     return torch.linspace(*ends, count, device="cpu")
 
 

@@ -1,10 +1,12 @@
-"""h_t = a_t * h_{t-1} + b_t, element by element, for all steps of a forward at once, with its gradient.
+"""h_t = a_t * h_{t-1} + b_t, element by element, for all steps of a forward at once, with its
+gradient.
 
-Off the CPU it is a parallel scan: pairs (a, b) are combined at distances 1, 2, 4, ..., log2 T passes in
-all (Hillis & Steele 1986). On a CPU, where nothing is gained by doing more work in fewer calls, one
-multiply-add per step into memory that is there: a sixth of the time of those passes (32 lanes of
-70 steps, 512 wide, forward and backward, one thread). Nothing is divided and no logarithm taken, so any a and b will do, and
-the error does not grow with T as long as |a| <= 1.
+Off the CPU it is a parallel scan: pairs (a, b) are combined at distances 1, 2, 4, ..., log2 T
+passes in all (Hillis & Steele 1986). On a CPU, where nothing is gained by doing more work in
+fewer calls, one multiply-add per step into memory that is there: a sixth of the time of those
+passes (32 lanes of 70 steps, 512 wide, forward and backward, one thread). Nothing is divided and
+no logarithm taken, so any a and b will do, and the error does not grow with T as long as |a| <=
+1.
 """
 
 from typing import Any
