@@ -149,7 +149,9 @@ def killed_and_finished(name: str, chance: random.Random) -> tuple[int, list[str
     raise AssertionError(f"the stage ended with {process.returncode}")
 
 
-@pytest.mark.timeout(1800)  # it is started ten times and more, which on a busy machine takes its time
+@pytest.mark.timeout(
+    1800
+)  # it is started ten times and more, which on a busy machine takes its time
 @pytest.mark.parametrize("names", [NAMES[:1], pytest.param(NAMES, marks=pytest.mark.nightly)])
 def test_killed_at_random_it_leaves_the_bytes_of_an_undisturbed_run(
     names: tuple[str, ...],
