@@ -65,8 +65,7 @@ def test_stop_on_loop_ends_with_the_token_that_proves_it(recurrence: Cli, strate
     assert run is not None and run.end == len(text)
     assert find_run([ord(letter) for letter in text[:-1]], 40) is None
     assert (
-        err
-        == f"stopped after {len(text)} tokens, {150 - len(text)} saved: "
+        err == f"stopped after {len(text)} tokens, {150 - len(text)} saved: "
         f"a loop of period {run.period} since token {run.start + 1}\n"
     )
 
@@ -95,7 +94,9 @@ def test_stop_at_eos_ends_with_it(recurrence: Cli, project: Path) -> None:
     whole, _ = said(recurrence, "--strategy", "even")
     text, err = said(recurrence, "--strategy", "even", "--stop-at-eos")
     assert text == whole[: whole.index("<eos>") + len("<eos>")]
-    assert re.fullmatch(r"stopped after \d+ tokens, \d+ saved: the text ended itself \(<eos>\)\n", err)
+    assert re.fullmatch(
+        r"stopped after \d+ tokens, \d+ saved: the text ended itself \(<eos>\)\n", err
+    )
 
 
 @pytest.mark.usefixtures("project")

@@ -234,9 +234,14 @@ class Learner:
     def state_dict(self) -> tuple[Tensors, dict[str, Any]]:
         """Copies of all tensors that the next step depends on, and the facts beside them.
 
-        Torch's random states are among them, and the state of all lanes, whoever trains them.
+        Torch's random states are among them, and the state of all lanes, whoever trains them. One
+        net has the same names alone, as a stack of one, and over ranks: each goes on from another's.
         """
-        named = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        named = {
+            f"net{i}.{name}": tensor
+            for i, net in enumerate(self.nets)
+            for name, tensor in net.state_dict().items()
+        }
         for i, slots in self.optimizer.state_dict()["state"].items():
             named |= {f"optimizer.{i}.{name}": tensor for name, tensor in slots.items()}
         named |= {f"state.{i}": self.share.gather(own) for i, own in enumerate(self.state)}
@@ -256,7 +261,8 @@ class Learner:
         `optimizer` is the block that the optimizer was built from.
         """
         tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-        self.model.load_state_dict(below("model.", tensors))
+        for i, net in enumerate(self.nets):
+            net.load_state_dict(below(f"net{i}.", tensors))
         self.use(optimizer, lr=1.0)  # every step sets its own rate
         self._load_optimizer(below("optimizer.", tensors), facts["betas"])
         state = below("state.", tensors)
@@ -264,12 +270,17 @@ class Learner:
         self.state = tuple(tensor.to(self.device) for tensor in scattered)
         self.average.total_S.copy_(tensors["average"])
         self.average.steps = facts["average_steps"]
+        self._load_random(tensors)
+        self.watch.clear()
+
+    def _load_random(self, tensors: Tensors) -> None:
+        """What masks are drawn from is torch's own stream for a net alone, one for each in a stack."""
         torch.set_rng_state(tensors["random.cpu"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
+        own = tensors[f"random.{self.device.type}"]
         for i, one in enumerate(self.generators):
-            one.set_state(tensors[f"masks.{i}"])
-        self.watch.clear()
+            one.set_state(tensors.get(f"masks.{i}", own))
 
     def _load_optimizer(self, slots: Tensors, betas: list[list[float]]) -> None:
         tree = self.optimizer.state_dict()

@@ -167,7 +167,7 @@ class Trainer:
             self.learner.use(optimizer, self.at(0)[0])
 
     def _start_epoch(self) -> None:
-        self.done, self._epoch_rng = 0, self.rng.bit_generator.state
+        self.done, self._epoch_rng = 0, _states(self.rng)
         self.good = self._snapshot()
 
     def _schedule(self) -> schedules.At:
@@ -225,7 +225,8 @@ class Trainer:
         for name in POSITION:
             setattr(self, name, facts[name])
         self.rows = [Row(**row) for row in facts["rows"]]
-        self._epoch_rng = self.rng.bit_generator.state = facts["rng"]
+        self._epoch_rng = facts["rng"]
+        _set_states(self.rng, self._epoch_rng)
         self.at = self._schedule()
         until_here = reversed(self.recipe.phases[: self.phase + 1])
         optimizer = next(p.optimizer for p in until_here if p.optimizer is not None)
@@ -233,6 +234,18 @@ class Trainer:
         self.good = snapshot
         if "good" in facts:
             self.good = Snapshot(below("good.", snapshot.tensors), facts["good"])
+
+
+def _states(rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Of each net's generator; `rng` may be several as one (stack.Rngs)."""
+    found: Any = rng.bit_generator.state
+    return found if isinstance(found, list) else [found]
+
+
+def _set_states(rng: np.random.Generator, states: list[dict[str, Any]]) -> None:
+    several = isinstance(rng.bit_generator.state, list)
+    given: Any = states if several else states[0]
+    rng.bit_generator.state = given
 
 
 def fit(  # noqa: PLR0913 (a trainer's parts, and who is told)
