@@ -37,7 +37,7 @@ pipeline: $(READY)  ## the pipeline end to end in clones, with small params; sev
 	$(BIN)/pytest $(SPREAD) -m "slow and not nightly" --ignore tests/faults
 
 faults: $(READY)  ## what happens when it is killed, full, broken or damaged (minutes)
-	$(BIN)/pytest -m "slow and not nightly" tests/faults
+	$(BIN)/pytest $(SPREAD) -m "slow and not nightly" tests/faults
 
 nightly: $(READY)  ## the tests that take longer than CI has: attacks, every kind of fault, a short soak
 	$(BIN)/pytest -m nightly
