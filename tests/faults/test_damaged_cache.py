@@ -35,7 +35,7 @@ def test_damage_is_named_and_mended(pipeline: Pipeline, name: str) -> None:
     assert result.read_bytes() != before[name]
 
     *named, remedy = integrity.report(pipeline.root)
-    assert {line.split(": ")[0] for line in named} == {str(stored), str(output_of(result))}
+    assert {line.split(": ")[0] for line in named} == {str(stored), str(result.parent)}
     away, _, again = remedy.partition(": ")[2].partition(" && ")
     assert again == "recurrence repro"
     pipeline.run(*shlex.split(away))
@@ -48,11 +48,6 @@ def object_of(result: Path) -> Path:
     digest = md5(result)
     root = next(folder for folder in result.parents if (folder / ".dvc").is_dir())
     return integrity.cache(root) / digest[:2] / digest[2:]
-
-
-def output_of(result: Path) -> Path:
-    """What the stage calls its output: the folder of the model, the file of the samples."""
-    return result.parent if result.suffix == ".safetensors" else result
 
 
 def damage(stored: Path) -> None:
