@@ -275,10 +275,11 @@ class Learner:
 
     def _load_random(self, tensors: Tensors) -> None:
         """What masks are drawn from is torch's own stream for a net alone, one for each in a stack."""
-        torch.set_rng_state(tensors["random.cpu"])
+        own = tensors["random.cpu"]
+        torch.set_rng_state(own)
         if self.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
-        own = tensors[f"random.{self.device.type}"]
+            own = tensors["random.cuda"]
+            torch.cuda.set_rng_state(own, self.device)
         for i, one in enumerate(self.generators):
             one.set_state(tensors.get(f"masks.{i}", own))
 
