@@ -196,6 +196,10 @@ def repro(
         float | None,
         typer.Option(min=0, help="Seconds to wait for another dvc in this project; default: 600."),
     ] = None,
+    on: Annotated[
+        str,
+        typer.Option(metavar="here|ray|ray://HOST:PORT", help="Where stages run."),
+    ] = "here",
 ) -> None:
     """Run whatever is not up to date, with what it needs; go on past failures; sum up at the end.
 
@@ -208,13 +212,15 @@ def repro(
       recurrence repro --jobs 4
       recurrence repro report@human_numbers track@human_numbers
       recurrence repro train@nietzsche-lstm
+      recurrence repro --on ray                    # on Ray, started here or where RAY_ADDRESS says
+      recurrence repro --on ray://head:10001       # on a Ray cluster, dvc here: docs/machines.md
     """
     from recurrence import params
     from recurrence.cli import reproduction
 
     checkout.insist()
     validate(params.load())
-    raise typer.Exit(reproduction.run(targets or [], jobs, wait))
+    raise typer.Exit(reproduction.run(targets or [], jobs, wait, on))
 
 
 def ui(
