@@ -60,6 +60,7 @@ class RayExecutor:
         self.reader.start()
 
     def _connect(self) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody unasked
         about = {"logging_level": "error", "log_to_driver": False, "namespace": "recurrence"}
         try:
             if self.address is None:
@@ -67,9 +68,10 @@ class RayExecutor:
             else:
                 ray.init(self.address, **about)
         except Exception as error:  # Ray has no one kind of error for this
-            first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            said = [line.strip() for line in str(error).splitlines() if line.strip()]
             where = self.address or "this machine"
-            raise RecurrenceError(f"no Ray at {where}: {first}") from error
+            short = "; ".join(dict.fromkeys([*said[:1], *said[-1:]])) or repr(error)
+            raise RecurrenceError(f"no Ray at {where}: {short}; docs/machines.md") from error
 
     # ------------------------------------------------------------ what the scheduler asks
 
