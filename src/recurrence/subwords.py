@@ -100,13 +100,13 @@ class Subwords:
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
         return text
 
-    def spoken(self, ids: Iterable[int]) -> Iterator[str]:
-        """The text of ids as they come: empty until a character has all of its bytes."""
+    def spoken(self, ids: Iterable[int]) -> Iterator[tuple[int, str]]:
+        """Each id as it comes, and the text that it adds: none until a character has all of its bytes."""
         from tokenizers.decoders import DecodeStream
 
         stream = DecodeStream(skip_special_tokens=False)
         for i in ids:
-            yield stream.step(self._tokenizer, i) or ""
+            yield i, stream.step(self._tokenizer, i) or ""
 
 
 @lru_cache(maxsize=4)

@@ -91,6 +91,11 @@ class Vocab:
         """char, word or subword."""
         return self.rule.unit
 
+    @property
+    def detected_as(self) -> str:
+        """The unit as loops/ calls it, where tokens of any tokenizer are `token`."""
+        return "token" if self.unit == "subword" else self.unit
+
     @cached_property
     def spellings(self) -> tuple[str, ...]:
         """The text of each token by itself; of a subword that is part of a character, U+FFFD."""
@@ -108,6 +113,11 @@ class Vocab:
     def index(self) -> dict[str, int]:
         """Token to id."""
         return {token: i for i, token in enumerate(self.tokens)}
+
+    @cached_property
+    def by_spelling(self) -> dict[str, int]:
+        """Text of a token to its id; of several that are spelled alike the first."""
+        return {text: i for i, text in reversed(list(enumerate(self.spellings)))}
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -190,11 +200,13 @@ class Vocab:
             return subwords.of(self.tokenizer).decode([int(i) for i in ids])
         return detokenize([self.tokens[i] for i in ids], self.unit)
 
-    def spoken(self, ids: Iterable[int]) -> Iterator[str]:
-        """The text of ids as they come; one after the other it is `decode`'s, but for the space between words."""
+    def spoken(self, ids: Iterable[int]) -> Iterator[tuple[int, str]]:
+        """Each id as it comes, with the text that it adds: that of a character with its last byte."""
         if self.tokenizer is not None:
-            return subwords.of(self.tokenizer).spoken(ids)
-        return (self.decode([i]) for i in ids)
+            yield from subwords.of(self.tokenizer).spoken(ids)
+            return
+        for i in ids:
+            yield i, self.decode([i])
 
     def special_ids(self) -> list[int]:
         """Ids of the specials."""

@@ -81,13 +81,12 @@ def continue_prompt(
     ids = encode_prompt(prompt, found.vocab)
     torch.set_num_threads(1)  # one row is too little to share
     model = load_model(found.folder, found.seed).double()  # as the stage does it
-    between = "" if found.vocab.unit == "char" else " "
+    between = " " if found.vocab.unit == "word" else ""
     with _interruptible():
         write(found.vocab.decode(ids))
-        for count, token in enumerate(
-            _tokens(model, strategy, ids, length, generator(seed, strategy.name, prompt)), 1
-        ):
-            write(between + found.vocab.decode([token]))
+        made = _tokens(model, strategy, ids, length, generator(seed, strategy.name, prompt))
+        for count, (token, text) in enumerate(found.vocab.spoken(made), 1):
+            write(between + text)
             ended = [watch for watch in asked if bool(watch.stop(torch.tensor([token])))]
             if ended:
                 write("\n")
@@ -112,7 +111,7 @@ def _tokens(
 
 
 def _loop_watch(found: Trained) -> Watch:
-    detector = OnlineDetector(1, found.vocab.unit, _floor(found), found.vocab.unk)
+    detector = OnlineDetector(1, found.vocab.detected_as, _floor(found), found.vocab.unk)
 
     def reason() -> str:
         return (
@@ -127,7 +126,7 @@ def _floor(found: Trained) -> int:
     card = paths.calibration(load_config(found.folder).corpus)
     if card.is_file():
         return int(read_json(card)["detector"]["floor"])
-    return params.load().loops.floor["char" if found.vocab.unit == "char" else "word"]
+    return params.for_unit(params.load().loops.floor, found.vocab.unit)
 
 
 @contextmanager

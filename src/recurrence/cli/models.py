@@ -176,4 +176,4 @@ def next_tokens(
     logits_V = logits[0] if network.context else logits[0, -1]
     top = torch.topk(logits_V.double().softmax(-1), min(count, len(found.vocab)))
     for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True):
-        print(f"{p:.4f}  {found.vocab.tokens[i]!r}")
+        print(f"{p:.4f}  {found.vocab.spellings[i]!r}")

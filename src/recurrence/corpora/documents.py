@@ -62,6 +62,8 @@ def _documents(source: Source, place: Path) -> Iterator[str]:
                 if path == place:
                     raise
                 skips.leave(where, str(error).removeprefix(f"{where}: "))
+            except RecurrenceError as error:  # the reader of forms names the whole path
+                raise RecurrenceError(str(error).replace(str(path), where)) from error
             except BROKEN as error:
                 raise unreadable(where, error) from error
             advance(1)
@@ -82,14 +84,12 @@ def _of_file(source: Source, path: Path, where: str) -> Iterator[str]:
             return
         form = Form(str(path), Skips(strict=True), named=True, encoding=_encoding(source))
         for raw in form.records(stream):
-            place = raw.where.replace(str(path), where)
             if isinstance(raw.value, RecurrenceError):
-                raise RecurrenceError(str(raw.value).replace(str(path), where))
-            yield from record(source, raw.value, place)
+                raise raw.value
+            yield from record(source, raw.value, raw.where)
         if noted := list(form.skips.lines()):
             raise RecurrenceError(
-                f"{noted[0].replace(str(path), where)}; convert the file, or name its encoding "
-                "in the corpus's source block"
+                f"{noted[0]}; convert the file, or name its encoding in the corpus's source block"
             )
 
 

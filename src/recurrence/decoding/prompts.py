@@ -52,7 +52,7 @@ def encode_prompt(text: str, vocab: Vocab) -> Prompt:
             f"prompt {text!r} is empty; give at least one {vocab.unit} to continue"
         )
     if all(i == vocab.unk for i in ids):
-        known = [token for token in vocab.tokens if token not in vocab.specials][:8]
+        known = [token for token in vocab.spellings if token not in vocab.specials][:8]
         raise RecurrenceError(
             f"prompt {text!r} is wholly unknown; use {vocab.unit}s of the corpus, such as "
             f"{', '.join(map(repr, known))}"
