@@ -6,7 +6,7 @@ from collections.abc import Callable
 import typer
 
 from recurrence import integrity
-from recurrence.cli import comparing, models, pipeline, samples
+from recurrence.cli import adding, comparing, models, pipeline, samples
 from recurrence.console import fail
 from recurrence.errors import RecurrenceError, refusals_named
 
@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 
 PANELS: dict[str, list[Callable[..., None]]] = {
-    "The pipeline": [pipeline.repro, pipeline.check, pipeline.ui],
+    "The pipeline": [adding.add, pipeline.repro, pipeline.check, pipeline.ui],
     "Results": [comparing.verify, comparing.compare],
     "Models": [models.models, models.generate, models.score, models.next_tokens],
     "Any text": [samples.loops],

@@ -164,7 +164,6 @@ def validate(loaded: "Params") -> None:
     """
     import numpy as np
 
-    from recurrence import params
     from recurrence.decoding.filters.contract import Setting
     from recurrence.decoding.strategies import build_strategy
     from recurrence.model import blank_model, core_module, counts
@@ -176,10 +175,9 @@ def validate(loaded: "Params") -> None:
         else:
             blank_model(block, vocab_size=2)
     amateur = core_module("uniform").Counted.count(np.zeros(0, np.uint8), 2)
-    for unit in sorted({corpus.tokens.unit for corpus in loaded.corpora.values()}):
-        setting = Setting(
-            Vocab(("a", "b"), (), params.Tokens(unit=unit)), bits=1.0, amateur=amateur
-        )
+    rules = {corpus.tokens.unit: corpus.tokens for corpus in loaded.corpora.values()}
+    for _, rule in sorted(rules.items()):
+        setting = Setting(Vocab(("a", "b"), (), rule), bits=1.0, amateur=amateur)
         for name, strategy in loaded.strategies.items():
             build_strategy(name, strategy, setting)
 
