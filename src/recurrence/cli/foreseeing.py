@@ -102,27 +102,26 @@ def _why(
     """Why dvc would run a stage; empty where it would not, as far as the stage itself goes."""
     stage, _, key = name.partition("@")
     now = made.get(stage, {}).get(key)
-    known = recorded.get(f"{stage}.{key}")
-    reasons = []
-    if known is None and stage in made:
-        return "it was never run here"
-    if now is not None and now != known:
-        reasons.append("its code or its values in params.yaml changed")
-    for entry in status:
-        if isinstance(entry, str):
-            reasons.append({"always changed": "it runs every time"}.get(entry, entry))
-            continue
-        for kind, files_ in entry.items():
-            changed = {place: how for place, how in files_.items() if isinstance(how, str)}
-            if changed:
-                reasons.append(_of_files(kind, changed))
-    return "; ".join(reasons)
-
-
-def _of_files(kind: str, changed: Mapping[str, str]) -> str:
-    hows = sorted(set(changed.values()))
-    what = "what it reads" if kind == "changed deps" else "what it makes"
-    return f"{what}: {_named(list(changed))} {' or '.join(hows)}"
+    if now is not None and f"{stage}.{key}" not in recorded:
+        return "it never ran here"
+    if now is not None and now != recorded[f"{stage}.{key}"]:
+        return "its code, or a value of params.yaml that it reads, changed"
+    if "always changed" in status:
+        return "it runs every time"
+    changes = [each for each in status if isinstance(each, dict)]
+    outs = [place for each in changes for place in each.get("changed outs", {})]
+    if outs:
+        return f"not here, or not as it was made: {_named(outs)}"
+    deps = [
+        place
+        for each in changes
+        for place, how in each.get("changed deps", {}).items()
+        if how == "modified"
+    ]
+    if deps:
+        return f"changed: {_named(deps)}"
+    words = [each for each in status if isinstance(each, str)]
+    return words[0] if words else ""
 
 
 def _named(names: list[str]) -> str:

@@ -168,7 +168,7 @@ def _recipe(name: str, seen: Look) -> str:
     if train > TRAINED_ON:
         lines.append(f"  sample_tokens: {TRAINED_ON}")
     lines += ["  phases:", f"  - epochs: {_between(1, TRAINED_ON // train, 20)}"]
-    lines += ["    optimizer: {}", "    schedule: {kind: one_cycle, lr: 0.003}"]
+    lines += ["    optimizer: {}", "    schedule:", "      kind: one_cycle", "      lr: 0.003"]
     lines.append(f"  batches: {{loader: lanes, size: {size}, bptt: {bptt}}}")
     return "\n".join(lines)
 
