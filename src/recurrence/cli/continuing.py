@@ -41,20 +41,23 @@ def strategy_of(name: str, found: Trained) -> Sampler | Search:
     blocks = params.strategies()
     if name not in blocks:
         raise RecurrenceError(f"params.yaml: strategies has no {name!r}; {nearest(name, blocks)}")
-    uniform = core_module("uniform").Counted.count(np.zeros(0, np.uint8), len(found.vocab))
-    build_strategy(name, blocks[name], Setting(found.vocab, 1.0, uniform))  # is it one at all?
-    refused: RecurrenceError | None = None
-    for setting in (_plain, _with_bits, _with_amateur):
-        try:
-            return build_strategy(name, blocks[name], setting(found))
-        except RecurrenceError as error:
-            refused = error
-    assert refused is not None
-    raise refused
+    block, vocab = blocks[name], found.vocab
+    uniform = core_module("uniform").Counted.count(np.zeros(0, np.uint8), len(vocab))
+    if _builds(name, block, Setting(vocab)):
+        return build_strategy(name, block, Setting(vocab))
+    if _builds(name, block, Setting(vocab, 1.0)):
+        return build_strategy(name, block, _with_bits(found))
+    build_strategy(name, block, Setting(vocab, 1.0, uniform))  # is it one at all?
+    return build_strategy(name, block, _with_amateur(found))
 
 
-def _plain(found: Trained) -> Setting:
-    return Setting(found.vocab)
+def _builds(name: str, block: params.Strategy, setting: Setting) -> bool:
+    """Whether a strategy needs no more than this."""
+    try:
+        build_strategy(name, block, setting)
+    except RecurrenceError:
+        return False
+    return True
 
 
 def _with_bits(found: Trained) -> Setting:

@@ -3,6 +3,7 @@
 import importlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -249,6 +250,10 @@ def repro(
 
         print("\n".join(foreseeing.foreseen(wanted)))
         raise typer.Exit
+    with suppress(ImportError):  # without dvc the run says so itself
+        from recurrence.repro import plots_page
+
+        plots_page.prepare(paths.root())
     raise typer.Exit(reproduction.run(wanted, jobs, wait))
 
 

@@ -37,7 +37,6 @@ def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None
     255 as dvc's where a stage failed, 128 and the signal's number where one stopped it.
     """
     try:
-        from recurrence.repro import plots_page
         from recurrence.repro.scheduler import Known, Limits, Scheduler
     except ImportError as error:
         raise RecurrenceError(
@@ -52,7 +51,6 @@ def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None
     scheduler = Scheduler(
         paths.root(), targets, limits, Known(cost, partial(cores, jobs=jobs), gpus_for)
     )
-    plots_page.prepare(paths.root())
     scheduler.run()
     print(escaped("\n".join(summary(scheduler.progress)), KEPT))
     print(f"in {timedelta(seconds=round(time.monotonic() - started))}")

@@ -32,8 +32,9 @@ def read(source: Source, folder: Path) -> dict[str, Iterator[str]]:
     """The parts, each from the members that its pattern matches.
 
     A pattern without wildcards names a file, taken as it is. One with wildcards names documents: each becomes one line
-    (newlines and `<br />` turn into spaces, unless source.newlines says keep), ordered by the number that the file's name begins with, then by folder, so
-    that any beginning mixes the folders evenly. Raises RecurrenceError where nothing matches, or one member twice.
+    (newlines and `<br />` turn into spaces, unless source.newlines says keep), ordered by the number that the file's
+    name begins with, then by folder, so that any beginning mixes the folders evenly. Raises RecurrenceError where
+    nothing matches, or one member twice.
     """
     path = folder / file_name(source.addresses[0])
     found: dict[str, list[tuple[str, str]]] = {part: [] for part in source.members}

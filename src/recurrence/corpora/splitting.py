@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from recurrence.errors import RecurrenceError
-from recurrence.params import Sample, Split, Tokens
+from recurrence.params import Split, Tokens
 from recurrence.tokens import pieces, token_lines
 
 PARTS = ("train", "valid")
