@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from recurrence import cli
+from recurrence import __version__, cli
 from recurrence.cli import pipeline
 from small_project import Cli
 
@@ -95,7 +95,80 @@ def test_score_reads_stdin_and_counts_the_unknown(
     with os.fdopen(read) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         code, out, _ = recurrence("score", "mine/unigram", "-")
-    assert (code, out.splitlines()[-1]) == (0, "tokens              8 (2 unknown to the model)")
+    assert (code, out.splitlines()[-2]) == (0, "tokens              8 (2 unknown to the model)")
+
+
+def second_net(project: Path) -> None:
+    """As if the model had been trained with seed 3 as well; its net is half as sure of everything."""
+    from safetensors.torch import load_file, save_file
+
+    folder = project / "data/models/mine/rnn"
+    net = load_file(folder / "seed0.safetensors")
+    save_file({name: weight / 2 for name, weight in net.items()}, folder / "seed3.safetensors")
+
+
+def test_score_says_which_net_and_all_have_a_mean(recurrence: Cli, trained_project: Path) -> None:
+    second_net(trained_project)
+    words = ("score", "mine/rnn", "data/text/mine/valid.txt")
+    assert (
+        recurrence(*words)[1].splitlines()[-1].endswith("0 (1 more trained; --seed all takes all)")
+    )
+    nets = {}
+    for seed in ("0", "3"):
+        tree = json.loads(recurrence(*words, "--seed", seed, "--format", "json")[1])
+        assert list(tree["seeds"]) == [seed] and "sd" not in tree
+        assert tree["mean"] == tree["seeds"][seed]
+        nets[seed] = tree["seeds"][seed]
+    whole = json.loads(recurrence(*words, "--seed", "all", "--format", "json")[1])
+    assert whole["seeds"] == nets
+    one, other = nets["0"]["nats"], nets["3"]["nats"]
+    assert one != other
+    assert whole["mean"]["nats"] == pytest.approx((one + other) / 2)
+    assert whole["sd"]["nats"] == pytest.approx(abs(one - other) / 2**0.5)
+    lines = recurrence(*words, "--seed", "all")[1].splitlines()
+    assert (
+        lines[0] == f"nats per token      {(one + other) / 2:.4f} ± {abs(one - other) / 2**0.5:.4f}"
+    )
+    assert lines[-1].endswith("0, 3 (mean ± standard deviation)")
+
+
+@pytest.mark.usefixtures("trained_project")
+@pytest.mark.parametrize(
+    ("seed", "message"),
+    [
+        ("7", "--seed 7: .* has the seeds 0; name one of them, or all"),
+        ("both", "--seed both: must be"),
+    ],
+)
+def test_score_of_a_seed_that_is_not_there(recurrence: Cli, seed: str, message: str) -> None:
+    code, out, err = recurrence("score", "mine/rnn", "texts/mine.txt", "--seed", seed)
+    assert (code, out) == (2, "")
+    assert re.search(message, err)
+
+
+@pytest.mark.usefixtures("trained_project")
+def test_models_next_and_check_for_a_program(recurrence: Cli) -> None:
+    models = {
+        each["model"]: each for each in json.loads(recurrence("models", "--format", "json")[1])
+    }
+    scores = json.loads(Path("data/scores/mine/rnn.json").read_text())
+    assert models["rnn"]["exact"] == scores["exact"]
+    assert (models["unigram"]["core"], models["unigram"]["state"]) == ("unigram", "scored")
+    out = recurrence("next", "mine/unigram", "--prompt", "the", "--count", "2", "--format", "json")[
+        1
+    ]
+    likeliest = json.loads(out)
+    assert [each["token"] for each in likeliest][0] == " "
+    assert likeliest[0]["p"] > likeliest[1]["p"] > 0
+    tree = json.loads(recurrence("check", "--format", "json")[1])
+    assert tree["corpora"][0] == {
+        "corpus": "mine", "source": "text", "unit": "char", "text_here": True, "models": 2, "trained": 2,
+    }  # fmt: skip
+    assert tree["strategies"] == ["greedy", "multinomial"]
+
+
+def test_the_version(recurrence: Cli) -> None:
+    assert recurrence("--version") == (0, f"recurrence {__version__}\n", "")
 
 
 @pytest.mark.usefixtures("trained_project")

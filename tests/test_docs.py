@@ -25,7 +25,12 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(?:<!-- (run[^>]*?) -->\n)?^```(\w*)\n(.*?)^```", re.M | re.S)
 SHELL = ("sh", "bash")
-SMALL = {"nietzsche/lstm": "mine/rnn", "top_p_0_9": "multinomial", "essay.txt": "texts/mine.txt"}
+SMALL = {
+    "nietzsche/lstm": "mine/rnn",
+    "top_p_0_9": "multinomial",
+    "essay.txt": "texts/mine.txt",
+    "texts/poems.txt": "texts/mine.txt",
+}
 """Names in the pages, and what stands for them in the small project."""
 FREE = ("git", "cat", "rm", "cp", "mkdir", "pip", "pytest", "torchrun")
 """Programs whose options nobody checks here."""
@@ -160,7 +165,10 @@ def test_a_corpus_of_ones_own_goes_through_the_stages(empty_project: Path, recur
     for section, entries in yaml.safe_load(block.text).items():
         tree[section] |= entries
     (empty_project / "params.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
-    (empty_project / "texts/poems.txt").write_text("Tyger tyger, burning\n" * 50, encoding="utf-8")
+    (empty_project / "texts/poems").mkdir()
+    for name in ("one.txt", "two.txt"):
+        text = "Tyger tyger, burning\n" * 25
+        (empty_project / "texts/poems" / name).write_text(text, encoding="utf-8")
     for stage in ("download", "split", "build_vocab", "numericalize"):
         assert recurrence(stage, "poems")[0] == 0
     assert len(np.load(empty_project / "data/ids/poems/train.npy")) > 800

@@ -7,6 +7,15 @@ def test_nearest_guesses_and_lists_in_order() -> None:
     assert nearest("lsmt", ["rnn", "lstm"]) == "did you mean 'lstm'? available: lstm, rnn"
 
 
+def test_of_many_names_only_the_nearest_are_listed() -> None:
+    many = [f"nietzsche-model_{i}" for i in range(300)] + ["nietzsche-lstm"]
+    told = nearest("nietzsche-lsmt", many)
+    assert told.startswith("did you mean 'nietzsche-lstm'? nearest: nietzsche-lstm, nietzsche-m")
+    assert told.endswith("; there are 301")
+    assert told.count(",") == 7
+    assert len(nearest("x" * 10_000, many)) < 400
+
+
 def test_nearest_does_not_guess_wildly() -> None:
     assert nearest("xyz", ["lstm"]) == "available: lstm"
     assert nearest("xyz", []) == "available: none"

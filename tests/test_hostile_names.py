@@ -31,7 +31,7 @@ def outs(family: str, **names: str) -> Iterator[str]:
     for stage in STAGES.values():
         if stage.get("foreach") == f"${{{family}}}":
             fields = stage["do"]
-            for out in (*fields.get("outs", ()), *fields.get("metrics", ())):
+            for out in [o for kind in ("outs", "metrics", "plots") for o in fields.get(kind, ())]:
                 path = out if isinstance(out, str) else next(iter(out))
                 yield os.path.normpath(ROOT / filled(fields["wdir"], names) / filled(path, names))
 

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recurrence.params import Tokens
-from recurrence.tokens import detokenize, line_count, token_lines, tokenize
+from recurrence.tokens import detokenize, token_lines, tokenize
 
 PROSE = Tokens(unit="word", words="punctuation")
 
@@ -103,17 +103,9 @@ def test_characters_side_by_side_are_the_text(text: str, eos: str) -> None:
 
 def test_lines_give_the_tokens_in_pieces() -> None:
     rule = Tokens(unit="word", eos="part")
-    assert list(token_lines("a b\nc\n", rule)) == [["a", "b"], ["c"], ["<eos>"]]
+    assert list(token_lines(["a b\n", "c\n"], rule)) == [["a", "b"], ["c"], ["<eos>"]]
 
 
 def test_specials_are_shown_as_they_are_written() -> None:
     assert detokenize(["a", "<eos>", "b"], "char") == "a<eos>b"
     assert detokenize(["a", "<eos>", "b"], "word") == "a <eos> b"
-
-
-@pytest.mark.parametrize(
-    ("text", "lines"), [("a", 1), ("a\n", 1), ("a\n\nb", 3), ("a\u2028b\n", 1)]
-)
-def test_line_count(text: str, lines: int) -> None:
-    assert line_count(text) == lines
-    assert len(tokenize(text, Tokens(unit="word", eos="line"))) - len(text.split()) == lines

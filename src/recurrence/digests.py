@@ -16,7 +16,8 @@ from typing import Any
 import recurrence
 from recurrence import params
 from recurrence.code import DIGITS, Code
-from recurrence.corpora.own import own_files
+from recurrence.corpora.own import own_files, tokenizer_file
+from recurrence.errors import RecurrenceError
 from recurrence.params import Corpus, Sampling, Strategy
 
 PACKAGE = Path(recurrence.__file__).parent
@@ -83,6 +84,8 @@ class _Edge:
             values += [each.model_dump(mode="json") for each in self.strategies()]
         if self.verb == "download":
             values += self.sources(root)
+        if self.verb == "build_vocab" and self.corpus.tokens.tokenizer is not None:
+            values.append(self.tokenizer(root))
         return _digest([read.digest, *values])
 
     @property
@@ -126,6 +129,14 @@ class _Edge:
     def sources(self, root: Path) -> Iterator[str]:
         """The content of a corpus's own files; that of one which is not there is none."""
         return map(_content, own_files(self.corpus.source, root).values())
+
+    def tokenizer(self, root: Path) -> str:
+        """The content of a tokenizer.json of one's own; that of one which is not there is none."""
+        try:
+            path = tokenizer_file(self.corpus.tokens, root)
+        except RecurrenceError:  # the stage says so
+            return ""
+        return "" if path is None else _content(path)
 
     def _paths(self, *kinds: str) -> list[str]:
         given = [each for kind in kinds for each in self.fields.get(kind, ())]

@@ -14,19 +14,23 @@ class RecurrenceError(ValueError):
 
 LONGEST_REASON = 200
 """Characters of what a library says."""
-MOST_NAMES = 100
-"""Valid names that a message lists; of any more, only how many."""
+MOST_NAMES = 25
+"""Valid names that a message lists; of more, only the nearest."""
+FEW = 8
+"""That many of them."""
 LONGEST_NAME = 100
 """A longer one is nobody's misspelling, and comparing it takes its time."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint that ends an "unknown name" message: the nearest valid name, then all of them."""
+    """A hint that ends an "unknown name" message: the nearest valid name, then all; of many, the nearest few."""
     valid = sorted(valid)
     close = nearest_name(name, valid)
     guess = f"did you mean {close!r}? " if close else ""
-    more = f" and {len(valid) - MOST_NAMES:,} more" if len(valid) > MOST_NAMES else ""
-    return f"{guess}available: {', '.join(valid[:MOST_NAMES]) or 'none'}{more}"
+    if len(valid) <= MOST_NAMES:
+        return f"{guess}available: {', '.join(valid) or 'none'}"
+    few = get_close_matches(name[:LONGEST_NAME], valid, n=FEW, cutoff=0.0)
+    return f"{guess}nearest: {', '.join(few)}; there are {len(valid):,}"
 
 
 def nearest_name(name: str, valid: Iterable[str]) -> str | None:

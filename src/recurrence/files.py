@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +134,37 @@ def write_array(path: Path, array: "NDArray[Any]") -> None:
     buffer = io.BytesIO()
     np.save(buffer, array)
     path.write_bytes(buffer.getbuffer())
+
+
+@contextmanager
+def array_writer(path: Path, kind: Any) -> Iterator[Callable[["NDArray[Any]"], None]]:
+    """Write an .npy file of one dimension piece by piece: the bytes that `write_array` gives for all of them together.
+
+    Yields a function that takes the next piece, of the type `kind`.
+    """
+    import numpy as np
+
+    count = 0
+
+    def header() -> bytes:
+        out = io.BytesIO()
+        tree = np.lib.format.header_data_from_array_1_0(np.zeros(0, kind))
+        np.lib.format.write_array_header_1_0(out, tree | {"shape": (count,)})
+        return out.getvalue()
+
+    with path.open("wb") as file:
+        file.write(header())
+
+        def write(piece: "NDArray[Any]") -> None:
+            nonlocal count
+            assert piece.dtype == kind, "one type for the whole array"
+            file.write(piece.tobytes())
+            count += len(piece)
+
+        yield write
+        begin = header()  # as long as the first: numpy leaves room for any number of digits
+        file.seek(0)
+        file.write(begin)
 
 
 def md5(path: Path) -> str:

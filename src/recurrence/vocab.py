@@ -1,9 +1,11 @@
 """Vocab: which tokens there are and the id of each; built from tokens, kept as JSON. Knows no paths of the project."""
 
+import io
+import json
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
@@ -12,14 +14,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurrence import files
+from recurrence import files, subwords
 from recurrence.errors import RecurrenceError, in_brief
 from recurrence.params import Tokens, VocabRule
-from recurrence.tokens import EOS, detokenize, line_count, token_lines, tokenize
+from recurrence.tokens import EOS, cleaned, detokenize, pieces, token_lines
 
 UNK = "<unk>"
 MOST_BYTES = 1 << 28
 """Of a vocabulary on disk: some ten million words."""
+Ids = NDArray[np.unsignedinteger[Any] | np.int32]
+
+
+@dataclass
+class Counts:
+    """What is counted of a part while its ids are made."""
+
+    tokens: int = 0
+    characters: int = 0
+    """Of the text that the tokens spell; without <eos> where they stand side by side."""
+    unk: int = 0
+    newlines: int = 0
+    ends: bool = False
+    """The text so far ends in a newline."""
+
+    @property
+    def tree(self) -> dict[str, float]:
+        """Tokens, characters, unk, unk_rate and lines."""
+        return {
+            "tokens": self.tokens,
+            "characters": self.characters,
+            "unk": self.unk,
+            "unk_rate": self.unk / max(self.tokens, 1),
+            "lines": self.newlines + (not self.ends),
+        }
 
 
 @dataclass(frozen=True)
@@ -29,6 +56,8 @@ class Vocab:
     tokens: tuple[str, ...]
     specials: tuple[str, ...]
     rule: Tokens
+    tokenizer: str | None = field(default=None, repr=False)
+    """subword: the tokenizer.json."""
 
     @classmethod
     def build(cls, tokens: Iterable[str], rule: VocabRule, token_rule: Tokens) -> "Vocab":
@@ -51,10 +80,29 @@ class Vocab:
             entries = [token for token in kept if token in chosen]
         return cls(rule.specials + tuple(entries), rule.specials, token_rule)
 
+    @classmethod
+    def of_subwords(cls, tokenizer: str, token_rule: Tokens) -> "Vocab":
+        """The vocabulary of a tokenizer.json; its specials are those that it says are special."""
+        known = subwords.of(tokenizer)
+        return cls(known.tokens, known.specials, token_rule, tokenizer)
+
     @property
     def unit(self) -> str:
-        """char or word."""
+        """char, word or subword."""
         return self.rule.unit
+
+    @property
+    def detected_as(self) -> str:
+        """The unit as loops/ calls it, where tokens of any tokenizer are `token`."""
+        return "token" if self.unit == "subword" else self.unit
+
+    @cached_property
+    def spellings(self) -> tuple[str, ...]:
+        """The text of each token by itself; of a subword that is part of a character, U+FFFD."""
+        if self.tokenizer is None:
+            return self.tokens
+        known = subwords.of(self.tokenizer)
+        return tuple(known.decode([i]) for i in range(len(self)))
 
     @property
     def unk(self) -> int | None:
@@ -65,6 +113,11 @@ class Vocab:
     def index(self) -> dict[str, int]:
         """Token to id."""
         return {token: i for i, token in enumerate(self.tokens)}
+
+    @cached_property
+    def by_spelling(self) -> dict[str, int]:
+        """Text of a token to its id; of several that are spelled alike the first."""
+        return {text: i for i, text in reversed(list(enumerate(self.spellings)))}
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -84,33 +137,57 @@ class Vocab:
 
     def encode_text(self, text: str) -> NDArray[np.int32]:
         """Ids of a text (a prompt), tokenized as the corpus was, without adding <eos>."""
-        return self.encode(tokenize(text, self.rule.model_copy(update={"eos": "none"})))
+        rule = self.rule.model_copy(update={"eos": "none"})
+        found = [ids for ids, _ in self._lines(_lines_of(text), rule)]
+        return np.concatenate([np.zeros(0, np.int32), *found])
 
-    def encode_part(
-        self, text: str
-    ) -> tuple[NDArray[np.unsignedinteger | np.int32], dict[str, float]]:
-        """Ids of a whole part in the smallest type that holds the vocabulary, and what was counted on the way.
+    def encode_part(self, text: str) -> tuple[Ids, dict[str, float]]:
+        """Ids of a whole text in the smallest type that holds the vocabulary, and what was counted on the way."""
+        counts = Counts()
+        found = list(self.encode_lines(_lines_of(text), counts))
+        return np.concatenate([np.zeros(0, self.id_type), *found]), counts.tree
 
-        Counts: tokens, characters (of the text that the tokens spell, so without <eos> where the unit is char), unk,
-        unk_rate and lines. Goes line by line: the tokens of a large part are never held as strings.
-        """
-        pieces, characters = [np.zeros(0, self.id_type)], 0
-        for tokens in token_lines(text, self.rule):
-            pieces.append(self.encode(tokens).astype(self.id_type))
-            characters += sum(map(len, tokens)) - (
-                len(EOS) * tokens.count(EOS) if self.unit == "char" else 0
+    def encode_lines(self, lines: Iterable[str], counts: Counts) -> Iterator[Ids]:
+        """The ids of a part line by line, in the smallest type that holds the vocabulary; `counts` grows with them."""
+        for ids, characters in self._lines(_counted(lines, counts), self.rule):
+            if self.unit == "word" and counts.tokens and len(ids):
+                counts.characters += 1  # the space before the first
+            counts.characters += characters
+            counts.tokens += len(ids)
+            if self.unk is not None:
+                counts.unk += int(np.count_nonzero(ids == self.unk))
+            yield ids.astype(self.id_type)
+
+    def _lines(self, lines: Iterable[str], rule: Tokens) -> Iterator[tuple[NDArray[np.int32], int]]:
+        """Ids of each line, and the characters of the text that they spell."""
+        if self.tokenizer is not None:
+            yield from self._subword_lines(lines, rule)
+            return
+        for tokens in token_lines(lines, rule):
+            characters = sum(map(len, tokens))
+            if self.unit == "char":
+                characters -= len(EOS) * tokens.count(EOS)
+            else:
+                characters += max(len(tokens) - 1, 0)
+            yield self.encode(tokens), characters
+
+    def _subword_lines(
+        self, lines: Iterable[str], rule: Tokens
+    ) -> Iterator[tuple[NDArray[np.int32], int]]:
+        assert self.tokenizer is not None
+        known = subwords.of(self.tokenizer)
+        for text, ends in cleaned(lines, rule):
+            ids = known.encode(text)
+            if ends:
+                ids.append(self._id_of_eos())
+            yield np.array(ids, np.int32), len(text)
+
+    def _id_of_eos(self) -> int:
+        if EOS not in self.index:
+            raise RecurrenceError(
+                f"tokens.eos: needs {EOS} among the specials of the vocab block, which has it not"
             )
-        part = np.concatenate(pieces)
-        if self.unit == "word":
-            characters += max(len(part) - 1, 0)
-        unk = 0 if self.unk is None else int(np.count_nonzero(part == self.unk))
-        counts = {
-            "tokens": len(part),
-            "characters": characters,
-            "unk": unk,
-            "unk_rate": unk / len(part),
-        }
-        return part, counts | {"lines": line_count(text)}
+        return self.index[EOS]
 
     @property
     def id_type(self) -> type[np.uint8] | type[np.uint16] | type[np.int32]:
@@ -119,17 +196,28 @@ class Vocab:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids; specials appear as they are written."""
+        if self.tokenizer is not None:
+            return subwords.of(self.tokenizer).decode([int(i) for i in ids])
         return detokenize([self.tokens[i] for i in ids], self.unit)
+
+    def spoken(self, ids: Iterable[int]) -> Iterator[tuple[int, str]]:
+        """Each id as it comes, with the text that it adds: that of a character with its last byte."""
+        if self.tokenizer is not None:
+            yield from subwords.of(self.tokenizer).spoken(ids)
+            return
+        for i in ids:
+            yield i, self.decode([i])
 
     def special_ids(self) -> list[int]:
         """Ids of the specials."""
         return [self.index[token] for token in self.specials]
 
     def save(self, path: Path) -> None:
-        """Write as JSON: {tokens, specials, rule}."""
-        files.write_json(
-            path, {"tokens": self.tokens, "specials": self.specials, "rule": self.rule.model_dump()}
-        )
+        """Write as JSON: {tokens, specials, rule}, of subwords also the tokenizer.json as `tokenizer`."""
+        tree = {"tokens": self.tokens, "specials": self.specials, "rule": self.rule.model_dump()}
+        if self.tokenizer is not None:
+            tree["tokenizer"] = json.loads(self.tokenizer)
+        files.write_json(path, tree)
 
     @classmethod
     def load(cls, path: Path) -> "Vocab":
@@ -139,11 +227,25 @@ class Vocab:
             tokens, specials = _texts(tree, "tokens"), _texts(tree, "specials")
             if unknown := set(specials) - set(tokens):
                 raise ValueError(f"specials must be among its tokens, {min(unknown)!r} is not")
-            return cls(tokens, specials, Tokens.model_validate(tree["rule"]))
+            rule = Tokens.model_validate(tree["rule"])
+            if rule.unit != "subword":
+                return cls(tokens, specials, rule)
+            return cls(tokens, specials, rule, json.dumps(tree["tokenizer"], ensure_ascii=False))
         except (KeyError, TypeError, ValueError) as error:
             raise RecurrenceError(
                 f"{path}: not a vocabulary ({in_brief(error)}); delete it and run `dvc repro`"
             ) from error
+
+
+def _lines_of(text: str) -> Iterator[str]:
+    return pieces(io.StringIO(text, newline="\n"))
+
+
+def _counted(lines: Iterable[str], counts: Counts) -> Iterator[str]:
+    for line in lines:
+        counts.newlines += line.count("\n")
+        counts.ends = line.endswith("\n")
+        yield line
 
 
 def _texts(tree: Any, name: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """`recurrence generate MODEL --prompt`: strategies of every kind, and what ends a text early."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,9 @@ def test_stop_at_eos_ends_with_it(recurrence: Cli, project: Path) -> None:
         ),
         (["--prompt", "the", "--stop-at-eos"], "--stop-at-eos: the vocabulary of"),
         (["--prompt", ""], "prompt '' is empty"),
-        (["--stop-on-loop"], "--stop-on-loop and --stop-at-eos need a --prompt"),
+        (["--stop-on-loop"], "--stop-on-loop needs a --prompt to continue; without options"),
+        (["--strategy", "greedy"], "--strategy needs a --prompt to continue"),
+        (["--seed", "0", "--length", "9"], "--length needs a --prompt to continue"),
     ],
 )
 def test_bad_calls_are_named(recurrence: Cli, words: list[str], message: str) -> None:
@@ -127,6 +130,25 @@ def test_a_strategy_that_needs_what_is_missing_says_so(recurrence: Cli, project:
     code, _, err = recurrence(
         "generate", "mine/rnn", "--prompt", "the", "--strategy", "contrastive"
     )
-    assert (code, "contrastive_decoding needs a second, weaker model" in err) == (2, True)
+    assert (code, "this strategy needs a second, weaker model" in err) == (2, True)
+    paths.scores("mine", "rnn").unlink()
     code, _, err = recurrence("generate", "mine/rnn", "--prompt", "the", "--strategy", "mirostat")
-    assert (code, "needs the model's validation bits" in err) == (2, True)
+    assert (code, "data/scores/mine/rnn.json: no such file" in err) == (2, True)
+
+
+def test_a_strategy_needs_no_amateur_that_it_does_not_use(recurrence: Cli, project: Path) -> None:
+    """mirostat needs the model's bits alone: neither the block of params.yaml nor a trained amateur."""
+    expected = said(recurrence, "--strategy", "mirostat")
+    shutil.rmtree(paths.model("mine", "unigram"))
+    assert said(recurrence, "--strategy", "mirostat") == expected
+    edit(project, sampling={})
+    assert said(recurrence, "--strategy", "mirostat") == expected
+
+
+@pytest.mark.usefixtures("project")
+def test_what_of_a_prompt_is_unknown_is_said(recurrence: Cli) -> None:
+    code, out, err = recurrence("generate", "mine/rnn", "--prompt", "the Qat ß Q", "--length", "5")
+    assert code == 0
+    assert err == ("prompt: 3 of 11 chars are not in the vocabulary, and read as <unk>: 'Q', 'ß'\n")
+    assert out.startswith("the <unk>at")
+    assert "not in the vocabulary" in recurrence("next", "mine/rnn", "--prompt", "the Q")[2]

@@ -25,13 +25,17 @@ def source(members: dict[str, str], **fields: object) -> Source:
     )
 
 
+def read(source: Source, folder: Path) -> dict[str, str]:
+    return {part: "".join(text) for part, text in archive.read(source, folder).items()}
+
+
 def sha256(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def test_a_plain_name_is_a_file_as_it_is(tmp_path: Path) -> None:
     packed(tmp_path, {"w/valid": " = B = \n", "w/train": " = A = \n\n<br />", "w/test": "no"})
-    parts = archive.read(source({"train": "w/train", "valid": "w/valid"}), tmp_path)
+    parts = read(source({"train": "w/train", "valid": "w/valid"}), tmp_path)
     assert list(parts.items()) == [("train", " = A = \n\n<br />"), ("valid", " = B = \n")]
 
 
@@ -42,7 +46,7 @@ def test_a_pattern_gives_a_line_per_document_by_number_then_folder(tmp_path: Pat
         {f"r/train/{name}.txt": name for name in names}
         | {"r/test/pos/0_1.txt": "held", "r/README": "no"},
     )
-    parts = archive.read(source({"train": "r/train/*/*.txt", "valid": "r/test/*/*.txt"}), tmp_path)
+    parts = read(source({"train": "r/train/*/*.txt", "valid": "r/test/*/*.txt"}), tmp_path)
     assert parts["train"].splitlines() == [
         "pos/x",
         "neg/0_3",
@@ -59,9 +63,7 @@ def test_a_document_stays_on_its_line(tmp_path: Path) -> None:
     packed(
         tmp_path, {"a/1.txt": "one<br /><br />two\r\nthree\n", "a/2.txt": b"", "a/3.txt": "four"}
     )
-    assert archive.read(source({"train": "a/*.txt"}), tmp_path) == {
-        "train": "one  two three\n\nfour\n"
-    }
+    assert read(source({"train": "a/*.txt"}), tmp_path) == {"train": "one  two three\n\nfour\n"}
 
 
 def test_a_pattern_without_a_match_is_named(tmp_path: Path) -> None:
@@ -69,7 +71,7 @@ def test_a_pattern_without_a_match_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         RecurrenceError, match=r"source.members.valid: no member of texts.zip matches 'b\*'"
     ):
-        archive.read(source({"train": "a.txt", "valid": "b*"}), tmp_path)
+        read(source({"train": "a.txt", "valid": "b*"}), tmp_path)
 
 
 def test_no_text_is_in_both_parts(tmp_path: Path) -> None:
@@ -77,7 +79,7 @@ def test_no_text_is_in_both_parts(tmp_path: Path) -> None:
     with pytest.raises(
         RecurrenceError, match="'a.txt' must belong to one part, but train and valid match"
     ):
-        archive.read(source({"train": "*.txt", "valid": "a.txt"}), tmp_path)
+        read(source({"train": "*.txt", "valid": "a.txt"}), tmp_path)
 
 
 def test_a_member_that_is_no_text_is_named(tmp_path: Path) -> None:
@@ -85,7 +87,7 @@ def test_a_member_that_is_no_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         RecurrenceError, match=r"^texts.zip: a/2.txt: must be utf-8 text, but byte 3 \(0xe9\)"
     ):
-        archive.read(source({"train": "a/*.txt"}), tmp_path)
+        read(source({"train": "a/*.txt"}), tmp_path)
 
 
 def obtained(tmp_path: Path, digests: dict[str, str]) -> list[str]:

@@ -49,7 +49,7 @@ def test_the_files_are_the_published_ones(tmp_path: Path) -> None:
 
 def test_both_files_become_one_stream(tmp_path: Path) -> None:
     human_numbers.obtain(source({}), tmp_path, Fetcher(tmp_path, tmp_path))
-    whole = human_numbers.read(source({}), tmp_path)["whole"]
+    whole = "".join(human_numbers.read(source({}), tmp_path)["whole"])
     assert whole.startswith("one . two . three . ")
     assert " . seven thousand nine hundred ninety nine . eight thousand one . " in whole
     assert len(whole.split()) == 63_095

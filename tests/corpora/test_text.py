@@ -25,7 +25,7 @@ def test_a_file_of_ones_own_is_obtained_and_read(tmp_path: Path) -> None:
     write(tmp_path / "mine", "näh\n".encode())
     (tmp_path / "raw").mkdir()
     text.obtain(source(), tmp_path / "raw", Fetcher(tmp_path, tmp_path))
-    assert text.read(source(), tmp_path / "raw") == {"whole": "näh\n"}
+    assert "".join(text.read(source(), tmp_path / "raw")["whole"]) == "näh\n"
 
 
 def test_a_wrong_digest_stops_it(tmp_path: Path) -> None:
@@ -80,4 +80,23 @@ def test_an_unknown_encoding_is_named() -> None:
 @pytest.mark.parametrize("content", [b"", b" \n\n"])
 def test_an_empty_file_is_called_empty(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(RecurrenceError, match="^my.txt: is empty"):
-        text.read(source(), write(tmp_path, content))
+        list(text.read(source(), write(tmp_path, content))["whole"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "shift_jis"])
+def test_blocks_may_end_within_a_character_or_a_newline(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text, "BLOCK", 3)
+    content = "日本語\r\nb\r日\n".encode(encoding)
+    assert decode(content, encoding, "my.txt") == "日本語\nb\n日\n"
+
+
+def test_a_bad_byte_is_placed_in_whichever_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "BLOCK", 4)
+    with pytest.raises(RecurrenceError, match=r"byte 9 \(0xff\)"):
+        decode("aaäbäb".encode() + b"a\xffa", "utf-8", "my.txt")
+    with pytest.raises(RecurrenceError, match=r"byte 4 \(0xc3\)"):
+        decode(b"aaaa\xc3", "utf-8", "my.txt")
+    with pytest.raises(RecurrenceError, match="character 6 is NUL"):
+        decode(b"aaaaaa\0", "utf-8", "my.txt")

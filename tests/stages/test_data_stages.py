@@ -194,7 +194,7 @@ def test_one_line_cannot_be_split_by_lines(project: Path) -> None:
     download.main("mine")
     with pytest.raises(
         RecurrenceError,
-        match="too short: the train part has no text .* longer text, or move the cut",
+        match="too short: the train part has no text .* longer text, move the cut, or .*rule: char_fraction",
     ):
         split.main("mine")
 

@@ -1,6 +1,8 @@
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from recurrence import paths
 from recurrence.errors import RecurrenceError
@@ -35,3 +37,23 @@ def test_a_report_that_fails_leaves_the_old_one(project: Path) -> None:
     with pytest.raises(RecurrenceError, match=r"toy\.json: no such file"):
         report.main("toy")
     assert (folder / "index.html").read_text(encoding="utf-8") == "old"
+
+
+def test_a_corpus_without_sampling_and_with_a_model_untrained_has_a_report_of_what_is_there(
+    project: Path,
+) -> None:
+    path = project / "params.yaml"
+    tree = yaml.safe_load(path.read_text())
+    del tree["sampling"]
+    path.write_text(yaml.safe_dump(tree))
+    shutil.rmtree(project / "data/samples")
+    shutil.rmtree(project / "data/loops")
+    paths.scores("toy", "poor").unlink()
+    shutil.rmtree(paths.model("toy", "poor"))
+    report.main("toy")
+    page = (paths.report("toy") / "summary.md").read_text(encoding="utf-8")
+    assert "for want of scores: poor" in page
+    assert "| good (best) |" in page
+    assert sorted(each.name for each in (paths.report("toy") / "metrics").iterdir()) == [
+        "good.json", "kneser_ney.json", "uniform.json",
+    ]  # fmt: skip

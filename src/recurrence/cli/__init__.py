@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
-from recurrence import integrity
-from recurrence.cli import comparing, models, pipeline, samples
+from recurrence import __version__, integrity
+from recurrence.cli import adding, comparing, models, pipeline, samples
 from recurrence.console import fail
 from recurrence.errors import RecurrenceError, refusals_named
 
@@ -19,8 +20,27 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"recurrence {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="The version, and no more."
+        ),
+    ] = False,
+) -> None:
+    """Train recurrent language models, and see which decoding sends them into loops."""
+
+
 PANELS: dict[str, list[Callable[..., None]]] = {
-    "The pipeline": [pipeline.repro, pipeline.check, pipeline.ui],
+    "The pipeline": [adding.add, pipeline.repro, pipeline.check, pipeline.ui],
     "Results": [comparing.verify, comparing.compare],
     "Models": [models.models, models.generate, models.score, models.next_tokens],
     "Any text": [samples.loops],

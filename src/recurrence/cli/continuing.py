@@ -4,8 +4,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import log
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from recurrence import params, paths
@@ -15,13 +17,13 @@ from recurrence.decoding.filters.contract import Setting
 from recurrence.decoding.loop.samples import Prompt
 from recurrence.decoding.loop.sampling import Row, Sampler, Stopping, steps
 from recurrence.decoding.loop.stopping import at_loop, at_token
-from recurrence.decoding.prompts import encode_prompt
+from recurrence.decoding.prompts import encode_prompt, unknown_in
 from recurrence.decoding.search.base import Search
 from recurrence.decoding.strategies import build_strategy, setting_of
 from recurrence.errors import RecurrenceError, nearest
 from recurrence.files import read_json
 from recurrence.loops import OnlineDetector
-from recurrence.model import LanguageModel
+from recurrence.model import LanguageModel, core_module
 from recurrence.model.checkpoint import load_config, load_model
 from recurrence.randomness import generator
 from recurrence.tokens import EOS
@@ -39,15 +41,43 @@ def strategy_of(name: str, found: Trained) -> Sampler | Search:
     blocks = params.strategies()
     if name not in blocks:
         raise RecurrenceError(f"params.yaml: strategies has no {name!r}; {nearest(name, blocks)}")
+    block, vocab = blocks[name], found.vocab
+    uniform = core_module("uniform").Counted.count(np.zeros(0, np.uint8), len(vocab))
+    if _builds(name, block, Setting(vocab)):
+        return build_strategy(name, block, Setting(vocab))
+    if _builds(name, block, Setting(vocab, 1.0)):
+        return build_strategy(name, block, _with_bits(found))
+    build_strategy(name, block, Setting(vocab, 1.0, uniform))  # is it one at all?
+    return build_strategy(name, block, _with_amateur(found))
+
+
+def _builds(name: str, block: params.Strategy, setting: Setting) -> bool:
+    """Whether a strategy needs no more than this."""
     try:
-        return build_strategy(name, blocks[name], Setting(found.vocab))
+        build_strategy(name, block, setting)
     except RecurrenceError:
-        block = load_config(found.folder)
-        asked = params.load().sampling.get(f"{block.corpus}-{block.name}")
-        if asked is None:
-            raise
-        setting = setting_of(asked, found.vocab, torch.device("cpu"))
-        return build_strategy(name, blocks[name], setting)
+        return False
+    return True
+
+
+def _with_bits(found: Trained) -> Setting:
+    """With the model's validation bits; RecurrenceError where it has no scores."""
+    block = load_config(found.folder)
+    nats = read_json(paths.scores(block.corpus, block.name))["exact"]["nats"]
+    return Setting(found.vocab, nats / log(2))
+
+
+def _with_amateur(found: Trained) -> Setting:
+    """With its amateur as well; RecurrenceError where params.yaml names none, or it is not trained."""
+    block = load_config(found.folder)
+    key = f"{block.corpus}-{block.name}"
+    asked = params.load().sampling.get(key)
+    if asked is None:
+        raise RecurrenceError(
+            f"params.yaml: sampling has no {key!r}, and this strategy needs a second, weaker model, "
+            "which that block names as `amateur`; add it"
+        )
+    return setting_of(asked, found.vocab, torch.device("cpu"))
 
 
 def watches(found: Trained, on_loop: bool, at_eos: bool) -> list[Watch]:
@@ -79,15 +109,16 @@ def continue_prompt(
     if not prompt.isascii() and prompt != prompt.encode(errors="replace").decode():
         raise RecurrenceError("--prompt: must be UTF-8 text, has bytes that are none")
     ids = encode_prompt(prompt, found.vocab)
+    if unknown := unknown_in(prompt, found.vocab):
+        say(unknown)
     torch.set_num_threads(1)  # one row is too little to share
     model = load_model(found.folder, found.seed).double()  # as the stage does it
-    between = "" if found.vocab.unit == "char" else " "
+    between = " " if found.vocab.unit == "word" else ""
     with _interruptible():
         write(found.vocab.decode(ids))
-        for count, token in enumerate(
-            _tokens(model, strategy, ids, length, generator(seed, strategy.name, prompt)), 1
-        ):
-            write(between + found.vocab.decode([token]))
+        made = _tokens(model, strategy, ids, length, generator(seed, strategy.name, prompt))
+        for count, (token, text) in enumerate(found.vocab.spoken(made), 1):
+            write(between + text)
             ended = [watch for watch in asked if bool(watch.stop(torch.tensor([token])))]
             if ended:
                 write("\n")
@@ -112,7 +143,7 @@ def _tokens(
 
 
 def _loop_watch(found: Trained) -> Watch:
-    detector = OnlineDetector(1, found.vocab.unit, _floor(found), found.vocab.unk)
+    detector = OnlineDetector(1, found.vocab.detected_as, _floor(found), found.vocab.unk)
 
     def reason() -> str:
         return (
@@ -127,7 +158,7 @@ def _floor(found: Trained) -> int:
     card = paths.calibration(load_config(found.folder).corpus)
     if card.is_file():
         return int(read_json(card)["detector"]["floor"])
-    return params.load().loops.floor["char" if found.vocab.unit == "char" else "word"]
+    return params.for_unit(params.load().loops.floor, found.vocab.unit)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Commands that talk to a trained model: list, generate, score, next."""
 
-from typing import TYPE_CHECKING, Annotated
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -14,6 +15,7 @@ from recurrence.files import read_json
 if TYPE_CHECKING:
     from recurrence.params import Model as Block
 
+Format = Annotated[Literal["table", "json"], typer.Option(help="For people, or for a program.")]
 MOST_TOKENS = 10_000_000
 """Of a text that is made; more than anybody reads, and held in memory."""
 Model = Annotated[str, typer.Argument(help="corpus/model, or a model's folder", show_default=False)]
@@ -26,6 +28,7 @@ def models(
     corpus: Annotated[
         str | None, typer.Argument(help="Only this corpus.", show_default=False)
     ] = None,
+    format: Format = "table",
 ) -> None:
     """What is trained, and how well it does on held-out text.
 
@@ -38,6 +41,10 @@ def models(
 
     if corpus:
         params.corpus(corpus)
+    blocks = (params.models_of(corpus) if corpus else params.load().models).values()
+    if format == "json":
+        print(json.dumps([_tree(block) for block in blocks]))
+        return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("model", "core", "state"):
         table.add_column(title, no_wrap=True)
@@ -51,19 +58,33 @@ def models(
         "notebook nats",
     ):
         table.add_column(title, justify="right", no_wrap=True)
-    for block in (params.models_of(corpus) if corpus else params.load().models).values():
+    for block in blocks:
         table.add_row(f"{block.corpus}/{block.name}", block.core, *_state_and_scores(block))
     console = Console()
     console.width = max(console.width, 150)  # a row stays a row, also for grep
     console.print(table)
 
 
+def _state(block: "Block") -> str:
+    if paths.scores(block.corpus, block.name).exists():
+        return "scored"
+    there = (paths.model(block.corpus, block.name) / "config.json").exists()
+    return "not scored" if there else "not trained"
+
+
+def _tree(block: "Block") -> dict[str, Any]:
+    """What the table has of a model, for a program."""
+    known = {"corpus": block.corpus, "model": block.name, "core": block.core}
+    tree: dict[str, Any] = known | {"state": _state(block)}
+    if tree["state"] == "scored":
+        tree |= read_json(paths.scores(block.corpus, block.name))
+    return tree
+
+
 def _state_and_scores(block: "Block") -> list[str]:
-    path = paths.scores(block.corpus, block.name)
-    if not path.exists():
-        there = (paths.model(block.corpus, block.name) / "config.json").exists()
-        return ["not scored" if there else "not trained"]
-    scores = read_json(path)
+    if (state := _state(block)) != "scored":
+        return [state]
+    scores = read_json(paths.scores(block.corpus, block.name))
     exact, notebook = scores["exact"], scores["notebook"]
     figures = (exact["nats"], exact["bits_per_char"], exact["perplexity"], exact["accuracy"])
     printed = f"{notebook['nats']:.4f}" if notebook else ""
@@ -76,9 +97,20 @@ def generate(  # noqa: PLR0913 (each is an option of the command)
     prompt: Annotated[
         str | None, typer.Option(help="The text to continue.", show_default=False)
     ] = None,
-    strategy: Annotated[str, typer.Option(help="A strategy of params.yaml.")] = "greedy",
-    length: Annotated[int, typer.Option(min=1, max=MOST_TOKENS, help="Tokens to generate.")] = 300,
-    seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="A strategy of params.yaml; default: greedy.", show_default=False),
+    ] = None,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=MOST_TOKENS, help="Tokens to generate; default: 300.", show_default=False
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of the random draws; default: 0.", show_default=False),
+    ] = None,
     train_seed: TrainSeed = None,
     stop_on_loop: Annotated[
         bool, typer.Option("--stop-on-loop", help="End where a loop is proven.")
@@ -99,25 +131,43 @@ def generate(  # noqa: PLR0913 (each is an option of the command)
       recurrence generate nietzsche/lstm
     """
     if prompt is None:
-        if stop_on_loop or stop_at_eos:
+        asked = {
+            "--strategy": strategy is not None,
+            "--length": length is not None,
+            "--seed": seed is not None,
+            "--train-seed": train_seed is not None,
+            "--stop-on-loop": stop_on_loop,
+            "--stop-at-eos": stop_at_eos,
+        }
+        if given := [option for option, is_given in asked.items() if is_given]:
             raise RecurrenceError(
-                "--stop-on-loop and --stop-at-eos need a --prompt: the stage makes whole samples"
+                f"{given[0]} needs a --prompt to continue; without options, generate runs the whole "
+                "stage: every strategy on the corpus's prompts"
             )
         return pipeline.run_stage("generate", model)
     from recurrence.cli import continuing
     from recurrence.cli.places import trained
 
     found = trained(model, train_seed)
-    chosen = continuing.strategy_of(strategy, found)
-    continuing.continue_prompt(
-        found, chosen, prompt, length, seed, continuing.watches(found, stop_on_loop, stop_at_eos)
-    )
+    chosen = continuing.strategy_of(strategy or "greedy", found)
+    watches = continuing.watches(found, stop_on_loop, stop_at_eos)
+    continuing.continue_prompt(found, chosen, prompt, length or 300, seed or 0, watches)
 
 
 def score(
     model: Model,
     file: Annotated[str, typer.Argument(help="A UTF-8 text, or - for stdin", show_default=False)],
-    train_seed: TrainSeed = None,
+    seed: Annotated[
+        str | None,
+        typer.Option(
+            "--seed",
+            "--train-seed",
+            metavar="SEED|all",
+            help="Which of the trained seeds, or all, for mean and spread; default: the first.",
+            show_default=False,
+        ),
+    ] = None,
+    format: Format = "table",
 ) -> None:
     """How well a model predicts a text: nats per token, bits per character, perplexity.
 
@@ -126,25 +176,28 @@ def score(
     \b
     Examples:
       recurrence score nietzsche/lstm essay.txt
-      recurrence score human_numbers/lm6 data/text/human_numbers/valid.txt --train-seed 2
+      recurrence score human_numbers/lm6 data/text/human_numbers/valid.txt --seed all
       cat essay.txt | recurrence score nietzsche/lstm -
     """
     from recurrence.cli.places import read_text, trained
 
+    seeds = _seeds_asked(seed)
     text = read_text(file)  # before what is slow to import
-    from recurrence import device, params
-    from recurrence.model.checkpoint import load_model
-    from recurrence.scoring import exact
+    from recurrence.cli import scores
 
-    found = trained(model, train_seed)
-    ids, counts = found.vocab.encode_part(text)
-    where = device.choose(params.load().compute, found.hidden)
-    result = exact(load_model(found.folder, found.seed, where), ids, device=where)
-    print(f"nats per token      {result.nats:.4f}")
-    print(f"bits per character  {result.bits_per_char(int(counts['characters'])):.4f}")
-    print(f"perplexity          {result.perplexity:.4f}")
-    print(f"accuracy            {result.accuracy:.4f}")
-    print(f"tokens              {counts['tokens']} ({counts['unk']} unknown to the model)")
+    found = scores.score(trained(model, None), seeds, text)
+    print("\n".join(scores.as_json(found) if format == "json" else scores.lines(found)))
+
+
+def _seeds_asked(seed: str | None) -> int | Literal["all"] | None:
+    if seed is None or seed == "all":
+        return seed
+    try:
+        return int(seed)
+    except ValueError as error:
+        raise RecurrenceError(
+            f"--seed {seed}: must be one of the trained seeds, a whole number, or all"
+        ) from error
 
 
 def next_tokens(
@@ -152,6 +205,7 @@ def next_tokens(
     prompt: Annotated[str, typer.Option(help="The text so far.", show_default=False)],
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
     train_seed: TrainSeed = None,
+    format: Format = "table",
 ) -> None:
     """The likeliest next tokens after a prompt, with their probabilities.
 
@@ -163,11 +217,14 @@ def next_tokens(
     import torch
 
     from recurrence.cli.places import trained
-    from recurrence.decoding.prompts import encode_prompt
+    from recurrence.console import say
+    from recurrence.decoding.prompts import encode_prompt, unknown_in
     from recurrence.model.checkpoint import load_model
 
     found = trained(model, train_seed)
     ids = encode_prompt(prompt, found.vocab)
+    if unknown := unknown_in(prompt, found.vocab):
+        say(unknown)
     network = load_model(found.folder, found.seed)
     with torch.inference_mode():
         logits, _ = network(
@@ -175,5 +232,10 @@ def next_tokens(
         )
     logits_V = logits[0] if network.context else logits[0, -1]
     top = torch.topk(logits_V.double().softmax(-1), min(count, len(found.vocab)))
-    for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True):
-        print(f"{p:.4f}  {found.vocab.tokens[i]!r}")
+    likeliest = list(zip(top.values.tolist(), top.indices.tolist(), strict=True))
+    if format == "json":
+        rows = [{"token": found.vocab.spellings[i], "id": i, "p": p} for p, i in likeliest]
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    for p, i in likeliest:
+        print(f"{p:.4f}  {found.vocab.spellings[i]!r}")

@@ -1,15 +1,17 @@
 """Commands that run the pipeline: repro, check, ui, and the stages by name."""
 
 import importlib
+import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from recurrence import checkout, numerics, paths
-from recurrence.console import KEPT
+from recurrence.console import KEPT, say
 from recurrence.escaping import escaped
 from recurrence.locks import only_writer
 
@@ -98,6 +100,9 @@ def check(
         bool,
         typer.Option("--set-aside", help="With --data: move damaged files out of dvc's way."),
     ] = False,
+    format: Annotated[
+        Literal["table", "json"], typer.Option(help="For people, or for a program.")
+    ] = "table",
 ) -> None:
     """Validate params.yaml (cores, options, strategies and filters too), and say what is in it.
 
@@ -114,47 +119,66 @@ def check(
 
     loaded = params.load()
     validate(loaded)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("corpus", "source", "unit", "text here", "models", "trained"):
-        table.add_column(title)
-    for name, corpus in loaded.corpora.items():
-        blocks = params.models_of(name)
-        done = sum(
-            (paths.model(name, block.name) / "config.json").exists() for block in blocks.values()
-        )
-        here = "yes" if paths.text(name).exists() else "no"
-        table.add_row(
-            name, corpus.source.kind, corpus.tokens.unit, here, str(len(blocks)), str(done)
-        )
-    Console().print(table)
-    print(f"strategies: {', '.join(loaded.strategies)}")
-    troubles = dvcs_troubles(mend)
+    tree: dict[str, Any] = {"corpora": [_here(name) for name in loaded.corpora]}
+    tree["strategies"] = list(loaded.strategies)
+    if format == "table":
+        _print_corpora(tree["corpora"])
+        print(f"strategies: {', '.join(loaded.strategies)}")
+    troubles, mended = dvcs_troubles(mend)
+    told = troubles or mended
     if data or set_aside:
         from recurrence import integrity
         from recurrence.tracking import receipts
 
         look = integrity.set_aside if set_aside else integrity.report
         damaged = look(paths.root()) + receipts.complaints()
-        print(escaped("\n".join(damaged), KEPT) or "outputs and cache: as dvc remembers them")
-        troubles |= bool(damaged) and not set_aside
+        told = told + (damaged or ["outputs and cache: as dvc remembers them"])
+        troubles = troubles + ([] if set_aside else damaged)
+    if format == "json":
+        print(json.dumps(tree | {"troubles": troubles}))
+    elif told:
+        print(escaped("\n".join(told), KEPT))
     raise typer.Exit(1 if troubles else 0)
 
 
-def dvcs_troubles(mend: bool) -> bool:
-    """Name what is wrong with dvc's own files, or mend it; whether anything is left to mend. False without dvc."""
+def _here(name: str) -> dict[str, Any]:
+    """What there is of a corpus."""
+    from recurrence import params
+
+    corpus, blocks = params.corpus(name), params.models_of(name).values()
+    folders = [paths.model(name, block.name) for block in blocks]
+    return {
+        "corpus": name,
+        "source": corpus.source.kind,
+        "unit": corpus.tokens.unit,
+        "text_here": paths.text(name).exists(),
+        "models": len(folders),
+        "trained": sum((folder / "config.json").exists() for folder in folders),
+    }
+
+
+def _print_corpora(rows: list[dict[str, Any]]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("corpus", "source", "unit", "text here", "models", "trained"):
+        table.add_column(title)
+    for row in rows:
+        shown = row | {"text_here": "yes" if row["text_here"] else "no"}
+        table.add_row(*map(str, shown.values()))
+    Console().print(table)
+
+
+def dvcs_troubles(mend: bool) -> tuple[list[str], list[str]]:
+    """What is wrong with dvc's own files, and what was mended of it where that is asked for. Nothing without dvc."""
     try:
         from recurrence.repro import mending
     except ImportError:
-        return False
+        return [], []
     root = paths.root()
     if not mend:
-        troubles = list(map(str, mending.found(root)))
-        print("\n".join(troubles), end="\n" if troubles else "")
-        return bool(troubles)
+        return list(map(str, mending.found(root))), []
     with mending.alone(root):
-        mending.opened(root, print).close()
-        print("\n".join(mending.mend(root)) or "dvc's own files: nothing to mend")
-    return False
+        mending.opened(root, say).close()
+        return [], list(mending.mend(root)) or ["dvc's own files: nothing to mend"]
 
 
 def validate(loaded: "Params") -> None:
@@ -164,7 +188,6 @@ def validate(loaded: "Params") -> None:
     """
     import numpy as np
 
-    from recurrence import params
     from recurrence.decoding.filters.contract import Setting
     from recurrence.decoding.strategies import build_strategy
     from recurrence.model import blank_model, core_module, counts
@@ -176,10 +199,9 @@ def validate(loaded: "Params") -> None:
         else:
             blank_model(block, vocab_size=2)
     amateur = core_module("uniform").Counted.count(np.zeros(0, np.uint8), 2)
-    for unit in sorted({corpus.tokens.unit for corpus in loaded.corpora.values()}):
-        setting = Setting(
-            Vocab(("a", "b"), (), params.Tokens(unit=unit)), bits=1.0, amateur=amateur
-        )
+    rules = {corpus.tokens.unit: corpus.tokens for corpus in loaded.corpora.values()}
+    for _, rule in sorted(rules.items()):
+        setting = Setting(Vocab(("a", "b"), (), rule), bits=1.0, amateur=amateur)
         for name, strategy in loaded.strategies.items():
             build_strategy(name, strategy, setting)
 
@@ -200,18 +222,26 @@ def repro(
         str,
         typer.Option(metavar="here|ray|ray://HOST:PORT", help="Where stages run."),
     ] = "here",
+    dry: Annotated[
+        bool,
+        typer.Option(
+            "--dry",
+            help="Run nothing: say what would run, why, and how long it took the last time.",
+        ),
+    ] = False,
 ) -> None:
     """Run whatever is not up to date, with what it needs; go on past failures; sum up at the end.
 
     What `dvc repro` would do, with the same results, several stages at a time. Ctrl-C stops all of them; the same
-    command goes on from there.
+    command goes on from there. In a target, corpus/model will do for corpus-model.
 
     \b
     Examples:
       recurrence repro
       recurrence repro --jobs 4
       recurrence repro report@human_numbers track@human_numbers
-      recurrence repro train@nietzsche-lstm
+      recurrence repro train@nietzsche/lstm
+      recurrence repro --dry
       recurrence repro --on ray                    # on Ray, started here or where RAY_ADDRESS says
       recurrence repro --on ray://head:10001       # on a Ray cluster, dvc here: docs/machines.md
     """
@@ -220,7 +250,17 @@ def repro(
 
     checkout.insist()
     validate(params.load())
-    raise typer.Exit(reproduction.run(targets or [], jobs, wait, on))
+    wanted = [target.replace("/", "-", 1) for target in targets or []]
+    if dry:
+        from recurrence.cli import foreseeing
+
+        print("\n".join(foreseeing.foreseen(wanted)))
+        raise typer.Exit
+    with suppress(ImportError):  # without dvc the run says so itself
+        from recurrence.repro import plots_page
+
+        plots_page.prepare(paths.root())
+    raise typer.Exit(reproduction.run(wanted, jobs, wait, on))
 
 
 def ui(

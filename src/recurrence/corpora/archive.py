@@ -1,6 +1,7 @@
 """A corpus that is an archive of text files."""
 
 import re
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -27,12 +28,13 @@ def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
     fetcher.get(source.addresses, folder, accept)
 
 
-def read(source: Source, folder: Path) -> dict[str, str]:
+def read(source: Source, folder: Path) -> dict[str, Iterator[str]]:
     """The parts, each from the members that its pattern matches.
 
     A pattern without wildcards names a file, taken as it is. One with wildcards names documents: each becomes one line
-    (newlines and `<br />` turn into spaces), ordered by the number that the file's name begins with, then by folder, so
-    that any beginning mixes the folders evenly. Raises RecurrenceError where nothing matches, or one member twice.
+    (newlines and `<br />` turn into spaces, unless source.newlines says keep), ordered by the number that the file's
+    name begins with, then by folder, so that any beginning mixes the folders evenly. Raises RecurrenceError where
+    nothing matches, or one member twice.
     """
     path = folder / file_name(source.addresses[0])
     found: dict[str, list[tuple[str, str]]] = {part: [] for part in source.members}
@@ -53,13 +55,19 @@ def read(source: Source, folder: Path) -> dict[str, str]:
             raise RecurrenceError(
                 f"source.members.{part}: no member of {path.name} matches {pattern!r}"
             )
-    return {part: _joined(found[part], pattern) for part, pattern in source.members.items()}
+    return {
+        part: _joined(found[part], pattern, source.newlines)
+        for part, pattern in source.members.items()
+    }
 
 
-def _joined(documents: list[tuple[str, str]], pattern: str) -> str:
+def _joined(documents: list[tuple[str, str]], pattern: str, newlines: str | None) -> Iterator[str]:
     if not _WILD.search(pattern):
-        return "".join(text for _, text in documents)
-    return "".join(f"{_line(text)}\n" for _, text in sorted(documents, key=_order))
+        return (text for _, text in documents)
+    texts = (text for _, text in sorted(documents, key=_order))
+    if newlines == "keep":
+        return (text if text.endswith("\n") else f"{text}\n" for text in texts)
+    return (f"{_line(text)}\n" for text in texts)
 
 
 def _line(text: str) -> str:

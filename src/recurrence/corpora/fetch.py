@@ -30,22 +30,27 @@ class Fetcher:
     """A download is given up where it has more."""
 
     def get(
-        self, addresses: Sequence[str], folder: Path, accept: Callable[[Path, str], None]
+        self,
+        addresses: Sequence[str],
+        folder: Path,
+        accept: Callable[[Path, str], None],
+        folders: bool = False,
     ) -> Path:
         """Put the file into `folder` under the name that its first address ends in, and return its path.
 
-        `accept(path, where)` raises RecurrenceError for a file that is not the right one: it is removed, and the next
+        With `folders` it may be a folder of this machine as well, of which all that is not hidden is
+        copied. `accept(path, where)` raises RecurrenceError for a file that is not the right one: it is removed, and the next
         place tried. When no place is left, raises RecurrenceError with all that was tried.
         """
         target = folder / file_name(addresses[0])
         tried = []
         for place in self._places(addresses):
             try:
-                self._bring(place, target)
+                self._bring(place, target, folders)
                 accept(target, shown(place))
                 return target
             except RecurrenceError as error:
-                target.unlink(missing_ok=True)
+                _remove(target)
                 place = shown(place)
                 tried.append(f"\n  {place}: {str(error).removeprefix(f'{place}: ')}")
         raise RecurrenceError(
@@ -64,12 +69,15 @@ class Fetcher:
             *addresses,
         ]
 
-    def _bring(self, place: str, target: Path) -> None:
+    def _bring(self, place: str, target: Path, folders: bool) -> None:
         path = local_path(place)
         if path is None:
             shutil.move(self._download(place), target)
             return
         source = self.root / path
+        if folders and source.is_dir():
+            _copy_folder(source, target, place)
+            return
         try:
             if source.exists() and not source.is_dir() and not source.is_file():
                 raise RecurrenceError(f"{place}: must be a file, is a device or a pipe")
@@ -98,3 +106,23 @@ class Fetcher:
             "check the addresses, the digests and the connection, "
             f"or let RECURRENCE_MIRROR name a folder or base address that has {file_name(addresses[0])}"
         )
+
+
+def _copy_folder(source: Path, target: Path, place: str) -> None:
+    """Copy the files of a folder, links to files as what they lead to; links to folders are left out (one may lead back)."""
+    count = 0
+    for inside in sorted(source.rglob("[!.]*")):
+        name = inside.relative_to(source)
+        if inside.is_file() and not any(part.startswith(".") for part in name.parts):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(inside, target / name)
+            count += 1
+    if not count:
+        raise RecurrenceError(f"{place}: a folder without files; put some texts into it")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

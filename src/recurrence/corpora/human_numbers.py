@@ -3,6 +3,7 @@
 The files are byte for byte those of fast.ai's `human_numbers` sample (Apache-2.0), whose digests the params give.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from recurrence.corpora.digests import check_file
@@ -42,11 +43,11 @@ def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
         check_file(folder / name, [digest], name)
 
 
-def read(source: Source, folder: Path) -> dict[str, str]:
+def read(source: Source, folder: Path) -> dict[str, Iterator[str]]:
     """The lines of both files in order, joined by ` . `, as the part `whole`."""
     lines = [
         line.strip()
         for name in FILES
         for line in (folder / name).read_text(encoding="ascii").splitlines()
     ]
-    return {"whole": " . ".join(lines)}
+    return {"whole": iter([" . ".join(lines)])}

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from recurrence import params
 from recurrence.decoding.loop.samples import Prompt
 from recurrence.errors import RecurrenceError
-from recurrence.vocab import Vocab
+from recurrence.tokens import tokenize
+from recurrence.vocab import UNK, Vocab
+
+MOST_NAMED = 8
+"""Unknown tokens of a prompt that are named."""
 
 
 def corpus_prompts(
@@ -52,12 +56,28 @@ def encode_prompt(text: str, vocab: Vocab) -> Prompt:
             f"prompt {text!r} is empty; give at least one {vocab.unit} to continue"
         )
     if all(i == vocab.unk for i in ids):
-        known = [token for token in vocab.tokens if token not in vocab.specials][:8]
+        known = [token for token in vocab.spellings if token not in vocab.specials][:8]
         raise RecurrenceError(
             f"prompt {text!r} is wholly unknown; use {vocab.unit}s of the corpus, such as "
             f"{', '.join(map(repr, known))}"
         )
     return ids
+
+
+def unknown_in(text: str, vocab: Vocab) -> str | None:
+    """What of a text the vocabulary does not have, in words; None where it has all."""
+    if vocab.tokenizer is not None:
+        return None
+    tokens = tokenize(text, vocab.rule.model_copy(update={"eos": "none"}))
+    unknown = [token for token in tokens if token not in vocab.index]
+    if not unknown:
+        return None
+    named = list(map(repr, dict.fromkeys(unknown)))
+    more = ", ..." if len(named) > MOST_NAMED else ""
+    return (
+        f"prompt: {len(unknown)} of {len(tokens)} {vocab.unit}s are not in the vocabulary, and read as "
+        f"{UNK}: {', '.join(named[:MOST_NAMED])}{more}"
+    )
 
 
 def prompts_digest(prompts: Sequence[Prompt]) -> str:

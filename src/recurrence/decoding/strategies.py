@@ -20,7 +20,7 @@ from recurrence.vocab import Vocab
 
 Entry = TypeVar("Entry")
 
-UNITS = {"char", "word"}
+UNITS = {"char", "word", "subword"}
 
 
 def build_strategy(name: str, block: params.Strategy, setting: Setting) -> Sampler | Search:
@@ -77,11 +77,12 @@ def for_unit(value: Any, unit: str) -> Any:
     Raises ValueError where it gives nothing for it.
     """
     if isinstance(value, Mapping) and value and value.keys() <= UNITS:
-        if unit not in value:
+        chosen = "word" if unit == "subword" and unit not in value else unit
+        if chosen not in value:
             raise ValueError(
                 f"{dict(value)} has no value for {unit}s; give {{char: ..., word: ...}}"
             )
-        return for_unit(value[unit], unit)
+        return for_unit(value[chosen], unit)
     if isinstance(value, Mapping):
         return {key: for_unit(each, unit) for key, each in value.items()}
     return [for_unit(each, unit) for each in value] if isinstance(value, list) else value

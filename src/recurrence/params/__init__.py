@@ -5,7 +5,15 @@ Lengths count tokens, losses are nats.
 
 from recurrence.params.block import Block
 from recurrence.params.corpora import Corpus, Prompts, Sample, Source, Split, Tokens, VocabRule
-from recurrence.params.decoding import Family, Loops, Protocol, Sampling, Sizes, Strategy
+from recurrence.params.decoding import (
+    Family,
+    Loops,
+    Protocol,
+    Sampling,
+    Sizes,
+    Strategy,
+    for_unit,
+)
 from recurrence.params.models import Batches, Dropout, Model, Optimizer, Phase, Recipe, Schedule
 from recurrence.params.project import (
     Compute,
@@ -48,6 +56,7 @@ __all__ = [
     "VocabRule",
     "core_names",
     "corpus",
+    "for_unit",
     "load",
     "model",
     "models_of",

@@ -11,7 +11,9 @@ from recurrence.params.block import Block, Count, Flag, Number
 class Source(Block):
     """Where a corpus comes from. `kind` names the reader in corpora/."""
 
-    kind: Literal["text", "archive", "human_numbers"]
+    kind: Literal["text", "files", "dataset", "archive", "human_numbers"]
+    """text: one text file. files: a text, JSONL, JSON, CSV, TSV or Parquet file, also .gz or .zst, or a folder of such.
+    dataset: a Hugging Face dataset as `save_to_disk` leaves it. archive: texts in a .zip or .tar."""
     addresses: tuple[str, ...] = ()
     """Public address first, then further ones; a path is taken as a local file. Tried in order after the mirror."""
     digests: tuple[
@@ -26,6 +28,12 @@ class Source(Block):
     """Digests of members (archive) or of the files written (human_numbers). In params.yaml a list of
     {member: NAME, sha256: DIGEST}, as DVC can set no key with a dot or slash in it; or a mapping."""
     encoding: str = "utf-8"
+    field: Annotated[str, Field(min_length=1)] | None = None
+    """files, dataset: where in a record its text stands, such as text, a.b or turns[0].text; default: the field of a
+    usual name, or the only one that is text."""
+    newlines: Literal["keep", "space"] | None = None
+    """files, dataset, archive: those within a document stay, or each becomes a space, so that a document is a line.
+    Default: keep in text files, space in records and in what an archive's pattern matches."""
 
     @field_validator("member_digests", mode="before")
     @classmethod
@@ -42,28 +50,59 @@ class Source(Block):
             raise ValueError("addresses must name at least one path or address")
         if (self.kind == "archive") != bool(self.members):
             raise ValueError("members goes with kind: archive, and archive needs it")
+        if self.field is not None and self.kind not in ("files", "dataset"):
+            raise ValueError(
+                f"field is for records, of kind files or dataset, got kind {self.kind}"
+            )
+        if self.newlines is not None and self.kind not in ("files", "dataset", "archive"):
+            raise ValueError(
+                f"newlines is for documents, of kind files, dataset or archive, got kind {self.kind}"
+            )
         return self
+
+
+TRAINED = ("bpe", "unigram")
+"""Kinds of subwords that are learned from the train text."""
 
 
 class Tokens(Block):
     """How text becomes tokens."""
 
-    unit: Literal["char", "word"]
+    unit: Literal["char", "word", "subword"]
+    subwords: Annotated[
+        Annotated[str, Field(min_length=1)] | None, Field(exclude_if=lambda value: value is None)
+    ] = None
+    """subword: bpe or unigram, trained on the train text alone; or the path of a tokenizer.json in texts/."""
     lower: Flag = False
     newlines: Literal["keep", "drop"] = "keep"
-    """char: whether the newline is a character of the text. word: always a separator."""
+    """char, subword: whether the newline is a character of the text. word: always a separator."""
     eos: Literal["none", "part", "line"] = "none"
     """Where an <eos> is put: nowhere, once at the end of each part, or after every line."""
     words: Literal["space", "punctuation"] = "space"
     """word: split at white space, or also split punctuation off (for raw prose)."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.unit == "subword") != (self.subwords is not None):
+            raise ValueError(
+                "subwords goes with unit: subword, which needs it: bpe, unigram, or the path of a "
+                "tokenizer.json"
+            )
+        return self
+
+    @property
+    def tokenizer(self) -> str | None:
+        """The path of the tokenizer.json that is to be used; None where there is none."""
+        return None if self.subwords in (None, *TRAINED) else self.subwords
+
 
 class Split(Block):
     """The ordered split; nothing is shuffled. Which value is read depends on the rule."""
 
-    rule: Literal["line_fraction", "line", "token_windows", "given"]
+    rule: Literal["line_fraction", "char_fraction", "line", "token_windows", "given"]
     fraction: Annotated[Number, Field(gt=0, lt=1)] = 0.8
-    """line_fraction: ceil(fraction x lines) go to train. token_windows: int(fraction x windows) windows do."""
+    """line_fraction: ceil(fraction x lines) go to train. char_fraction: int(fraction x characters) do, and what is left
+    of the line or word. token_windows: int(fraction x windows) windows do."""
     line: Count | None = None
     window: Count | None = None
 
@@ -76,6 +115,10 @@ class Split(Block):
         return self
 
 
+SUBWORDS = 4096
+"""Entries of a subword vocabulary, where vocab.max_size does not say."""
+
+
 class VocabRule(Block):
     """How the vocabulary is built."""
 
@@ -83,6 +126,7 @@ class VocabRule(Block):
     """`all` only where a notebook did so (its figures need it); it lets the vocabulary see the validation text."""
     min_count: Count = 1
     max_size: Count | None = None
+    """Entries beside the specials at most; of subwords that are trained, SUBWORDS where nothing is said."""
     order: Literal["count", "first_use", "sorted"] = "count"
     """count: by descending count, ties alphabetical."""
     specials: tuple[str, ...] = ("<unk>", "<pad>")

@@ -1,6 +1,7 @@
 """The blocks that say how models are sampled, by which strategies, and what counts as a loop."""
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -14,7 +15,8 @@ Family = Literal["search", "greedy", "greedy with filters", "pure sampling", "tr
 class Strategy(Block):
     """A decoding strategy: filters in the order they are applied, then one choice, or a search.
 
-    Any value in filters and search may be {char: x, word: y}, read by the vocabulary's unit.
+    Any value in filters and search may be {char: x, word: y}, read by the vocabulary's unit; subwords
+    are read as words where there is no `subword: z` beside them.
     """
 
     pick: Literal["argmax", "sample"] | None = None
@@ -74,8 +76,18 @@ class Sampling(Block):
         return looked_up(value, info, "strategy_sets")
 
 
-ByUnit = dict[Literal["char", "word"], Count]
-"""A number for corpora of characters, and one for corpora of words."""
+Unit = Literal["char", "word", "subword"]
+Chosen = TypeVar("Chosen")
+
+
+def for_unit(values: Mapping[Unit, Chosen], unit: str) -> Chosen:
+    """The value for corpora of a unit; subwords take that of words where they have none of their own."""
+    known: Mapping[str, Chosen] = dict(values)
+    return known[unit] if unit in known else known["word"]
+
+
+ByUnit = dict[Unit, Count]
+"""A number for corpora of characters, one for those of words, and where it differs one for subwords."""
 
 
 class Sizes(Block):
@@ -118,7 +130,7 @@ class Protocol(Block):
     size: Name
     reference: Name | None = None
     """The strategy with which the others are compared: pure sampling. Without it, none are."""
-    bound: dict[Literal["char", "word"], Annotated[Number, Field(gt=0, lt=1)]] = {
+    bound: dict[Unit, Annotated[Number, Field(gt=0, lt=1)]] = {
         "char": 0.01,
         "word": 0.03,
     }
@@ -143,7 +155,7 @@ class Protocol(Block):
 class Loops(Block):
     """What counts as a loop (an exact run with copies >= 2 and matched >= the floor)."""
 
-    floor: dict[Literal["char", "word"], Count] = {"char": 40, "word": 20}
+    floor: ByUnit = {"char": 40, "word": 20}
     """Least evidence in matched tokens; raised where the corpus's own training text has longer runs."""
     human_windows: Count = 200
     """Windows of the corpus's own text, of the samples' length, scored beside the samples."""

@@ -181,6 +181,21 @@ class DvcSession:
             except LockError:
                 return True
 
+    def status(self, name: str) -> list[Any]:
+        """What dvc says of a stage that it would run; empty where it would not. Nothing is run or restored."""
+        with self._open(), self._warnings_only():
+            found: list[Any] = self.stages[name].status().get(name, [])
+            return found
+
+    def recorded(self, name: str) -> dict[str, Any]:
+        """The values of params that dvc.lock has for a stage."""
+        return {
+            key: value
+            for dep in self.stages[name].deps
+            if isinstance(dep, dvc.dependency.param.ParamsDependency) and dep.hash_info
+            for key, value in (dep.hash_info.value or {}).items()
+        }
+
     def reproduce(self, name: str) -> bool:
         """Let dvc bring a stage up to date, from its cache or by its command, and record it; False: it was already."""
         stage = self.stages[name]

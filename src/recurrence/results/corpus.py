@@ -48,7 +48,7 @@ class ModelResults:
     rates: dict[str, dict[str, Any]]
     """Per strategy, and HUMAN."""
     tokens: tuple[str, ...]
-    """Of the model's vocabulary, by id."""
+    """The text of each token of the model's vocabulary, by id."""
     config: dict[str, Any]
     """What the weights were made with, its block of params.yaml among it; empty where there are none."""
     absent: tuple[str, ...]
@@ -78,7 +78,7 @@ class Results:
 
     corpus: str
     unit: str
-    """char or word."""
+    """char, word or subword."""
     counts: dict[str, Any]
     models: tuple[ModelResults, ...]
     """Those that have scores."""
@@ -221,7 +221,7 @@ def _model(block: params.Model, sampled: bool, samples_of_each: int | None) -> M
         human_nats=human_nats,
         loops={name: value for name, value in loops.items() if name != "strategies"},
         rates=loops.get("strategies", {}),
-        tokens=Vocab.load(vocab).tokens if vocab.is_file() else (),
+        tokens=Vocab.load(vocab).spellings if vocab.is_file() else (),
         config=files.read_json(config) if config.is_file() else {},
         absent=(
             *(what for what in places if what not in found),

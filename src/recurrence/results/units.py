@@ -1,13 +1,13 @@
 """What tokens are called: the unit of params.yaml in words."""
 
-NOUNS = {"char": "character", "word": "word"}
+NOUNS = {"char": "character", "word": "word", "subword": "token"}
 
 
 def noun(unit: str) -> str:
-    """character, word."""
+    """character, word, token."""
     return NOUNS[unit]
 
 
 def nouns(unit: str) -> str:
-    """characters, words."""
+    """characters, words, tokens."""
     return f"{noun(unit)}s"

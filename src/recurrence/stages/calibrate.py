@@ -20,8 +20,8 @@ def main(corpus: str) -> None:
     human = Human(
         np.load(folder / "train.npy"), np.load(folder / "valid.npy"), vocab.decode, vocab.unk
     )
-    least = params.load().loops.floor[vocab.rule.unit]
-    default = replace(DETECTORS[vocab.unit], floor=least, near_floor=least)
+    least = params.for_unit(params.load().loops.floor, vocab.unit)
+    default = replace(DETECTORS[vocab.detected_as], floor=least, near_floor=least)
     with progress(f"detector card of {corpus}", trials * len(GRID), "planted texts") as advance:
         made = detector_card(human, default, length, trials, advance)
     made["ids_md5"] = {path.name: md5(path) for path in sorted(folder.iterdir())}

@@ -1,15 +1,13 @@
 """numericalize: text and vocabulary -> data/ids/<corpus>/{train,valid}.npy and data/counts/<corpus>.json."""
 
 import json
-from io import BytesIO
-
-import numpy as np
 
 from recurrence import paths
 from recurrence.console import say
 from recurrence.errors import RecurrenceError
-from recurrence.files import atomic_path, md5, read_text, write_json
-from recurrence.vocab import Vocab
+from recurrence.files import array_writer, atomic_path, md5, write_json
+from recurrence.tokens import text_pieces
+from recurrence.vocab import Counts, Vocab
 
 
 def main(key: str) -> None:
@@ -19,16 +17,14 @@ def main(key: str) -> None:
     with atomic_path(paths.ids(key)) as folder:
         folder.mkdir()
         for part in ("train", "valid"):
-            text = read_text(paths.text(key) / f"{part}.txt")
+            lines, counted = text_pieces(paths.text(key) / f"{part}.txt"), Counts()
             try:
-                ids, counts[part] = vocab.encode_part(text)
+                with array_writer(folder / f"{part}.npy", vocab.id_type) as write:
+                    for ids in vocab.encode_lines(lines, counted):
+                        write(ids)
             except RecurrenceError as error:
                 raise RecurrenceError(f"corpora.{key}: {part}.txt: {error}") from error
-            content = (
-                BytesIO()
-            )  # np.save into a file says nothing where the disk has no room for the last of it
-            np.save(content, ids)
-            (folder / f"{part}.npy").write_bytes(content.getbuffer())
+            counts[part] = counted.tree
         write_json(paths.counts(key), {"vocab": len(vocab), **counts})
         # Whoever depends on the folder depends on what it goes with.
         of = {path.parent.name: md5(path) for path in (paths.vocab(key), paths.counts(key))}

@@ -18,11 +18,10 @@ from typing import Any, Literal
 import numpy as np
 
 from recurrence.loops.verdict import LOOPS
-from recurrence.params import Prompts, Protocol
+from recurrence.params import Prompts, Protocol, for_unit
 from recurrence.study.statistics import mean_interval, rate_interval
 
 Row = Mapping[str, Any]
-Unit = Literal["char", "word"]
 Place = Literal["below", "within", "above"]
 Lack = Literal["loops", "recycles", "repeats", "cheap", "dear", "unpriced"]
 
@@ -77,7 +76,7 @@ class Plan:
         prompts: Prompts,
         valid_tokens: int,
         protocol: Protocol,
-        unit: Unit,
+        unit: str,
     ) -> "Plan":
         """As params.yaml says, for a corpus with so much validation text.
 
@@ -89,9 +88,9 @@ class Plan:
             nets=tuple(nets),
             first=tuple(range(min(first, every))),
             fresh=tuple(range(min(first, every), every)),
-            bound=protocol.bound[unit],
+            bound=for_unit(protocol.bound, unit),
             candidates=sizes.candidates,
-            most=sizes.most[unit],
+            most=for_unit(sizes.most, unit),
         )
 
     @property

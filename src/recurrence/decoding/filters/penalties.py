@@ -192,7 +192,7 @@ def _ids(name: str, tokens: Any, setting: Setting) -> list[int]:
     """Ids of the tokens that the vocabulary has."""
     if not isinstance(tokens, list | tuple) or not all(isinstance(token, str) for token in tokens):
         raise ValueError(f"{name} must be a list of tokens, got {tokens!r}")
-    index = setting.vocab.index
+    index = setting.vocab.by_spelling
     return sorted({index[token] for token in tokens if token in index})
 
 
