@@ -224,14 +224,14 @@ def _metrics(m: ModelResults, results: Results) -> dict[str, Any]:
     choice = m.choice
     if choice and choice.qualifies and choice.confirming:
         shown["recommended"] = choice.confirming
-    priced = {name: rates for name, rates in shown.items() if rates["reference_nats"] is not None}
+    measured = {name: rates for name, rates in shown.items() if rates["reference_nats"] is not None}
     return {
         "exact_nats": round(exact_nats(m), 6),
         "exact_accuracy": round(float(m.scores["exact"]["accuracy"]), 6),
         "loop_rate": {name: _bounded(rates, "loop_rate", "loop") for name, rates in shown.items()},
         "reference_nats": {
             name: _bounded(rates, "reference_nats", "reference_nats")
-            for name, rates in priced.items()
+            for name, rates in measured.items()
         },
     }
 
