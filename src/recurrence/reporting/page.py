@@ -34,18 +34,17 @@ FORMATS = ("nats", "count", "percent")
 
 def html(results: Results) -> str:
     """The whole page: style and charts inside it, no script, no request to anywhere."""
-    style = (_HERE / "report.css").read_text(encoding="utf-8")
-    return _render(
-        "report.html", _values(results) | {"style": Markup(style), "charts": charts.charts(results)}
-    )
+    return rendered("report.html", _values(results) | {"charts": charts.charts(results)})
 
 
 def markdown(results: Results) -> str:
     """The same tables without charts and samples."""
-    return _render("summary.md", _values(results))
+    return rendered("summary.md", _values(results))
 
 
-def _render(template: str, values: Mapping[str, Any]) -> str:
+def rendered(template: str, values: dict[str, Any]) -> str:
+    """A template of this folder, filled in; a page has the style in it."""
+    style = (_HERE / "report.css").read_text(encoding="utf-8")
     loader = jinja2.FileSystemLoader(_HERE)
     environment = jinja2.Environment(
         loader=loader,
@@ -57,11 +56,11 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
     )
     environment.filters |= {name: getattr(formats, name) for name in FORMATS} | {
         "whole": whole,
-        "named": _naming(values["words"]),
+        "named": _naming(values.get("words", {})),
         "cell": columns.cell,
         "hint": columns.hint,
     }
-    return environment.get_template(template).render(values)
+    return environment.get_template(template).render(values | {"style": Markup(style)})
 
 
 def whole(text: str) -> str:
