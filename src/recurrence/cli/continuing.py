@@ -39,15 +39,20 @@ def strategy_of(name: str, found: Trained) -> Sampler | Search:
     blocks = params.strategies()
     if name not in blocks:
         raise RecurrenceError(f"params.yaml: strategies has no {name!r}; {nearest(name, blocks)}")
+    return built(name, blocks[name], found)
+
+
+def built(name: str, block: params.Strategy, found: Trained) -> Sampler | Search:
+    """The strategy of a block for this model, whose scores and amateur are read if needed."""
     try:
-        return build_strategy(name, blocks[name], Setting(found.vocab))
+        return build_strategy(name, block, Setting(found.vocab))
     except RecurrenceError:
-        block = load_config(found.folder)
-        asked = params.load().sampling.get(f"{block.corpus}-{block.name}")
+        config = load_config(found.folder)
+        asked = params.load().sampling.get(f"{config.corpus}-{config.name}")
         if asked is None:
             raise
         setting = setting_of(asked, found.vocab, torch.device("cpu"))
-        return build_strategy(name, blocks[name], setting)
+        return build_strategy(name, block, setting)
 
 
 def watches(found: Trained, on_loop: bool, at_eos: bool) -> list[Watch]:
@@ -112,7 +117,7 @@ def _tokens(
 
 
 def _loop_watch(found: Trained) -> Watch:
-    detector = OnlineDetector(1, found.vocab.unit, _floor(found), found.vocab.unk)
+    detector = OnlineDetector(1, found.vocab.unit, floor_of(found), found.vocab.unk)
 
     def reason() -> str:
         return (
@@ -122,7 +127,7 @@ def _loop_watch(found: Trained) -> Watch:
     return Watch(at_loop(detector), reason)
 
 
-def _floor(found: Trained) -> int:
+def floor_of(found: Trained) -> int:
     """The corpus's own floor, where its detector card says it; else that of params.yaml."""
     card = paths.calibration(load_config(found.folder).corpus)
     if card.is_file():
