@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from recurrence.decoding.search.base import Search
 from recurrence.errors import RecurrenceError, command
 from recurrence.params import Strategy
 from recurrence.play import knobs, shown
-from recurrence.play.writing import Writer, write
+from recurrence.play.writing import Moment, Writer, write
+from recurrence.ports import HOST, check_free
 from recurrence.randomness import generator
 
-HOST = "127.0.0.1"
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 import gradio as gr  # noqa: E402 (it reads the environment as it is imported)
@@ -76,18 +77,8 @@ class _Side:
 
 def serve(house: House, port: int, prompt: str) -> None:
     """Serve the page on this machine until Ctrl-C. Raises RecurrenceError where the port is taken."""
+    check_free(port, command("recurrence", "play", "--port", port + 1))
     page = build(house, prompt)
-    try:
-        launch(page, port, block=True)
-    except OSError as error:
-        raise RecurrenceError(
-            f"port {port} on {HOST}: {error}; choose another: "
-            f"{command('recurrence', 'play', '--port', port + 1)}"
-        ) from error
-
-
-def launch(page: Any, port: int, block: bool) -> None:
-    """Start the server; `block` until Ctrl-C."""
     say(f"play: http://{HOST}:{port} in a few seconds; Ctrl-C stops it")
     page.launch(
         server_name=HOST,
@@ -95,7 +86,6 @@ def launch(page: Any, port: int, block: bool) -> None:
         share=False,
         quiet=True,
         ssr_mode=False,
-        prevent_thread_lock=not block,
         footer_links=[],
         css_paths=STYLE,
         theme=gr.themes.Default(
@@ -119,7 +109,7 @@ def build(house: House, prompt: str) -> Any:
             "# Play\nTwo settings write from one prompt. A loop is shaded, copy by copy, from when it is certain."
         )
         with gr.Row():
-            said = gr.Textbox(prompt, label="Prompt", lines=2, scale=3)
+            said = gr.Textbox(prompt, label="Prompt", lines=2, scale=3, min_width=320)
             length = gr.Slider(1, MOST_TOKENS, 300, step=1, label="Tokens", scale=1)
             pace = gr.Slider(1, 200, 40, step=1, label="Tokens a second", scale=1)
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, scale=1)
@@ -129,25 +119,27 @@ def build(house: House, prompt: str) -> Any:
             end = gr.Button("Stop")
         with gr.Row():
             sides = [_side(house, place, name) for place, name in enumerate(_first_two(house))]
-        shared = [said, length, pace, seed, stop_on_loop]
-        events = [
-            begin.click(
-                partial(written, house),
-                [*shared, side.model, side.strategy, *side.sliders],
-                [side.text, side.figures, side.bars],
-                concurrency_limit=2,
-                show_progress="hidden",
-            )
-            for side in sides
-        ]
-        end.click(None, cancels=events)
+        asked = [said, length, pace, seed, stop_on_loop]
+        shown_in = []
+        for side in sides:
+            asked += [side.model, side.strategy, *side.sliders]
+            shown_in += [side.text, side.figures, side.bars]
+        event = begin.click(
+            partial(side_by_side, house),
+            asked,
+            shown_in,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        end.click(None, cancels=[event])
     return page
 
 
 def _first_two(house: House) -> list[str]:
+    """The likeliest token, and top-p sampling, where there are such strategies."""
     names = list(house.strategies)
     first = next((n for n in names if house.strategies[n].family == "greedy"), names[0])
-    drawn = (n for n in names if house.strategies[n].family == "pure sampling")
+    drawn = (n for n in names if any("top_p" in entry for entry in house.strategies[n].filters))
     return [first, next(drawn, names[-1])]
 
 
@@ -158,14 +150,18 @@ def _side(house: House, place: int, strategy: str) -> _Side:
         chosen = gr.Dropdown(list(house.strategies), value=strategy, label=f"Strategy {letter}")
         sliders = tuple(gr.Slider(**each) for each in moved(house, house.models[0], strategy))
         figures = gr.HTML()
-        text = gr.HTML(elem_id=f"text-{letter.lower()}")
-        bars = gr.HTML()
+        with gr.Row():
+            with gr.Column(scale=3, min_width=240):
+                text = gr.HTML(elem_id=f"text-{letter.lower()}")
+            with gr.Column(scale=2, min_width=240):
+                bars = gr.HTML()
     for asked in (model, chosen):
         asked.change(
             lambda name, by: [gr.update(**each) for each in moved(house, name, by)],
             [model, chosen],
             list(sliders),
             show_progress="hidden",
+            api_visibility="private",
         )
     return _Side(model, chosen, sliders, text, figures, bars)
 
@@ -188,18 +184,69 @@ def moved(house: House, model: str, strategy: str) -> list[dict[str, Any]]:
     return used + [{"visible": False} for _ in range(SLIDERS - len(found))]
 
 
-def written(  # noqa: PLR0913 (each is a component of the page)
+@dataclass(frozen=True)
+class Frame:
+    """One side at one moment, or why it writes nothing."""
+
+    opened: Opened | None
+    prompt: str
+    moment: Moment | None
+    refusal: str = ""
+
+    def html(self) -> tuple[str, str, str]:
+        """Text, figures and bars."""
+        if self.opened is None or self.moment is None:
+            return "", shown.refused(self.refusal), ""
+        vocab = self.opened.writer.vocab
+        return (
+            shown.text(self.prompt, self.moment, vocab),
+            shown.figures(self.moment, vocab, self.opened.reference),
+            shown.bars(self.moment, vocab),
+        )
+
+
+def side_by_side(  # noqa: PLR0913 (each is a component of the page)
     house: House,
     prompt: str,
     length: float,
     pace: float,
-    seed: float,
+    seed: float | None,
+    stop_on_loop: bool,
+    *sides: Any,
+) -> Iterator[tuple[str, ...]]:
+    """Text, figures and bars of both sides as they grow, a token of each at a time; `sides`: of each its model,
+    its strategy and the values of its sliders."""
+    half = len(sides) // 2
+    writing = [
+        frames(house, prompt, int(length), int(seed or 0), stop_on_loop, *own)
+        for own in (sides[:half], sides[half:])
+    ]
+    last: list[Frame | None] = [None, None]
+    drawn = 0.0
+    for new in zip_longest(*writing):
+        last = [one or before for one, before in zip(new, last, strict=True)]
+        if time.monotonic() - drawn >= SECONDS:
+            drawn = time.monotonic()
+            yield _both(last)
+        time.sleep(1 / max(pace, 1))
+    yield _both(last)
+
+
+def _both(two: Sequence[Frame | None]) -> tuple[str, ...]:
+    return tuple(html for one in two for html in (one.html() if one else ("", "", "")))
+
+
+def frames(  # noqa: PLR0913 (each is a choice of the reader's)
+    house: House,
+    prompt: str,
+    length: int,
+    seed: int,
     stop_on_loop: bool,
     model: str,
     strategy: str,
     *values: float,
-) -> Iterator[tuple[str, str, str]]:
-    """The text, figures and bars of one side as they grow, as HTML; where that cannot be, the reason."""
+) -> Iterator[Frame]:
+    """One side, a frame per token; where that cannot be, one that says why."""
     try:
         opened = house.opened(model)
         writer = opened.writer
@@ -207,24 +254,8 @@ def written(  # noqa: PLR0913 (each is a component of the page)
         built = opened.built(strategy, block)
         ids = encode_prompt(prompt, writer.vocab)
         begun = writer.vocab.decode(ids)
-        rng = generator(int(seed or 0), strategy, prompt)  # as `recurrence generate` does
-        moments = write(writer, built, ids, int(length), rng, stop_on_loop)
-        last, drawn = None, 0.0
-        for last in moments:
-            time.sleep(1 / max(pace, 1))
-            if time.monotonic() - drawn >= SECONDS:
-                drawn = time.monotonic()
-                yield _html(begun, last, opened)
-        if last:
-            yield _html(begun, last, opened)
+        rng = generator(seed, strategy, prompt)  # as `recurrence generate` draws
+        for moment in write(writer, built, ids, length, rng, stop_on_loop):
+            yield Frame(opened, begun, moment)
     except RecurrenceError as error:
-        yield "", shown.refused(str(error)), ""
-
-
-def _html(prompt: str, moment: Any, opened: Opened) -> tuple[str, str, str]:
-    vocab = opened.writer.vocab
-    return (
-        shown.text(prompt, moment, vocab),
-        shown.figures(moment, vocab, opened.reference),
-        shown.bars(moment, vocab),
-    )
+        yield Frame(None, "", None, str(error))

@@ -16,7 +16,7 @@ def text(prompt: str, moment: Moment, vocab: Vocab) -> str:
         words = _visible(vocab.decode(ids))
         shade = "" if copy is None else f' class="{"odd" if copy % 2 else "even"}"'
         pieces.append(words if copy is None else f"<mark{shade}>{words}</mark>")
-    return f'<div class="text">{between.join(pieces)}</div>'
+    return f'<div class="text"><div>{between.join(pieces)}</div></div>'
 
 
 def _pieces(
@@ -43,7 +43,7 @@ def bars(moment: Moment, vocab: Vocab) -> str:
         )
     chosen = moment.ids[-1]
     rows = "".join(_row(bar, vocab, bar.token == chosen) for bar in moment.bars)
-    return f'<table class="bars"><caption>The last token was chosen from</caption>{rows}</table>'
+    return f'<table class="bars"><caption>Chosen from: after the filters (bar), before (line)</caption>{rows}</table>'
 
 
 def _row(bar: Bar, vocab: Vocab, chosen: bool) -> str:
@@ -59,7 +59,7 @@ def _row(bar: Bar, vocab: Vocab, chosen: bool) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
 def figures(moment: Moment, vocab: Vocab, reference: str | None) -> str:

@@ -67,13 +67,11 @@ def _loops(results: Results) -> tuple[str, str] | None:
     token = units.noun(results.unit)
     often = int((table["rate"] >= MOSTLY).sum())
     of = f"{often} of {len(table)} strategies loop in at least half of their samples"
+    words = (f"always taking the likeliest {token}", f"drawing from all {token}s")
     plain = [
-        (words, percent(tables.rate_of(results, strategies).rate))
-        for words, family in (
-            (f"always taking the likeliest {token}", "greedy"),
-            (f"drawing from all {token}s", "pure sampling"),
-        )
-        if (strategies := [s for s in results.strategies if results.family(s) == family])
+        (said, percent(tables.rate_of(results, [strategy]).rate))
+        for said, strategy in zip(words, _plain(results), strict=True)
+        if strategy
     ]
     if not plain:
         return "Loops", f"{of}."
@@ -81,6 +79,14 @@ def _loops(results: Results) -> tuple[str, str] | None:
     text = f"{words[:1].upper()}{words[1:]}, {rate} of samples loop"
     text += "".join(f"; {more}, {other}" for more, other in others)
     return "Loops", f"{text}. {of[:1].upper()}{of[1:]}."
+
+
+def _plain(results: Results) -> tuple[str | None, str | None]:
+    """The strategy that takes the likeliest token, and the pure sampling that others are compared with."""
+    there = results.strategies
+    greedy = next((s for s in there if results.family(s) == "greedy"), None)
+    pure = next((s for s in there if results.family(s) == "pure sampling"), None)
+    return greedy, results.reference if results.reference in there else pure
 
 
 def _use(results: Results) -> tuple[str, str] | None:
@@ -96,5 +102,8 @@ def _use(results: Results) -> tuple[str, str] | None:
     else:
         text = f"No setting of {best.name} both avoids loops and is as predictable as human text"
         text += f"; {choice.strategy} comes nearest"
-    others = f"; {good} of {len(choices)} models have such a setting" if len(choices) > 1 else ""
-    return "Use", f"{text}{others}."
+    if len(choices) == 1:
+        return "Use", f"{text}."
+    if not good:
+        return "Use", f"{text}; no other model has such a setting."
+    return "Use", f"{text}; {good} of {len(choices)} models have such a setting."

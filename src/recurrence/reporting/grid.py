@@ -80,9 +80,12 @@ def grid(lines: Sequence[Line], columns: Mapping[str, str], head: str, layout: L
         *_names(lines, head, right - 2, layout),
         *_cells(lines, placed, layout),
     ]
+    below = 0
     if layout.labels:
         layers.append(_labels(placed, height + 6, layout))
-    size = {"width": int(right), "height": height + layout.labels}
+        longest = max(map(len, columns)) * LETTER * layout.font
+        below = min(layout.labels, int(0.77 * longest) + 12)  # they are turned by 50 degrees
+    size = {"width": int(right), "height": height + below}
     return alt.layer(*layers, **size).resolve_scale(color="independent")
 
 
