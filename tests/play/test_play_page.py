@@ -61,11 +61,6 @@ def test_sliders_that_a_strategy_does_not_need_are_hidden(trained_project: Path)
     )
 
 
-def test_a_project_without_models_says_what_to_run(empty_project: Path, recurrence: Cli) -> None:
-    code, _, err = recurrence("play")
-    assert code == 2 and "no model is trained yet" in err and "recurrence repro train" in err
-
-
 def test_a_taken_port_is_said_with_another(trained_project: Path, recurrence: Cli) -> None:
     with socket.socket() as taken:
         taken.bind((page.HOST, 0))

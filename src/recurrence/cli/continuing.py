@@ -128,7 +128,7 @@ def _loop_watch(found: Trained) -> Watch:
 
 
 def floor_of(found: Trained) -> int:
-    """The corpus's own floor, where its detector card says it; else that of params.yaml."""
+    """The corpus's own floor, where its calibration says it; else that of params.yaml."""
     card = paths.calibration(load_config(found.folder).corpus)
     if card.is_file():
         return int(read_json(card)["detector"]["floor"])
