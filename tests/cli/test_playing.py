@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from recurrence import play as package
 from recurrence.cli import playing
 from small_project import Cli
 
@@ -11,6 +12,7 @@ def test_without_gradio_it_says_what_to_install(
     trained_project: Path, recurrence: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "recurrence.play.page", raising=False)
+    monkeypatch.delattr(package, "page", raising=False)
     monkeypatch.setitem(sys.modules, "gradio", None)
     code, _, err = recurrence("play")
     assert code == 2

@@ -67,16 +67,16 @@ def _loops(results: Results) -> tuple[str, str] | None:
     token = units.noun(results.unit)
     often = int((table["rate"] >= MOSTLY).sum())
     of = f"{often} of {len(table)} strategies loop in at least half of their samples"
-    words = (f"always taking the likeliest {token}", f"drawing from all {token}s")
+    sayings = (f"always taking the likeliest {token}", f"drawing from all {token}s")
     plain = [
         (said, percent(tables.rate_of(results, [strategy]).rate))
-        for said, strategy in zip(words, _plain(results), strict=True)
+        for said, strategy in zip(sayings, _plain(results), strict=True)
         if strategy
     ]
     if not plain:
         return "Loops", f"{of}."
-    [(words, rate), *others] = plain
-    text = f"{words[:1].upper()}{words[1:]}, {rate} of samples loop"
+    [(first, rate), *others] = plain
+    text = f"{first[:1].upper()}{first[1:]}, {rate} of samples loop"
     text += "".join(f"; {more}, {other}" for more, other in others)
     return "Loops", f"{text}. {of[:1].upper()}{of[1:]}."
 

@@ -74,7 +74,7 @@ def read(folder: Path) -> Corpus | None:
     if not len(trained):
         return None
     own = decoding["model"].isin(trained["model"]) & (decoding["strategy"] != HUMAN)
-    best = trained.loc[trained["exact_nats"].idxmin()].to_dict()
+    best = trained.iloc[int(trained["exact_nats"].argmin())].to_dict()
     return Corpus(folder.name, best, len(trained), decoding[own])
 
 

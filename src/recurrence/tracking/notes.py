@@ -123,9 +123,7 @@ def decoding(name: str, strategy: str, rates: Mapping[str, Any]) -> str:
         text += f". {_percent(found['recycling_rate'])} reuse phrases without a period"
     text += f". Human text of the same length: {_percent(human.get('loop_rate'))}."
     if found["reference_nats"] is not None:
-        text += (
-            f" Reference nats: {_number(found['reference_nats'])} per {unit} under {rates['reference']}"
-        )
+        text += f" Reference nats: {_number(found['reference_nats'])} per {unit} under {rates['reference']}"
         text += f" (95 %: {_number(found['reference_nats_lo'])} to {_number(found['reference_nats_hi'])})"
         text += f"; human text: {_number(human.get('reference_nats'))}."
     return text + _checks(found)
