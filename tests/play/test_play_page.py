@@ -55,6 +55,11 @@ def test_what_cannot_be_is_said_on_its_own_side(trained_project: Path) -> None:
     assert text == "" and "prompt &#x27;&#x27; is empty" in reason
 
 
+def test_fields_that_were_emptied_have_a_meaning(trained_project: Path) -> None:
+    sides = page.side_by_side(house(), "the cat", None, 1000, None, False, *SIDE, *SIDE)
+    assert "1 character ·" in last(sides)[1]
+
+
 def test_sliders_that_a_strategy_does_not_need_are_hidden(trained_project: Path) -> None:
     assert [each["visible"] for each in page.moved(house(), "mine/rnn", "greedy")] == (
         [False] * page.SLIDERS

@@ -208,17 +208,17 @@ class Frame:
 def side_by_side(  # noqa: PLR0913 (each is a component of the page)
     house: House,
     prompt: str,
-    length: float,
-    pace: float,
+    length: float | None,
+    pace: float | None,
     seed: float | None,
     stop_on_loop: bool,
     *sides: Any,
 ) -> Iterator[tuple[str, ...]]:
     """Text, figures and bars of both sides as they grow, a token of each at a time; `sides`: of each its model,
-    its strategy and the values of its sliders."""
+    its strategy and the values of its sliders. A field that was emptied is None."""
     half = len(sides) // 2
     writing = [
-        frames(house, prompt, int(length), int(seed or 0), stop_on_loop, *own)
+        frames(house, prompt, max(int(length or 1), 1), int(seed or 0), stop_on_loop, *own)
         for own in (sides[:half], sides[half:])
     ]
     last: list[Frame | None] = [None, None]
@@ -228,7 +228,7 @@ def side_by_side(  # noqa: PLR0913 (each is a component of the page)
         if time.monotonic() - drawn >= SECONDS:
             drawn = time.monotonic()
             yield _both(last)
-        time.sleep(1 / max(pace, 1))
+        time.sleep(1 / max(pace or 1, 1))
     yield _both(last)
 
 
