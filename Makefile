@@ -51,8 +51,9 @@ ui: $(READY)  ## browse the runs in MLflow, on this machine only (PORT=5000)
 bench: $(READY)  ## the benchmarks
 	@for file in $(filter-out benchmarks/overhead.py,$(sort $(wildcard benchmarks/*.py))); do echo "== $$file"; $(BIN)/python "$$file" || exit; done
 
-readme: $(READY)  ## write the results table of README.md anew from reports/
+readme: $(READY)  ## write the results table of README.md, and reports/index.html, anew from reports/
 	$(BIN)/python -m recurrence.reporting.readme
+	$(BIN)/python -m recurrence.reporting.overview
 
 lock: $(READY)  ## write requirements.lock anew from what is installed
 	.ci/lock $(BIN) > $(VENV)/lock

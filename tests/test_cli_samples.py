@@ -415,7 +415,7 @@ def test_a_corpus_brings_its_own_floors(recurrence: Cli, folder: Path) -> None:
         (("--corpus", "mind"), "did you mean 'mine'"),
         (
             ("--corpus", "mine", "--unit", "word"),
-            "--unit word: the detector card of mine is for char",
+            "--unit word: the calibration of mine is for char",
         ),
     ],
 )

@@ -31,6 +31,7 @@ from rich.progress import (
 from rich.text import Text
 
 from recurrence.escaping import escaped
+from recurrence.sparkline import Curves
 
 QUIET_S = 10.0
 """Seconds between two progress lines where no terminal is listening."""
@@ -194,14 +195,21 @@ class Watched(Lines):
     write: Callable[[str], None] = _tell_watcher
     every_s: float = WATCHED_S
     silent_s: float = QUIET_S
+    curves: Curves = field(default_factory=Curves)
+    curve: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.spoke -= self.every_s  # it may speak at once
 
+    def advance(self, amount: float, note: str = "", earlier: bool = False) -> None:
+        self.curve = self.curves.line(note) or self.curve
+        super().advance(amount, note, earlier)
+
     def _progress(self, state: str) -> str:
         share = f"{min(self.done / self.total, 1.0):.3f}" if self.total else ""
-        return f"{MARK}{share} {state}" + (f" ({self.note})" if self.note else "")
+        curve = f" {self.curve}" if self.curve else ""
+        return f"{MARK}{share} {state}{curve}" + (f" ({self.note})" if self.note else "")
 
 
 class _Amount(ProgressColumn):
@@ -227,6 +235,8 @@ def _bar() -> Progress:
 
 
 def _on_bar(bar: Progress, task: TaskID) -> Advance:
+    curves = Curves()
+
     def advance(amount: float, note: str = "", earlier: bool = False) -> None:
         if earlier:  # begins the bar's measuring of speed anew
             done = bar.tasks[task].completed + amount
@@ -234,7 +244,8 @@ def _on_bar(bar: Progress, task: TaskID) -> Advance:
         else:
             bar.advance(task, amount)
         if note:
-            bar.update(task, note=escaped(note))
+            curve = curves.line(note)
+            bar.update(task, note=f"{curve} {escaped(note)}" if curve else escaped(note))
 
     return advance
 

@@ -138,6 +138,11 @@ def report(corpus: str) -> Path:
     return root() / "reports" / corpus
 
 
+def overview() -> Path:
+    """The page that compares corpora; the output of no stage, as it is made of the reports of several."""
+    return root() / "reports/index.html"
+
+
 def machine(corpus: str) -> Path:
     """How long each stage took and on which machine: no result, and so no stage's output."""
     return report(corpus) / "machine.csv"

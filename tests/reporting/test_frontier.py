@@ -10,7 +10,7 @@ def rows(chart: Any) -> list[dict[str, Any]]:
     return [row for table in chart.to_dict()["datasets"].values() for row in table]
 
 
-def test_every_strategy_stands_at_its_price_and_rate(toy: Results) -> None:
+def test_every_strategy_stands_at_its_reference_nats_and_rate(toy: Results) -> None:
     chart = frontier(model(toy, "good"), toy)
     points = {
         row["strategy"]: (row["reference_nats"], row["rate"])
@@ -41,6 +41,6 @@ def test_some_points_have_names(toy: Results) -> None:
     assert "top_p_0_9" in names and names < set(STRATEGIES)
 
 
-def test_without_prices_there_is_no_chart(toy: Results) -> None:
+def test_without_reference_nats_there_is_no_chart(toy: Results) -> None:
     assert frontier(replace(model(toy, "good"), human_nats=()), toy) is None
     assert frontier(model(toy, "uniform"), toy) is None

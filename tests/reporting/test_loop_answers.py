@@ -29,9 +29,7 @@ def test_every_rate_has_its_interval_and_what_is_behind_it(toy: Results) -> None
     found = {a.question: " ".join([a.answer, *a.details]) for a in loop_answers(toy)}
     assert shown in found["Which decoding loops?"]
     guess = {a.question: a for a in loop_answers(with_top_k(toy, ["none"] * 6))}[GUESS]
-    assert guess.answer.startswith(
-        f"Not sampling, but taking the top one, {rated(4 / 6, low, high)}"
-    )
+    assert guess.details[0].startswith(f"Taking the top one, {rated(4 / 6, low, high)}; sampling")
     assert guess.details[-1] == "Behind these: 6 samples of 2 nets and 6 samples of 1 net."
 
 
@@ -102,7 +100,7 @@ def test_without_samples_nothing_is_asked(toy: Results) -> None:
 
 def test_the_notebooks_guess_is_answered(toy: Results) -> None:
     answer, details = asked(with_top_k(toy, ["none"] * 6))[GUESS]
-    assert answer == "Not sampling, but taking the top one, 67 % against 0 %"
+    assert answer == "Not sampling, but taking the top one: 67 % against 0 %"
     assert (
         "The top one always: greedy 67 %." in details
         and "Drawn from the top k: top_k_5 0 %." in details
@@ -116,15 +114,13 @@ def test_the_notebooks_guess_is_answered(toy: Results) -> None:
 
 def test_the_guess_may_be_right_or_wrong(toy: Results) -> None:
     answer, _ = asked(with_top_k(toy, ["exact", "none", "none", "none"]))[GUESS]
-    assert answer == "Yes: taking the top one, 67 %; at times sampling among the top ones, 25 %"
+    assert answer == "Yes: 67 % loop taking the top one, 25 % sampling among them"
     answer, _ = asked(with_top_k(toy, ["exact", "near"]))[GUESS]
-    assert answer == "Yes: taking the top one, 67 %; sampling among the top ones, 100 %"
+    assert answer == "Yes: 67 % loop taking the top one, 100 % sampling among them"
     free = with_top_k(toy, ["none"])
     for name in ("good", "poor"):
         free = changed(free, name, samples=model(free, name).samples.assign(kind="none"))
-    assert (
-        asked(free)[GUESS][0] == "Hardly: taking the top one, 0 %; sampling among the top ones, 0 %"
-    )
+    assert asked(free)[GUESS][0] == "Hardly: 0 % loop taking the top one, 0 % sampling among them"
 
 
 def test_without_top_k_the_guess_is_not_asked(toy: Results) -> None:

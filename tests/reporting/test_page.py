@@ -1,12 +1,13 @@
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from recurrence import params
 from recurrence.reporting import page
-from recurrence.results.corpus import Results
+from recurrence.results.corpus import Results, load
 from reporting.results_tree import changed, model
 
 ADDRESSES = {"src", "href", "xlink:href", "srcset", "action"}
@@ -50,7 +51,7 @@ def html(toy: Results) -> str:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the charts out, which take nearly all the time."""
     nothing = dict.fromkeys(("panels", "frontiers", "survivals"), {}) | dict.fromkeys(
-        ("ranking", "onsets", "periods")
+        ("ranking", "onsets", "periods", "wide", "narrow")
     )
     monkeypatch.setattr(page.charts, "charts", lambda results: nothing)
 
@@ -63,8 +64,9 @@ def test_the_page_is_whole_and_its_ids_are_its_own(html: str) -> None:
 
 
 def test_the_page_asks_no_host_and_runs_no_script(html: str) -> None:
-    others = [place for place in Tree(html).places if not place.startswith("#")]
+    others = [place for place in Tree(html).places if not place.startswith(("#", "https://"))]
     assert sorted(set(others)) == [
+        "../index.html",
         "curves.csv",
         "data:,",
         "decoding.csv",
@@ -73,7 +75,9 @@ def test_the_page_asks_no_host_and_runs_no_script(html: str) -> None:
         "summary.md",
     ]
     assert "<script" not in html and "@import" not in html
-    assert set(re.findall(r"https?://[^\s\"'<]+", html)) <= {
+    links = set(re.findall(r'<a href="(https://[^"]+)" rel="noreferrer">', html))
+    assert "https://arxiv.org/abs/1904.09751" in links  # followed only where a reader clicks
+    assert set(re.findall(r"https?://[^\s\"'<]+", html)) - links <= {
         "http://www.w3.org/2000/svg",
         "http://www.w3.org/1999/xlink",
     }
@@ -161,20 +165,21 @@ def test_what_to_know_before_comparing_is_said(toy: Results, undrawn: None) -> N
 
 def test_every_trained_model_has_its_charts_and_lines(html: str) -> None:
     for name in ("good", "poor"):
-        assert f'aria-label="Loop rate against price of the strategies, {name}"' in html
+        assert f'aria-label="Loop rate against reference nats of the strategies, {name}"' in html
         assert f'aria-label="Share of samples that do not loop yet, {name}"' in html
     assert (
-        "<b>greedy</b>: 100\N{NO-BREAK SPACE}% (50 to 100\N{NO-BREAK SPACE}%) loop, from character 6 on, period 4 "
+        ">greedy</a></b>: 100\N{NO-BREAK SPACE}% (50 to 100\N{NO-BREAK SPACE}%) loop, from character 6 on, period 4 "
         "(3 of 3\N{NO-BREAK SPACE}samples of 1 net, the same one)" in html
     )
-    assert "<b>good</b>, priced under poor" in html
+    assert "<b>good</b>, under poor" in html
 
 
 def test_the_recommended_setting_is_outlined_and_others_are_marked(html: str) -> None:
-    row = html[html.index('<tr><th scope="row">top_p_0_9</th>') :]
+    row = html[html.index('<table class="heat every">') :]
+    row = row[row.index('<tr><th scope="row"><a class="how" href="#is-top_p_0_9"') :]
     good, poor = re.findall(r"<td[^>]*>", row[: row.index("</tr>")])
     assert 'class="outline within"' in good and "outline" not in poor
-    assert "none; nearest:</span> top_p_0_9" in html
+    assert 'none; nearest:</span> <a class="how" href="#is-top_p_0_9"' in html
 
 
 def test_baselines_stay_out_of_the_way(html: str) -> None:
@@ -186,7 +191,8 @@ def test_baselines_stay_out_of_the_way(html: str) -> None:
 def test_every_figure_of_a_model_stands_in_its_table(html: str) -> None:
     table = html[html.index('aria-label="Decoding figures of good"') :]
     table = table[: table.index("</table>")]
-    assert re.findall(r'<tr[^>]*><th scope="row">(\w+)', table) == [
+    heads = re.findall(r'<tr[^>]*><th scope="row">(.*?)</th>', table)
+    assert [re.sub(r"<[^>]+>", "", head) for head in heads] == [
         "human", "greedy", "beam_4", "greedy_rep_1_2", "multinomial", "top_p_0_9",
     ]  # fmt: skip
     rows = [
@@ -196,8 +202,8 @@ def test_every_figure_of_a_model_stands_in_its_table(html: str) -> None:
     assert rows[2].split()[-5:] == ["+100", "(+90", "to", "+110)", "0.060"]
 
 
-def test_the_detector_card_is_shown(html: str, toy: Results) -> None:
-    section = html[html.index('<section id="detector">') : html.index('<section id="corpus">')]
+def test_the_calibration_is_shown(html: str, toy: Results) -> None:
+    section = html[html.index('<section id="calibration">') : html.index('<section id="corpus">')]
     words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section))
     assert "exact loops 36 of 36 (100 %), with 5 % edited 47 of 48 (98 %)" in words.replace(
         "\xa0", " "
@@ -206,15 +212,15 @@ def test_the_detector_card_is_shown(html: str, toy: Results) -> None:
     assert "the hidden state comes back at a fixed period in 6" in words
 
 
-def test_a_missing_card_is_said(toy: Results, undrawn: None) -> None:
+def test_a_missing_calibration_is_said(toy: Results, undrawn: None) -> None:
     bare = replace(toy, card=None)
     html = page.html(bare)
     Tree(html)
-    assert "no detector card yet" in html and 'id="detector"' not in html
-    assert "no detector card yet" in page.markdown(bare)
+    assert "the detector is not calibrated yet" in html and 'id="calibration"' not in html
+    assert "the detector is not calibrated yet" in page.markdown(bare)
 
 
-def test_without_prices_the_rest_is_shown(toy: Results) -> None:
+def test_without_reference_nats_the_rest_is_shown(toy: Results) -> None:
     for m in toy.models:
         rates = {
             name: r | {"reference_nats": None, "reference_nats_lo": None, "reference_nats_hi": None}
@@ -225,8 +231,11 @@ def test_without_prices_the_rest_is_shown(toy: Results) -> None:
         )
     html = page.html(toy)
     Tree(html)
-    assert "<b>good:</b> no reference nats yet" in html and "Loop rate against price" not in html
-    assert 'id="strategies"' in html and "Which setting to use?" not in html
+    assert (
+        "<b>good:</b> no reference nats yet" in html
+        and "Loop rate against reference nats" not in html
+    )
+    assert 'id="every"' in html and "Which setting to use?" not in html
     page.markdown(toy)
 
 
@@ -273,3 +282,48 @@ def test_text_too_short_for_a_human_window_is_no_hindrance(toy: Results, undrawn
     html = page.html(toy)
     Tree(html)
     assert "Human text" not in page.markdown(toy) and "Human text" not in html
+
+
+def test_the_picture_and_three_sentences_come_first(html: str) -> None:
+    top = html[: html.index('<section id="answers"')]
+    heads = re.findall(r"<li><b>(.*?)</b>", top)
+    assert heads == ["Best model", "Loops", "Use"]
+    assert top.count("<svg") == 2 and 'class="ramp"' in top and "inside the human band" in top
+
+
+def test_an_answer_is_short_and_its_reasons_are_behind_more(html: str) -> None:
+    """Two lines on a phone have room for about 76 characters."""
+    answers = re.findall(r'<span class="answer">(.*?)</span>', html)
+    assert len(answers) == 7 and all(len(answer) <= 76 for answer in answers)
+    section = html[html.index('<section id="answers"') : html.index('<section id="models"')]
+    assert section.count("<details>") == 7 and "open" not in section
+
+
+def test_a_strategy_leads_to_its_line_with_formula_and_source(html: str) -> None:
+    entry = html[html.index('<dt id="is-top_p_0_9">') :]
+    words = re.sub(r"<[^>]+>", "", entry[: entry.index("</div>")]).replace("\xa0", " ")
+    assert words == (
+        "top_p_0_9Drawn from the fewest likeliest characters that hold 90 % of the probability. "
+        "the shortest prefix of falling p with sum p ≥ P, Holtzman et al., arXiv 1904.09751."
+    )
+    assert 'title="Always the likeliest character">greedy</a>' in html
+
+
+def test_words_that_contain_a_name_are_no_links(toy: Results, undrawn: None) -> None:
+    told = changed(toy, "good", remarks=("greedy_rep and non-greedy",))
+    assert "greedy_rep and non-greedy." in page.html(told)
+
+
+def test_without_notebooks_there_is_no_column_of_theirs(toy: Results, html: str) -> None:
+    assert "as the notebook" in html and "notebook printed" in html
+    scores = model(toy, "good").scores | {"notebook": None, "delta": None}
+    alone = page.html(changed(toy, "good", scores=scores))
+    Tree(alone)
+    assert "notebook" not in re.sub(r"<style>.*?</style>", "", alone, flags=re.S)
+
+
+def test_the_foot_names_command_and_code(project: Path, html: str) -> None:
+    assert "recurrence repro report@toy" in html and "data/code.json" not in html
+    (project / "data/code.json").write_text('{"report": {"toy": "0f1e"}}', encoding="utf-8")
+    foot = page.html(load("toy"))
+    assert "<code>0f1e</code> (<code>report.toy</code>" in foot

@@ -45,17 +45,17 @@ def test_there_is_a_line_for_every_strategy_by_family(toy: Results, good: ModelR
         "pure sampling", "sampling after filters and penalties",
     ]  # fmt: skip
     (drawn,) = found["pure sampling"]
-    text = "no loop in 6 samples of 1 net, so at most 50 % loop; 2.120 nats, dearer than human text"
+    text = "no loop in 6 samples of 1 net, so at most 50 % loop; 2.120 nats, less predictable than human text"
     assert drawn == Line("multinomial", text, "free")
     (penalty,) = found["the likeliest token after filters and penalties"]
     assert (
         penalty.tone == "loop"
-        and "; 33 % (17 to 67 %) repeat themselves without a period; 1.020 nats, cheaper"
+        and "; 33 % (17 to 67 %) repeat themselves without a period; 1.020 nats, more"
         in penalty.text
     )
 
 
-def test_without_prices_nothing_is_said_of_them(toy: Results, good: ModelResults) -> None:
+def test_without_reference_nats_nothing_is_said_of_them(toy: Results, good: ModelResults) -> None:
     found = lines(replace(good, human_nats=()), toy)
     assert not any("nats" in line.text for family in found.values() for line in family)
 

@@ -45,9 +45,9 @@ def test_what_was_confirmed_is_recommended(good: ModelResults) -> None:
         ("loops", "3 of 40 loop, at most 20 %"),
         ("recycles", "0 of 40 recycle, of human text at most 43 %"),
         ("repeats", "repeats more than human text"),
-        ("cheap", "1.420 nats, cheaper than human text (1.310 to 1.690)"),
-        ("dear", "1.420 nats, dearer than human text (1.310 to 1.690)"),
-        ("unpriced", "has no price"),
+        ("cheap", "1.420 nats, more predictable than human text (1.310 to 1.690)"),
+        ("dear", "1.420 nats, less predictable than human text (1.310 to 1.690)"),
+        ("unpriced", "has no reference nats"),
     ],
 )
 def test_what_the_nearest_lacks_is_said(good: ModelResults, lack: str, words: str) -> None:
@@ -69,7 +69,7 @@ def test_where_nothing_could_be_confirmed_that_is_what_is_lacking(good: ModelRes
     assert none is not None and none.lacks == ("no further prompts to confirm it on",)
 
 
-def test_without_prices_or_samples_there_is_no_choice(good: ModelResults) -> None:
+def test_without_reference_nats_or_samples_there_is_no_choice(good: ModelResults) -> None:
     assert replace(good, human_nats=()).choice is None
     assert replace(good, loops={}).choice is None
     assert told(good, recommended=None, nearest=None).choice is None

@@ -300,11 +300,11 @@ def test_notes_say_the_key_figures(results: Tracked) -> None:
         "**0.7 nats per token** on the validation text (mean of 2 seeds, sd 0.01)"
     )
     assert "| greedy | 50 % | 22 % to 78 % | 12 | 5 | 0.75 |\n| *human text* | 0 % |" in note
-    assert note.endswith("Price: nats per token under other.")
+    assert note.endswith("Reference nats: per token, under other.")
     assert made.decodings["greedy"].tags["mlflow.note.content"] == (
         "**50 % of 8 samples loop** (95 %: 22 % to 78 %) when small decodes by greedy: typically from word 12 of 300, "
         "with a period of 5 words; 3 exactly, 1 nearly, in 2 different loops. Human text of the same length: 0 %. "
-        "Price: 0.75 nats per word under other (95 %: 0.5 to 1); human text: 3.25. Hidden states confirm 3 of 4 loops "
+        "Reference nats: 0.75 per word under other (95 %: 0.5 to 1); human text: 3.25. Hidden states confirm 3 of 4 loops "
         "that they certify. Against multinomial: +50 points, p = 0.03 (Holm)."
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from recurrence import __version__, integrity
-from recurrence.cli import adding, comparing, models, pipeline, samples
+from recurrence.cli import adding, comparing, models, pipeline, playing, samples
 from recurrence.console import fail
 from recurrence.errors import RecurrenceError, refusals_named
 
@@ -42,7 +42,7 @@ def _options(
 PANELS: dict[str, list[Callable[..., None]]] = {
     "The pipeline": [adding.add, pipeline.repro, pipeline.check, pipeline.ui],
     "Results": [comparing.verify, comparing.compare],
-    "Models": [models.models, models.generate, models.score, models.next_tokens],
+    "Models": [models.models, models.generate, models.score, models.next_tokens, playing.play],
     "Any text": [samples.loops],
 }
 for _panel, _commands in PANELS.items():

@@ -124,7 +124,7 @@ ExactOnly = Annotated[
 Corpus = Annotated[
     str | None,
     typer.Option(
-        help="Floors from this corpus's detector card (in a project).",
+        help="Floors from this corpus's calibration (in a project).",
         show_default=False,
         rich_help_panel=RULES,
     ),

@@ -41,7 +41,12 @@ def strategy_of(name: str, found: Trained) -> Sampler | Search:
     blocks = params.strategies()
     if name not in blocks:
         raise RecurrenceError(f"params.yaml: strategies has no {name!r}; {nearest(name, blocks)}")
-    block, vocab = blocks[name], found.vocab
+    return built(name, blocks[name], found)
+
+
+def built(name: str, block: params.Strategy, found: Trained) -> Sampler | Search:
+    """The strategy of a block for this model, whose scores and amateur are read if needed."""
+    vocab = found.vocab
     uniform = core_module("uniform").Counted.count(np.zeros(0, np.uint8), len(vocab))
     if _builds(name, block, Setting(vocab)):
         return build_strategy(name, block, Setting(vocab))
@@ -143,7 +148,7 @@ def _tokens(
 
 
 def _loop_watch(found: Trained) -> Watch:
-    detector = OnlineDetector(1, found.vocab.detected_as, _floor(found), found.vocab.unk)
+    detector = OnlineDetector(1, found.vocab.detected_as, floor_of(found), found.vocab.unk)
 
     def reason() -> str:
         return (
@@ -153,8 +158,8 @@ def _loop_watch(found: Trained) -> Watch:
     return Watch(at_loop(detector), reason)
 
 
-def _floor(found: Trained) -> int:
-    """The corpus's own floor, where its detector card says it; else that of params.yaml."""
+def floor_of(found: Trained) -> int:
+    """The corpus's own floor, where its calibration says it; else that of params.yaml."""
     card = paths.calibration(load_config(found.folder).corpus)
     if card.is_file():
         return int(read_json(card)["detector"]["floor"])

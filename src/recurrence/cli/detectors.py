@@ -48,7 +48,7 @@ def detectors(
     detector = _of_card(corpus)
     if unit not in (None, detector.unit):
         raise RecurrenceError(
-            f"--unit {unit}: the detector card of {corpus} is for {detector.unit}; leave one out"
+            f"--unit {unit}: the calibration of {corpus} is for {detector.unit}; leave one out"
         )
     return {detector.unit: _with_floor(detector, floor)}, detector.unit
 
@@ -74,5 +74,5 @@ def _of_card(corpus: str) -> "Detector":
         return detector_of(card)
     except (KeyError, TypeError) as error:
         raise RecurrenceError(
-            f"{path}: no detector card of this version; run: {command('recurrence', 'repro', f'calibrate@{corpus}')}"
+            f"{path}: no calibration of this version; run: {command('recurrence', 'repro', f'calibrate@{corpus}')}"
         ) from error

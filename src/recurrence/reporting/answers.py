@@ -73,7 +73,7 @@ def _notebooks(results: Results) -> Answer | None:
         return None
     met = sum(_delta(m, "nats") <= NATS_TOLERANCE for m in compared)
     worst = max(compared, key=lambda m: _delta(m, "nats"))
-    losses = f"{met} of {len(compared)} losses at most {NATS_TOLERANCE} nats above the notebook's"
+    losses = f"{met} of {len(compared)} losses at most {NATS_TOLERANCE} nats above, or below"
     details = [
         "Measured as the notebook measured it, on its own batches.",
         *_against_seeds(compared),
@@ -85,7 +85,8 @@ def _notebooks(results: Results) -> Answer | None:
     if not printed:
         return Answer("Do the notebooks' figures come back?", losses, tuple(details))
     within = sum(_delta(m, "accuracy") >= -ACCURACY_TOLERANCE for m in printed)
-    accuracies = f"{within} of {len(printed)} accuracies at most {100 * ACCURACY_TOLERANCE:.0f} points below, or above"
+    points = f"{100 * ACCURACY_TOLERANCE:.0f} points"
+    accuracies = f"{within} of {len(printed)} accuracies at most {points} below, or above"
     return Answer("Do the notebooks' figures come back?", accuracies, (f"{losses}.", *details))
 
 

@@ -4,15 +4,19 @@ from typing import Any
 
 from markupsafe import Markup
 
-from recurrence.reporting import drawing, figures, loop_figures
+from recurrence.reporting import drawing, figures, glance, loop_figures
 from recurrence.reporting.frontier import frontier
+from recurrence.reporting.grid import NARROW, WIDE
 from recurrence.results.corpus import Results
 
 
 def charts(results: Results) -> dict[str, Any]:
     """Single charts under their names; `panels`, `frontiers` and `survivals` by model."""
     looping = len(results.loops) > 0
+    rates = "Loop rate of the models, best first, under the strategies; dots: inside the human band"
     single = {
+        "wide": (rates, glance.picture(results, WIDE)),
+        "narrow": (rates, glance.picture(results, NARROW)),
         "ranking": ("Exact loss of the models", figures.ranking(results)),
         "onsets": (
             "Onset of the loops by model",
@@ -28,7 +32,9 @@ def charts(results: Results) -> dict[str, Any]:
     return {
         **{name: chart and _svg(chart, name, label) for name, (label, chart) in single.items()},
         "panels": _svgs("curve", "Learning curve of {}", figures.panels(results)),
-        "frontiers": _svgs("frontier", "Loop rate against price of the strategies, {}", frontiers),
+        "frontiers": _svgs(
+            "frontier", "Loop rate against reference nats of the strategies, {}", frontiers
+        ),
         "survivals": _svgs("survival", "Share of samples that do not loop yet, {}", survivals),
     }
 

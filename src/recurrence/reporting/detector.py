@@ -1,7 +1,7 @@
-"""The detector card as values to render: where its limits come from, what it finds, and how other rules do beside it.
+"""The calibration as values to render: where the limits come from, what is found, and how other rules do beside it.
 
-In: results with a card (data/loops/<corpus>/calibration.json) and samples. Out: tables of text and cells, or None
-without a card.
+In: results with a calibration (data/loops/<corpus>/calibration.json) and samples. Out: tables of text and cells, or None
+without one.
 """
 
 from collections.abc import Iterable

@@ -33,7 +33,7 @@ def contents(results: Results) -> dict[str, bytes]:
 
 
 def _charts(results: Results) -> dict[str, drawing.Chart]:
-    """For pages that show pictures only; the frontier is that of the best model, where its samples have prices."""
+    """For pages that show pictures only; the frontier is that of the best model, where its samples have reference nats."""
     charts = {
         "curves": figures.curves(results),
         "loop_rates": loop_figures.heat_map(results),

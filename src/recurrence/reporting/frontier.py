@@ -1,4 +1,4 @@
-"""The chart of loop rate against price, a point per strategy, with human text marked: what is drawn, from results."""
+"""The chart of loop rate against reference nats, a point per strategy, with human text marked: what is drawn."""
 
 import altair as alt
 import pandas as pd
@@ -16,8 +16,8 @@ RATES = [-0.06, 1.22]
 
 
 def frontier(model: ModelResults, results: Results) -> Chart | None:
-    """Each strategy at its price and loop rate, human text as a band; None where samples or prices are absent."""
-    human, table = model.band, _priced(model, results, model.choice)
+    """Each strategy at its reference nats and loop rate, human text as a band; None where either is absent."""
+    human, table = model.band, _measured(model, results, model.choice)
     if human is None or not len(table):
         return None
     low, high = (
@@ -26,7 +26,7 @@ def frontier(model: ModelResults, results: Results) -> Chart | None:
     )
     edge = 0.06 * (high - low or 1.0)
     domain = [low - edge, high + edge]
-    x = _price("reference_nats", domain)
+    x = _nats("reference_nats", domain)
     ticks = alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1], domain=False, ticks=False)
     y = alt.Y(
         "rate:Q", title="samples that loop", axis=ticks, scale=alt.Scale(domain=RATES, nice=False)
@@ -46,8 +46,8 @@ def frontier(model: ModelResults, results: Results) -> Chart | None:
     )
 
 
-def _priced(model: ModelResults, results: Results, choice: Choice | None) -> pd.DataFrame:
-    """A row per strategy that has a price, the recommended one first."""
+def _measured(model: ModelResults, results: Results, choice: Choice | None) -> pd.DataFrame:
+    """A row per strategy that has reference nats, the recommended one first."""
     rows = [
         {
             "strategy": s,
@@ -62,8 +62,8 @@ def _priced(model: ModelResults, results: Results, choice: Choice | None) -> pd.
     return pd.DataFrame(rows, columns=["strategy", "family", "reference_nats", "rate"])
 
 
-def _price(column: str, domain: list[float]) -> alt.X:
-    title = "price, nats per token under the reference model"
+def _nats(column: str, domain: list[float]) -> alt.X:
+    title = "nats per token under the reference model"
     return alt.X(f"{column}:Q", title=title, scale=alt.Scale(domain=domain, nice=False))
 
 
@@ -88,8 +88,8 @@ def _human(human: Band, domain: list[float]) -> list[Chart]:
         "text": "human text",
     }
     place = alt.Chart(pd.DataFrame([row]))
-    shade = place.mark_rect(color=GREEN, opacity=0.13).encode(x=_price("low", domain), x2="high:Q")
-    x = _price("reference_nats", domain)
+    shade = place.mark_rect(color=GREEN, opacity=0.13).encode(x=_nats("low", domain), x2="high:Q")
+    x = _nats("reference_nats", domain)
     line = place.mark_rule(color=GREEN, strokeDash=[4, 3]).encode(x=x)
     left = human.median < domain[0] + 0.7 * (domain[1] - domain[0])
     side = {"align": "left", "dx": 4} if left else {"align": "right", "dx": -4}

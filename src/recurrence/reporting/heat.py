@@ -23,7 +23,7 @@ class Cell:
     colour: str
     dark: bool
     place: str = ""
-    """Of the price in the human band: below, within, above; empty where unknown."""
+    """Of the reference nats in the human band: below, within, above; empty where unknown."""
     span: str = ""
     """Its 95 % interval, in percent."""
     chosen: bool = False
@@ -51,13 +51,6 @@ def blocks(results: Results, models: list[ModelResults]) -> list[Block]:
     return [Block(family, tuple(columns), tuple(found)) for family, found in rows.items()]
 
 
-def widest(found: list[Block]) -> str:
-    """Room for the widest of these tables, as a length of CSS."""
-    letters = max((len(name) for block in found for name, _ in block.rows), default=0)
-    models = max((len(block.models) for block in found), default=0)
-    return f"{2 + 0.46 * letters + 2.6 * models:.1f}rem"
-
-
 def _column(model: ModelResults) -> dict[str, Cell]:
     human, choice = model.band, model.choice
     best = choice.strategy if choice and choice.qualifies else None
@@ -78,20 +71,32 @@ def _cell(rates: dict[str, Any], human: Band | None, chosen: bool) -> Cell:
         if human and rates["reference_nats"] is not None
         else ""
     )
-    priced = f"; {formats.nats(rates['reference_nats'])} nats, {PLACES[place]}" if place else ""
+    beside = f"; {formats.nats(rates['reference_nats'])} nats, {PLACES[place]}" if place else ""
     span = f"{whole_percent(rates['loop_lo'])}–{whole_percent(rates['loop_hi'])}"
-    return replace(rate_cell(rate, words + priced), place=place, chosen=chosen, span=span)
+    return replace(rate_cell(rate, words + beside), place=place, chosen=chosen, span=span)
 
 
 def rate_cell(rate: float, words: str) -> Cell:
     """A share of samples that loop, or are said to."""
-    return Cell(whole_percent(rate), words, shade(rate, RATE_RANGE), rate > 0.6)
+    return _on(shade(rate, RATE_RANGE), whole_percent(rate), words)
 
 
 def found_cell(found: int, trials: int, words: str) -> Cell:
     """A cell of the planted grid: how many of the planted loops were found."""
     share = found / trials
-    return Cell(whole_percent(share), words, shade(share, FOUND_RANGE), share > 0.6)
+    return _on(shade(share, FOUND_RANGE), whole_percent(share), words)
+
+
+def _on(colour: str, text: str, words: str) -> Cell:
+    return Cell(text, words, colour, ink_on(colour) == "white")
+
+
+def ink_on(colour: str) -> str:
+    """black or white: the one with the greater contrast on a colour (#rrggbb), 4.5 or more on any (WCAG 2)."""
+    shares = [part / 255 for part in bytes.fromhex(colour[1:])]
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in shares]
+    luminance = sum(w * x for w, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return "white" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "black"
 
 
 def whole_percent(rate: float) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from recurrence.params import Strategy
 from recurrence.reporting import tables
 from recurrence.reporting.answers import Answer
-from recurrence.reporting.price_answers import cost, setting
+from recurrence.reporting.setting_answers import cost, setting
 from recurrence.results.corpus import FAMILIES, HUMAN, Results
 from recurrence.results.formats import behind, count, few, joined, number, percent, rated, units
 
@@ -77,14 +77,18 @@ def _by_family(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def _headline(names: list[str], of: int) -> str:
     """The names where they are few enough to read at a glance."""
-    return joined(names) if len(names) < 5 else f"{len(names)} of the {of} strategies"
+    if len(names) > 4 or sum(map(len, names)) > 60:
+        return f"{len(names)} of the {of} strategies"
+    return joined(names)
 
 
 def _no_loops(results: Results, table: pd.DataFrame) -> Answer:
     question, human = "Which does not?", tuple(_human(results))
     free, least = table[table["rate"] == 0], table.iloc[-1]
     if not len(free):
-        return Answer(question, f"All do; {least['strategy']} least, {_rated(least)}", human)
+        rate = f"{least['strategy']}: {_rated(least)}."
+        least_of_all = f"All do; {least['strategy']} least, {percent(least['rate'])}"
+        return Answer(question, least_of_all, (rate, *human))
     fewest = int(free["samples"].min())
     more, each = (
         (" or more" if free["samples"].max() > fewest else ""),
@@ -133,15 +137,15 @@ def _guess(results: Results, table: pd.DataFrame) -> Answer | None:
         tables.rate_of(results, list(groups[name]["strategy"])) for name in ("top", "top_k")
     )
     top, drawn = of_top.rate, of_drawn.rate
-    taken = f"taking the top one, {rated(top, of_top.low, of_top.high)}"
-    share = rated(drawn, of_drawn.low, of_drawn.high)
-    sampled = f"sampling among the top ones, {share}"
+    taken, share = percent(top), percent(drawn)
     if top >= MOSTLY and drawn < SELDOM:
-        answer = f"Not sampling, but {taken} against {share}"
+        answer = f"Not sampling, but taking the top one: {taken} against {share}"
     elif top >= MOSTLY:
-        answer = f"Yes: {taken}; {'' if drawn >= MOSTLY else 'at times '}{sampled}"
+        answer = f"Yes: {taken} loop taking the top one, {share} sampling among them"
     else:
-        answer = f"Hardly: {taken}; {sampled}"
+        answer = f"Hardly: {taken} loop taking the top one, {share} sampling among them"
+    intervals = f"Taking the top one, {rated(top, of_top.low, of_top.high)}; "
+    intervals += f"sampling among the top ones, {rated(drawn, of_drawn.low, of_drawn.high)}."
     details = [
         f"{label}: {_rates(groups[name])}." for name, label in _LABELS.items() if len(groups[name])
     ]
@@ -149,6 +153,7 @@ def _guess(results: Results, table: pd.DataFrame) -> Answer | None:
         "Does sampling the top valued outputs lead to loops?",
         answer,
         (
+            intervals,
             *details,
             *_controls(groups),
             f"Behind these: {behind(of_top.samples, of_top.nets)} and "

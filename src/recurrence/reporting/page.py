@@ -1,14 +1,24 @@
 """One corpus as a page (HTML, self-contained) and as text (Markdown), from the same values."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from recurrence.reporting import charts, columns, detector, heat, sentences, tables
+from recurrence import files, paths
+from recurrence.reporting import (
+    charts,
+    columns,
+    detector,
+    explained,
+    glance,
+    heat,
+    sentences,
+    tables,
+)
 from recurrence.reporting.answers import NATS_TOLERANCE, answers, within_seeds
 from recurrence.reporting.loop_answers import loop_answers
 from recurrence.reporting.passages import passages, visible
@@ -24,18 +34,17 @@ FORMATS = ("nats", "count", "percent")
 
 def html(results: Results) -> str:
     """The whole page: style and charts inside it, no script, no request to anywhere."""
-    style = (_HERE / "report.css").read_text(encoding="utf-8")
-    return _render(
-        "report.html", _values(results) | {"style": Markup(style), "charts": charts.charts(results)}
-    )
+    return rendered("report.html", _values(results) | {"charts": charts.charts(results)})
 
 
 def markdown(results: Results) -> str:
     """The same tables without charts and samples."""
-    return _render("summary.md", _values(results))
+    return rendered("summary.md", _values(results))
 
 
-def _render(template: str, values: Mapping[str, Any]) -> str:
+def rendered(template: str, values: dict[str, Any]) -> str:
+    """A template of this folder, filled in; a page has the style in it."""
+    style = (_HERE / "report.css").read_text(encoding="utf-8")
     loader = jinja2.FileSystemLoader(_HERE)
     environment = jinja2.Environment(
         loader=loader,
@@ -47,11 +56,11 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
     )
     environment.filters |= {name: getattr(formats, name) for name in FORMATS} | {
         "whole": whole,
-        "widest": heat.widest,
+        "named": _naming(values.get("words", {})),
         "cell": columns.cell,
         "hint": columns.hint,
     }
-    return environment.get_template(template).render(values)
+    return environment.get_template(template).render(values | {"style": Markup(style)})
 
 
 def whole(text: str) -> str:
@@ -59,15 +68,38 @@ def whole(text: str) -> str:
     return re.sub(r"(?<=\d) (?=%|nats|samples|words|characters)", "\N{NO-BREAK SPACE}", text)
 
 
+def _naming(words: Mapping[str, str]) -> Callable[[str], Markup]:
+    """Text in which every strategy that is explained leads to its line, and shows it where one points."""
+    known = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+    pattern = re.compile(rf"(?<![\w.-])({known})(?![\w-])") if known else None
+
+    def named(text: str) -> Markup:
+        parts = pattern.split(text) if pattern else [text]
+        linked = [
+            Markup('<a class="how" href="#is-{0}" title="{1}">{0}</a>').format(part, words[part])
+            if place % 2
+            else escape(whole(part))
+            for place, part in enumerate(parts)
+        ]
+        return Markup("").join(linked)
+
+    return named
+
+
 def _values(results: Results) -> dict[str, Any]:
     floor = results.to_beat
     noun = units.noun(results.unit)
-    rows = {m.name: _row(m, results) for m in results.models}
+    notebooks = any(m.scores["notebook"] for m in results.models)
+    rows = {m.name: _row(m, results, notebooks) for m in results.models}
     return {
         "results": results,
         "noun": noun,
         "nouns": f"{noun}s",
         "gap": " " if results.unit == "word" else "",
+        "digest": _digest(results.corpus),
+        "glance": glance.sentences(results),
+        "notebooks": notebooks,
+        "tolerance": NATS_TOLERANCE,
         "answers": answers(results),
         "loop_answers": loop_answers(results),
         "trained": [rows[m.name] for m in results.trained],
@@ -93,6 +125,9 @@ def _sampled(results: Results) -> dict[str, Any]:
     sampled = [m for m in results.models if m.rates]
     return {
         "choices": {m.name: choice for m in results.trained if (choice := m.choice)},
+        "recommends": any(m.choice and m.choice.qualifies for m in results.trained),
+        "words": _words(results),
+        "explained": _explained(results),
         "heat": heat.blocks(results, results.trained),
         "counted_heat": heat.blocks(results, results.baselines),
         "human": results.human,
@@ -136,9 +171,40 @@ def _records(table: Any) -> list[dict[str, Any]]:
     return list(table.to_dict("records"))
 
 
-def _row(m: ModelResults, results: Results) -> dict[str, Any]:
-    """A row of the models table: its figures, and what the page says of them by colour."""
+def _digest(corpus: str) -> str:
+    """Of the code and settings that the report is made by; empty where they were not written down yet."""
+    path = paths.code()
+    known = files.read_json(path) if path.is_file() else {}
+    return str(known.get("report", {}).get(corpus, ""))
+
+
+def _words(results: Results) -> dict[str, str]:
+    """What each strategy does, in a line; none of one that params.yaml no longer has."""
+    return {
+        name: explained.in_words(results.blocks[name], results.unit)
+        for name in results.strategies
+        if name in results.blocks
+    }
+
+
+def _explained(results: Results) -> dict[str, list[dict[str, Any]]]:
+    """The strategies by family: name, words, and formula and source of each filter or search."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, words in _words(results).items():
+        entries = explained.entries(results.blocks[name])
+        row = {"name": name, "words": words, "entries": entries}
+        found.setdefault(FAMILIES[results.family(name)], []).append(row)
+    return found
+
+
+def _row(m: ModelResults, results: Results, notebooks: bool) -> dict[str, Any]:
+    """A row of the models table: its figures, and what the page says of them by colour.
+
+    Figures measured as a notebook measured them are left out where no model has a notebook.
+    """
     values = row_of(MODEL, tables.tree_of(m, results))
+    if not notebooks:
+        values = {k: v for k, v in values.items() if not k.startswith(("as_notebook", "notebook"))}
     gain = values["gain"]
     good = ("good" if gain > 0 else "bad") if gain else ""
     return {

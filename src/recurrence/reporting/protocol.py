@@ -83,15 +83,17 @@ def _references(sampled: list[ModelResults], results: Results) -> Iterator[str]:
     if judged:
         pairs = "; ".join(f"{few(names)} under {reference}" for reference, names in judged.items())
         noun = units.noun(results.unit)
-        text = "The price of a sample is what its reference model, another of this corpus, needs "
-        yield text + f"per {noun} of it, in nats: {pairs}."
+        text = (
+            "The reference nats of a sample are what its reference model, another of this corpus, "
+        )
+        yield text + f"needs per {noun} of it: {pairs}."
 
 
 def _human(model: ModelResults) -> Iterator[str]:
     human = model.rates.get(HUMAN)
     if human and human["samples"]:
         windows = f"{count(human['samples'])} windows of the validation text of that length"
-        yield f"Human text is {windows}, measured and priced as the samples are."
+        yield f"Human text is {windows}, measured as the samples are."
 
 
 def modes(results: Results) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One line of plain language per strategy and model: does it loop, since when, with what period, at what price."""
+"""One line of plain language per strategy and model: does it loop, since when, with what period, how predictable."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from recurrence.results.formats import behind, count, nats, number, percent, rat
 from recurrence.results.recommended import Band
 
 PLACES = {
-    "below": "cheaper than human text",
-    "within": "as human text",
-    "above": "dearer than human text",
+    "below": "more predictable than human text",
+    "within": "as predictable as human text",
+    "above": "less predictable than human text",
 }
 
 
@@ -42,7 +42,7 @@ def _line(strategy: str, rates: dict[str, Any], unit: str, human: Band | None) -
     parts = [
         looping(rates, unit) if rates["loops"] else free(rates),
         *_recycling(rates),
-        *_price(rates, human),
+        *_predictable(rates, human),
     ]
     tone = "loop" if rates["loops"] else "recycling" if rates["recycling"] else "free"
     return Line(strategy, "; ".join(parts), tone)
@@ -82,6 +82,6 @@ def _recycling(rates: dict[str, Any]) -> Iterator[str]:
         yield f"{rate} repeat themselves without a period"
 
 
-def _price(rates: dict[str, Any], human: Band | None) -> Iterator[str]:
+def _predictable(rates: dict[str, Any], human: Band | None) -> Iterator[str]:
     if human and rates["reference_nats"] is not None:
         yield f"{nats(rates['reference_nats'])} nats, {PLACES[human.place(rates['reference_nats'])]}"

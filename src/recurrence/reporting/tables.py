@@ -84,12 +84,18 @@ def decoding(results: Results) -> pd.DataFrame:
     """A row per model and strategy, with a row of human text for each model that was sampled."""
     rows = [
         {"model": m.name, "strategy": strategy, "family": _family(results, strategy)}
+        | {"human_place": _place(m, rates["reference_nats"])}
         | row_of(DECODING, rates)
         for m in results.models
         for strategy, rates in m.rates.items()
     ]
-    columns = ["model", "strategy", "family", *columns_of(DECODING)]
+    columns = ["model", "strategy", "family", "human_place", *columns_of(DECODING)]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _place(m: ModelResults, reference_nats: float | None) -> str | None:
+    """Where reference nats lie in the human band: below, within, above; None where either is absent."""
+    return None if m.band is None or reference_nats is None else m.band.place(reference_nats)
 
 
 def _family(results: Results, strategy: str) -> str:
@@ -224,14 +230,14 @@ def _metrics(m: ModelResults, results: Results) -> dict[str, Any]:
     choice = m.choice
     if choice and choice.qualifies and choice.confirming:
         shown["recommended"] = choice.confirming
-    priced = {name: rates for name, rates in shown.items() if rates["reference_nats"] is not None}
+    measured = {name: rates for name, rates in shown.items() if rates["reference_nats"] is not None}
     return {
         "exact_nats": round(exact_nats(m), 6),
         "exact_accuracy": round(float(m.scores["exact"]["accuracy"]), 6),
         "loop_rate": {name: _bounded(rates, "loop_rate", "loop") for name, rates in shown.items()},
         "reference_nats": {
             name: _bounded(rates, "reference_nats", "reference_nats")
-            for name, rates in priced.items()
+            for name, rates in measured.items()
         },
     }
 

@@ -12,7 +12,7 @@ import numpy as np
 from recurrence.results.formats import count, nats, percent
 
 Evidence = dict[str, Any]
-"""What one half says of a setting: samples, nets, loops, loop_hi, price and so on."""
+"""What one half says of a setting: samples, nets, loops, loop_hi, reference nats and so on."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,11 @@ class Band:
     high: float
     windows: int
 
-    def place(self, price: float) -> str:
+    def place(self, reference_nats: float) -> str:
         """below, within or above."""
-        return "below" if price < self.low else "above" if price > self.high else "within"
+        if reference_nats < self.low:
+            return "below"
+        return "above" if reference_nats > self.high else "within"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def band_of(human_nats: Sequence[float]) -> Band | None:
 
 
 def choice_of(tree: dict[str, Any] | None, human: Band | None) -> Choice | None:
-    """What `detect_loops` chose, in words; None where samples or human text have no prices."""
+    """What `detect_loops` chose, in words; None where samples or human text have no reference nats."""
     if human is None or not tree or not tree["nearest"]:
         return None
     trial = tree["nearest"]
@@ -90,9 +92,9 @@ def _lack(name: str, seen: Evidence, human: Band, tree: dict[str, Any]) -> str:
     if name == "repeats":
         return "repeats more than human text"
     if name == "unpriced":
-        return "has no price"
-    side = "cheaper" if name == "cheap" else "dearer"
-    return f"{nats(seen['reference_nats'])} nats, {side} than human text ({span})"
+        return "has no reference nats"
+    side = "more" if name == "cheap" else "less"
+    return f"{nats(seen['reference_nats'])} nats, {side} predictable than human text ({span})"
 
 
 def _unreachable(tree: dict[str, Any]) -> str:

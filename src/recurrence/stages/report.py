@@ -1,8 +1,12 @@
-"""report: all results of a corpus -> reports/<corpus>/, a folder to read and to commit."""
+"""report: all results of a corpus -> reports/<corpus>/, a folder to read and to commit.
+
+It also brings reports/index.html up to date, which compares the reports that there are and is nobody's output.
+"""
 
 from pathlib import Path
 
 from recurrence import files, paths
+from recurrence.reporting import overview
 from recurrence.reporting.folder import contents
 from recurrence.results.corpus import load
 
@@ -25,6 +29,7 @@ def main(key: str) -> None:
             path.mkdir()
             for file, content in made.items():
                 (path / file).write_bytes(content)
+    overview.write()
 
 
 def _write(target: Path, content: bytes) -> None:

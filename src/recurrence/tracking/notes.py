@@ -85,7 +85,7 @@ def _decoding_table(rates: Mapping[str, Any]) -> list[str]:
     if not rates["strategies"]:
         return ["Not sampled."]
     rows = [
-        "| decoding | loops | 95 % | from token | period | price |",
+        "| decoding | loops | 95 % | from token | period | reference nats |",
         "|---|---:|---|---:|---:|---:|",
     ]
     ranked = sorted(
@@ -103,7 +103,7 @@ def _decoding_table(rates: Mapping[str, Any]) -> list[str]:
         ]
         title = "*human text*" if name == "human" else name
         rows.append(f"| {title} | {_percent(found['loop_rate'])} | {' | '.join(shown)} |")
-    return [*rows, "", f"Price: nats per token under {rates['reference']}."]
+    return [*rows, "", f"Reference nats: per token, under {rates['reference']}."]
 
 
 def decoding(name: str, strategy: str, rates: Mapping[str, Any]) -> str:
@@ -123,9 +123,7 @@ def decoding(name: str, strategy: str, rates: Mapping[str, Any]) -> str:
         text += f". {_percent(found['recycling_rate'])} reuse phrases without a period"
     text += f". Human text of the same length: {_percent(human.get('loop_rate'))}."
     if found["reference_nats"] is not None:
-        text += (
-            f" Price: {_number(found['reference_nats'])} nats per {unit} under {rates['reference']}"
-        )
+        text += f" Reference nats: {_number(found['reference_nats'])} per {unit} under {rates['reference']}"
         text += f" (95 %: {_number(found['reference_nats_lo'])} to {_number(found['reference_nats_hi'])})"
         text += f"; human text: {_number(human.get('reference_nats'))}."
     return text + _checks(found)

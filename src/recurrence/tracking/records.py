@@ -2,7 +2,7 @@
 
 At most 25 metric names per kind of run (the runs table slows down beyond), and none in both: `valid/nats` and its like
 are final figures of a model, one point each; `curve/*` are means over the seeds, a point per epoch; `loops/*`, `text/*`
-and `price/*` belong to the child run of a decoding strategy, whose other figures are in its artifact rates.json.
+and `reference/*` belong to the child run of a decoding strategy, whose other figures are in its artifact rates.json.
 
 Facts of the machine (wall time, device) are shown where they are known and decide nothing: the same results found on
 another machine are the same record.

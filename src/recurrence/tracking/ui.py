@@ -1,15 +1,13 @@
 """Shows MLflow in a browser, on this machine only and with little memory."""
 
 import os
-import socket
 import sys
 
 from recurrence.console import say
-from recurrence.errors import RecurrenceError
+from recurrence.ports import HOST, check_free
 from recurrence.tracking import notes, standing, store
 from recurrence.tracking.place import NAMED, Place, home, place
 
-HOST = "127.0.0.1"
 LIGHT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 """2 processes and 0.5 GB instead of 10 and 2 GB."""
 
@@ -23,7 +21,7 @@ def serve_ui(port: int = 5000) -> None:
     at = place(home())
     if at.artifacts is None:
         return say(f"MLflow: served at {at.shown} ({NAMED})")
-    _check_free(port)
+    check_free(port, f"make ui PORT={port + 1}")
     _make_ready(at)
     start = f"http://{HOST}:{port}/#/experiments?workflowType=machine_learning"
     say(f"MLflow: {start} in about ten seconds; Ctrl-C stops it")
@@ -49,17 +47,6 @@ def _make_ready(at: Place) -> None:
         store.examine(at)
         if said := standing.settle_in(at):
             say(said)
-
-
-def _check_free(port: int) -> None:
-    try:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((HOST, port))
-    except (OSError, OverflowError) as error:
-        raise RecurrenceError(
-            f"port {port} on {HOST}: {error}; choose another: make ui PORT={port + 1}"
-        ) from error
 
 
 def _views(at: Place, port: int) -> list[str]:

@@ -1,11 +1,11 @@
-"""The report's answers in words on price: what avoiding loops costs, and which setting to use."""
+"""The report's answers in words on settings: whether text without loops is like human text, and which to use."""
 
 from collections.abc import Iterator
 
 from recurrence.reporting.answers import Answer
 from recurrence.results import units
 from recurrence.results.corpus import ModelResults, Results, exact_nats
-from recurrence.results.formats import count, joined, nats, percent, signed
+from recurrence.results.formats import count, few, nats, percent, signed
 from recurrence.results.recommended import Choice, Evidence
 
 Choices = dict[str, tuple[ModelResults, Choice]]
@@ -20,20 +20,23 @@ def _choices(results: Results) -> Choices:
 
 
 def cost(results: Results) -> Answer | None:
-    """Whether a setting without loops is priced as human text is, and how far from it the usual ones are."""
+    """Whether a setting without loops is as predictable as human text, and how far from it the usual ones are."""
     choices = _choices(results)
     if not choices:
         return None
     noun = units.noun(results.unit)
-    price = f"Price: nats per {noun} under another model, the reference model. Loops tend to be "
-    price += "cheap, gibberish is dear."
+    meaning = (
+        f"Measured in reference nats: nats per {noun} under another model, the reference model. "
+    )
+    meaning += "Text that loops needs few, gibberish many."
     details = (
-        price,
-        *_prices(results, choices),
+        *([_nearest(choices)] if not next(iter(choices.values()))[1].qualifies else []),
+        meaning,
+        *_distances(results, choices),
         *_non_words(results),
         *_cautions(results, choices),
     )
-    return Answer("What does avoiding loops cost?", _cost(choices), details)
+    return Answer("Is text without loops like human text?", _cost(choices), details)
 
 
 def _cost(choices: Choices) -> str:
@@ -41,17 +44,21 @@ def _cost(choices: Choices) -> str:
     good = [name for name, (_, choice) in choices.items() if choice.qualifies]
     best = next(iter(choices))
     if len(good) == len(choices):
-        return "Nothing: every model has a confirmed setting, priced as human text"
+        return "Yes: every model has a confirmed setting as predictable as human text"
     if best in good:
-        return f"Nothing for {len(good)} of {len(choices)} models, the best among them, {best}"
-    nearest = choices[best][1]
-    text = (
-        f"{best}, the best model, has no setting that qualifies; {nearest.strategy} comes nearest"
-    )
-    return f"{text}. {len(good)} of {len(choices)} models have one" if good else text
+        return f"Yes for {len(good)} of {len(choices)} models, the best among them, {best}"
+    if good:
+        return f"Not for {best}, the best model; yes for {len(good)} of {len(choices)} models"
+    return f"Not for {best}, the best model" + ("" if len(choices) == 1 else ", nor any other")
 
 
-def _prices(results: Results, choices: Choices) -> Iterator[str]:
+def _nearest(choices: Choices) -> str:
+    """Which setting of the best model comes nearest, where none qualifies."""
+    name, (_, choice) = next(iter(choices.items()))
+    return f"Of {name}, {choice.strategy} comes nearest."
+
+
+def _distances(results: Results, choices: Choices) -> Iterator[str]:
     """How far from human text the usual settings and the chosen one are, per model."""
     for name, (model, choice) in choices.items():
         shown = dict.fromkeys([*results.plain(model), choice.strategy])
@@ -64,7 +71,7 @@ def _prices(results: Results, choices: Choices) -> Iterator[str]:
 
 
 def _cautions(results: Results, choices: Choices) -> Iterator[str]:
-    """Models whose reference model knows the text less well than they do, so that its prices say little."""
+    """Models whose reference model knows the text less well than they do, so that its reference nats say little."""
     own = {m.name: exact_nats(m) for m in results.models}
     for name, (model, _) in choices.items():
         reference = str(model.loops["reference"])
@@ -95,8 +102,10 @@ def setting(results: Results) -> Answer | None:
     rule = (
         f"Recommended: chosen on some nets and prompts, confirmed on others: at most {bound} loop "
     )
-    rule += "(95 % confidence), no more recycling or repetition than human text, price inside the "
-    rule += "human 95 % band; of those the nearest to the human median."
+    rule += (
+        "(95 % confidence), no more recycling or repetition than human text, reference nats inside "
+    )
+    rule += "the human band; of those the nearest to the human median."
     return Answer(
         "Which setting to use?",
         _setting(choices),
@@ -114,9 +123,9 @@ def _setting(choices: Choices) -> str:
     first = "" if choice.qualifies else f"None for {best}, the best model"
     if not good:
         return first if len(choices) == 1 else "None that qualifies"
-    several = [f"{strategy} for {joined(names)}" for strategy, names in good.items()]
-    if len(good) > 3:
-        several = [several[0], f"{len(good) - 1} more for other models"]
+    several = [f"{strategy} for {few(names, most=3)}" for strategy, names in good.items()]
+    if len(several) > 2:
+        several = [several[0], f"{len(good) - 1} others for other models"]
     return "; ".join([*([first] if first else []), *several])
 
 
@@ -138,5 +147,5 @@ def _chosen(name: str, choice: Choice) -> str:
 def half(seen: Evidence) -> str:
     """0 of 381 loop (2 nets), 1.394 nats (1.380 to 1.408)."""
     nets = f"{seen['nets']} net{'' if seen['nets'] == 1 else 's'}"
-    price = f"{nats(seen['reference_nats'])} nats ({nats(seen['reference_nats_lo'])} to {nats(seen['reference_nats_hi'])})"
-    return f"{seen['loops']} of {count(seen['samples'])} loop ({nets}), {price}"
+    measured = f"{nats(seen['reference_nats'])} nats ({nats(seen['reference_nats_lo'])} to {nats(seen['reference_nats_hi'])})"
+    return f"{seen['loops']} of {count(seen['samples'])} loop ({nets}), {measured}"
