@@ -210,6 +210,19 @@ def test_the_detector_of_the_page_runs() -> None:
     assert len(names["fired"]) == 8
 
 
+@pytest.mark.parametrize("to", ["onnx", "huggingface"])
+@pytest.mark.filterwarnings("ignore")  # those of transformers
+def test_an_exported_model_is_used_as_the_page_says(
+    to: str, trained_project: Path, recurrence: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package in {"onnx": ("onnxscript", "onnxruntime"), "huggingface": ("transformers",)}[to]:
+        pytest.importorskip(package)
+    assert recurrence("export", "mine/rnn", "out", "--to", to)[0] == 0
+    [block] = [each for each in marked(f"run: {to}", "python") if each.page == "docs/export.md"]
+    exec(block.text, {"folder": trained_project / "out"})
+    assert capsys.readouterr().out.startswith("the c")
+
+
 # ---------------------------------------------------------------- links
 
 

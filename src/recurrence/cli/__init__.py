@@ -6,7 +6,7 @@ from collections.abc import Callable
 import typer
 
 from recurrence import integrity
-from recurrence.cli import comparing, models, pipeline, samples
+from recurrence.cli import comparing, exporting, models, pipeline, samples
 from recurrence.console import fail
 from recurrence.errors import RecurrenceError, refusals_named
 
@@ -22,7 +22,7 @@ app = typer.Typer(
 PANELS: dict[str, list[Callable[..., None]]] = {
     "The pipeline": [pipeline.repro, pipeline.check, pipeline.ui],
     "Results": [comparing.verify, comparing.compare],
-    "Models": [models.models, models.generate, models.score, models.next_tokens],
+    "Models": [models.models, models.generate, models.score, models.next_tokens, exporting.export],
     "Any text": [samples.loops],
 }
 for _panel, _commands in PANELS.items():
