@@ -7,6 +7,7 @@ that it names, as far as that is ours, dvc or make.
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -221,6 +222,30 @@ def test_an_exported_model_is_used_as_the_page_says(
     [block] = [each for each in marked(f"run: {to}", "python") if each.page == "docs/export.md"]
     exec(block.text, {"folder": trained_project / "out"})
     assert capsys.readouterr().out.startswith("the c")
+
+
+@pytest.mark.filterwarnings("ignore")  # those of mlflow's own classes
+def test_the_champion_is_loaded_as_the_page_says(
+    trained_project: Path,
+    fresh_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import mlflow
+
+    from recurrence.stages import track
+
+    (trained_project / ".mlflow").mkdir()
+    shutil.copy(fresh_store, trained_project / ".mlflow/mlflow.db")
+    track.main("mine")
+    [block] = [each for each in marked("run: champion", "python") if each.page == "docs/mlflow.md"]
+    store = f"sqlite:///{trained_project}/.mlflow/mlflow.db"
+    monkeypatch.setattr(mlflow.tracking._tracking_service.utils, "_tracking_uri", store)
+    monkeypatch.setattr(mlflow.tracking._model_registry.utils, "_registry_uri", store)
+    capsys.readouterr()
+    text = block.text.replace("nietzsche-lstm", "mine-rnn").replace(" for thos", "the cat")
+    exec(text, {})
+    assert "nats_per_token" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------- links

@@ -26,7 +26,8 @@ def tokenizer_of(vocab: Vocab) -> Any:
         made.decoder = decoders.Fuse()
     named = {"unk_token": UNK, "pad_token": PAD, "eos_token": EOS}
     specials = {name: token for name, token in named.items() if token in vocab.index}
-    return PreTrainedTokenizerFast(
+    made_by: Any = PreTrainedTokenizerFast
+    return made_by(
         tokenizer_object=made,
         clean_up_tokenization_spaces=False,
         split_special_tokens=False,
