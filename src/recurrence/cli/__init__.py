@@ -6,7 +6,7 @@ from collections.abc import Callable
 import typer
 
 from recurrence import integrity
-from recurrence.cli import comparing, exporting, models, pipeline, samples
+from recurrence.cli import comparing, exporting, models, pipeline, samples, studying
 from recurrence.console import fail
 from recurrence.errors import RecurrenceError, refusals_named
 
@@ -23,7 +23,7 @@ PANELS: dict[str, list[Callable[..., None]]] = {
     "The pipeline": [pipeline.repro, pipeline.check, pipeline.ui],
     "Results": [comparing.verify, comparing.compare],
     "Models": [models.models, models.generate, models.score, models.next_tokens, exporting.export],
-    "Any text": [samples.loops],
+    "Any text, any model": [samples.loops, studying.study],
 }
 for _panel, _commands in PANELS.items():
     for _command in _commands:
