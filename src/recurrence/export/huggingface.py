@@ -87,9 +87,6 @@ def _ours(model: LanguageModel, block: params.Model) -> Any:
     }
     config = RecurrenceConfig(block.model_dump(mode="json"), model.vocab_size, auto_map=found)
     made: Any = RecurrenceForCausalLM(config)
-    made._auto_class = config._auto_class = (
-        None  # set where one was loaded: its code would be copied
-    )
     made.model.load_state_dict(model.state_dict())
     return made.eval()
 

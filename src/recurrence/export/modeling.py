@@ -29,6 +29,10 @@ class RecurrenceConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.vocab_size = vocab_size
         super().__init__(**more)
 
+    @classmethod
+    def register_for_auto_class(cls, auto_class: str = "AutoConfig") -> None:
+        """Its code is installed: it is not copied into folders that are saved later."""
+
 
 @dataclass
 class Predicted(ModelOutput):
@@ -50,6 +54,10 @@ class RecurrenceForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[n
         super().__init__(config)
         self.model = LanguageModel(params.Model.model_validate(config.block), config.vocab_size)
         self.post_init()  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def register_for_auto_class(cls, auto_class: str = "AutoModelForCausalLM") -> None:
+        """As the config."""
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:

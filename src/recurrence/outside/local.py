@@ -61,7 +61,8 @@ class Cached(nn.Module):
             k_BNTD, v_BNTD = (leaf.permute(1, 2, 0, 3) for leaf in state[2 * layer : 2 * layer + 2])
             cache.update(k_BNTD, v_BNTD, layer)
         found = model(ids_BT.to(model.device), past_key_values=cache, use_cache=True)
-        kept = (tensor for layer in cache.layers for tensor in (layer.keys, layer.values))
+        layers: Any = cache.layers
+        kept = (tensor for layer in layers for tensor in (layer.keys, layer.values))
         return found.logits, tuple(tensor.permute(2, 0, 1, 3) for tensor in kept)
 
 
@@ -237,8 +238,8 @@ def _loaded(folder: Path, trust: bool, device: str) -> tuple[Any, Any]:
         ) from error
     asked = {"trust_remote_code": trust, "local_files_only": True}
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, **asked)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **asked)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, **asked)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **asked)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         if "trust_remote_code" in str(error):
             raise RecurrenceError(
