@@ -87,3 +87,22 @@ def test_what_will_not_do_is_one_line(
     code, _, err = recurrence("study", str(gpt2), *options)
     assert (code, said in err) == (2, True), err
     assert not list(here.glob("study-*"))
+
+
+def test_a_net_of_ours_is_studied_once_exported(
+    trained_project: Path, recurrence: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bits per character are those of `recurrence score`."""
+    from transformers import dynamic_module_utils
+
+    modules = str(trained_project / "modules")
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", modules)
+    (trained_project / "prompts.txt").write_text("the cat\nthe dog\n", encoding="utf-8")
+    assert recurrence("export", "mine/rnn", "ours", "--to", "huggingface")[0] == 0
+    asked = ("study", "ours", *ASKED, "--text", "texts/mine.txt", "--strategies", "greedy")
+    assert "--trust-remote-code" in recurrence(*asked)[2]
+    code, _, err = recurrence(*asked, "--trust-remote-code")
+    assert code == 0, err
+    bits = pd.read_csv(trained_project / "study-ours/models.csv")["bits_per_char"].iloc[0]
+    said = recurrence("score", "mine/rnn", "texts/mine.txt")[1]
+    assert f"bits per character  {bits:.4f}" in said
