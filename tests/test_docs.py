@@ -7,6 +7,7 @@ that it names, as far as that is ours, dvc or make.
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -216,6 +217,43 @@ def test_the_detector_of_the_page_runs() -> None:
     assert names["verdict"].kind == "exact"
     assert [verdict.kind for verdict in names["verdicts"]] == ["exact", "none"]
     assert len(names["fired"]) == 8
+
+
+@pytest.mark.parametrize("to", ["onnx", "huggingface"])
+@pytest.mark.filterwarnings("ignore")  # those of transformers
+def test_an_exported_model_is_used_as_the_page_says(
+    to: str, trained_project: Path, recurrence: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package in {"onnx": ("onnxscript", "onnxruntime"), "huggingface": ("transformers",)}[to]:
+        pytest.importorskip(package)
+    assert recurrence("export", "mine/rnn", "out", "--to", to)[0] == 0
+    [block] = [each for each in marked(f"run: {to}", "python") if each.page == "docs/export.md"]
+    exec(block.text, {"folder": trained_project / "out"})
+    assert capsys.readouterr().out.startswith("the c")
+
+
+@pytest.mark.filterwarnings("ignore")  # those of mlflow's own classes
+def test_the_champion_is_loaded_as_the_page_says(
+    trained_project: Path,
+    fresh_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import mlflow
+
+    from recurrence.stages import track
+
+    (trained_project / ".mlflow").mkdir()
+    shutil.copy(fresh_store, trained_project / ".mlflow/mlflow.db")
+    track.main("mine")
+    [block] = [each for each in marked("run: champion", "python") if each.page == "docs/mlflow.md"]
+    store = f"sqlite:///{trained_project}/.mlflow/mlflow.db"
+    monkeypatch.setattr(mlflow.tracking._tracking_service.utils, "_tracking_uri", store)
+    monkeypatch.setattr(mlflow.tracking._model_registry.utils, "_registry_uri", store)
+    capsys.readouterr()
+    text = block.text.replace("nietzsche-lstm", "mine-rnn").replace(" for thos", "the cat")
+    exec(text, {})
+    assert "nats_per_token" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------- links

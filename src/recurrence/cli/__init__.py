@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from recurrence import __version__, integrity
-from recurrence.cli import adding, comparing, models, pipeline, playing, samples
+from recurrence.cli import (
+    adding,
+    comparing,
+    exporting,
+    models,
+    pipeline,
+    playing,
+    samples,
+    studying,
+)
 from recurrence.console import fail
 from recurrence.errors import RecurrenceError, refusals_named
 
@@ -42,8 +51,15 @@ def _options(
 PANELS: dict[str, list[Callable[..., None]]] = {
     "The pipeline": [adding.add, pipeline.repro, pipeline.check, pipeline.ui],
     "Results": [comparing.verify, comparing.compare],
-    "Models": [models.models, models.generate, models.score, models.next_tokens, playing.play],
-    "Any text": [samples.loops],
+    "Models": [
+        models.models,
+        models.generate,
+        playing.play,
+        models.score,
+        models.next_tokens,
+        exporting.export,
+    ],
+    "Any text, any model": [samples.loops, studying.study],
 }
 for _panel, _commands in PANELS.items():
     for _command in _commands:

@@ -88,7 +88,7 @@ class GatedDelta(nn.Module):
         a_BTN, b_BTN = self.gates(x_BTH).chunk(2, -1)
         log_alpha_BTN = -self.log_rate_N.exp() * F.softplus(a_BTN + self.step_bias_N)
         gates = (log_alpha_BTN.transpose(1, 2), torch.sigmoid(b_BTN).transpose(1, 2))
-        S = state[0][0].view(len(x_BTH), self.heads, q.shape[-1], -1)
+        S = state[0][0].view(x_BTH.shape[0], self.heads, q.shape[-1], -1)
         each = (unit(q) / math.sqrt(q.shape[-1]), unit(k), v, *gates)
         outputs = []
         for q, k, v, log_alpha, beta in zip(

@@ -83,7 +83,7 @@ class Mlstm(nn.Module):
         log_i, f = self.gates(x_BTH).transpose(1, 2).chunk(2, 1)
         C, n, m = (leaf[0] for leaf in state)
         carried: Carried = (
-            C.view(len(C), self.heads, q.shape[-1], -1),
+            C.view(C.shape[0], self.heads, q.shape[-1], -1),
             by_head(n, self.heads),
             m,
         )

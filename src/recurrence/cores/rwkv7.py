@@ -109,7 +109,7 @@ class Rwkv7(nn.Module):
     def _remembered(self, each: Carried, S: Tensor) -> tuple[Tensor, Tensor]:
         """What is read at every step, and the memory after them."""
         size = each[0].shape[-1]
-        S_BNDD = S.view(len(S), self.heads, size, size)
+        S_BNDD = S.view(S.shape[0], self.heads, size, size)
         outputs = []
         stretches = (torch.split(one.transpose(1, 2), CHUNK, 2) for one in each)
         for r, log_w, k, v, kk, a in zip(*stretches, strict=True):

@@ -95,6 +95,8 @@ class Results:
     """The strategy with which the others are compared."""
     sample: params.Sample | None = None
     """How much of the corpus was used, if not all."""
+    about: str = ""
+    """What the page says at its head where it is of no corpus of the project; empty where it is."""
 
     @property
     def edited_floor(self) -> int | None:

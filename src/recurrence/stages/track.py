@@ -14,6 +14,7 @@ from recurrence.console import progress, say
 from recurrence.errors import RecurrenceError
 from recurrence.files import md5, write_json
 from recurrence.results.corpus import ModelResults, Results, load
+from recurrence.tracking.champion import champion
 from recurrence.tracking.history import Scope
 from recurrence.tracking.machine import machine_of
 from recurrence.tracking.mirror import import_corpus
@@ -32,10 +33,11 @@ def main(key: str) -> None:
     params.corpus(key)
     place = paths.receipt(key)
     place.unlink(missing_ok=True)  # it comes back when all is done; without it dvc runs this again
-    records = _records(key)
+    results = load(key, samples_of_each=SAMPLES_KEPT)
+    records = _records(results)
     runs = sum(1 + len(each.decodings) for each in records)
     with progress(f"MLflow: {key}", runs, "runs") as advance:
-        store = import_corpus(_scope(key), records, home(), advance)
+        store = import_corpus(_scope(key), records, home(), advance, champion(results))
     models = {
         each.model: {"fingerprint": each.fingerprint, "decodings": list(each.decodings)}
         for each in records
@@ -53,11 +55,11 @@ def _scope(corpus: str) -> Scope:
     )
 
 
-def _records(key: str) -> list[Record]:
+def _records(results: Results) -> list[Record]:
     """Of every model that is trained and scored; its decodings too, where it was sampled."""
     commit = git_tags(paths.root())
     lock = read_lock(paths.root())
-    results = load(key, samples_of_each=SAMPLES_KEPT)
+    key = results.corpus
     for block in params.models_of(key).values():
         if missing := _missing(key, block.name):
             say(f"MLflow: {key}: {block.name} waits: {missing} is not there")

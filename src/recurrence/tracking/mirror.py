@@ -13,7 +13,8 @@ from typing import Any
 
 from recurrence.console import say
 from recurrence.errors import RecurrenceError
-from recurrence.tracking import notes, patience, standing, store
+from recurrence.tracking import notes, patience, registry, standing, store
+from recurrence.tracking.champion import Champion
 from recurrence.tracking.history import Keeper, Scope, purge
 from recurrence.tracking.place import Place, place
 from recurrence.tracking.records import Record
@@ -38,12 +39,17 @@ Tell = Callable[[int], None]
 
 
 def import_corpus(
-    scope: Scope, records: Sequence[Record], home: Path, tell: Tell = lambda runs: None
+    scope: Scope,
+    records: Sequence[Record],
+    home: Path,
+    tell: Tell = lambda runs: None,
+    champion: Champion | None = None,
 ) -> str:
     """Make MLflow's experiment of the corpus hold these models; returns the store's address, for people.
 
-    `home` is the folder of the store and its lock; `tell` hears how many more runs are there. Raises RecurrenceError
-    when the store cannot be reached or written, keeps one waiting, or does not hold in the end what it was given.
+    `home` is the folder of the store and its lock; `tell` hears how many more runs are there; the `champion` is
+    registered, so that MLflow can load it, and named best in the experiment's note. Raises RecurrenceError when the
+    store cannot be reached or written, keeps one waiting, or does not hold in the end what it was given.
     """
     at = place(home)
     done: dict[str, list[Any]] = {}
@@ -64,7 +70,10 @@ def import_corpus(
         experiment = _experiment(client, scope.corpus, at)
         Import(client, experiment, at, scope, go_on).run(records, done, tell)
         if not scope.experiment:
-            _describe(client, experiment, scope.corpus, records)
+            best = champion.model if champion else ""
+            _describe(client, experiment, scope.corpus, records, best)
+            if champion and best in done:
+                registry.register(client, champion, done[best][0].info.run_id)
         purge(client, experiment, at)
     return at.shown
 
@@ -176,7 +185,9 @@ def _experiment(client: Any, corpus: str, at: Place) -> str:
     return str(found.experiment_id)
 
 
-def _describe(client: Any, experiment: str, corpus: str, records: Sequence[Record]) -> None:
+def _describe(
+    client: Any, experiment: str, corpus: str, records: Sequence[Record], best: str
+) -> None:
     """Give the experiment its note and its views, where they differ from what it has."""
     models = {record.model: record.run.figures for record in records}
     rates: dict[str, list[float]] = {}
@@ -184,7 +195,7 @@ def _describe(client: Any, experiment: str, corpus: str, records: Sequence[Recor
         for strategy, run in record.decodings.items():
             rates.setdefault(strategy, []).append(run.figures.get("loops/loop_rate", 0.0))
     wanted: Mapping[str, str] = notes.views() | {
-        "mlflow.note.content": notes.experiment(experiment, models, rates),
+        "mlflow.note.content": notes.experiment(experiment, models, rates, best),
         "mlflow.experimentKind": "custom_model_development",
         CORPUS: corpus,
     }

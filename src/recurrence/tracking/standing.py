@@ -20,12 +20,14 @@ from recurrence.tracking.store import BUSY_S, aside
 from recurrence.tracking.tags import COMPLETE, CORPUS, FILES, FINGERPRINT, MODEL, PARENT, STRATEGY
 
 _TAGS = (COMPLETE, MODEL, STRATEGY, PARENT, FILES)
-_LOCATED = {
-    "experiments": "artifact_location",
-    "runs": "artifact_uri",
-    "logged_models": "artifact_location",
-}
-"""Where addresses of artifacts stand: column by table."""
+_LOCATED = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+"""Where addresses of artifacts stand: table and column."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def settle_in(at: Place) -> str:
         with closing(sqlite3.connect(at.database, timeout=BUSY_S)) as connection, connection:
             connection.execute("BEGIN IMMEDIATE")
             for root in roots:
-                for table, column in _LOCATED.items():
+                for table, column in _LOCATED:
                     connection.execute(
                         f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 (names above)
                         f"WHERE substr({column}, 1, ?) = ?",
