@@ -62,14 +62,14 @@ def test_three_sentences(toy: Results) -> None:
         "Best model": "good predicts best: 1.320 nats per character; counting needs 1.400.",
         "Loops": "Always taking the likeliest character, 67 % of samples loop; drawing from all "
         "characters, 0 %. 2 of 5 strategies loop in at least half of their samples.",
-        "Use": "top_p_0_9 with good: 0 of 381 samples loop, and the text is as predictable as "
+        "Recommended": "top_p_0_9 with good: 0 of 381 samples loop, and the text is as predictable as "
         "human text; 1 of 2 models have such a setting.",
     }
 
 
 def test_a_best_model_without_a_setting_is_said(toy: Results) -> None:
     alone = replace(toy, models=(model(toy, "poor"),))
-    assert dict(sentences(alone))["Use"] == (
+    assert dict(sentences(alone))["Recommended"] == (
         "No setting of poor both avoids loops and is as predictable as human text; "
         "top_p_0_9 comes nearest."
     )

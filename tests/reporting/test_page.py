@@ -287,7 +287,7 @@ def test_text_too_short_for_a_human_window_is_no_hindrance(toy: Results, undrawn
 def test_the_picture_and_three_sentences_come_first(html: str) -> None:
     top = html[: html.index('<section id="answers"')]
     heads = re.findall(r"<li><b>(.*?)</b>", top)
-    assert heads == ["Best model", "Loops", "Use"]
+    assert heads == ["Best model", "Loops", "Recommended"]
     assert top.count("<svg") == 2 and 'class="ramp"' in top and "inside the human band" in top
 
 

@@ -14,7 +14,7 @@ MODELS = (
     "recommended_reference_nats_lo recommended_reference_nats_hi human_reference_nats"
 )
 DECODING = (
-    "model strategy family samples nets prompts "
+    "model strategy family human_place samples nets prompts "
     "length deterministic uses_history exact near recycling loop_rate loop_lo loop_hi "
     "exact_rate exact_lo exact_hi near_rate near_lo near_hi recycling_rate recycling_lo recycling_hi terminal_rate "
     "onset_median onset_rmean period_median copies_median coverage_mean identity_mean n_attractors reference_nats "

@@ -9,7 +9,7 @@ from recurrence import paths
 from recurrence.errors import RecurrenceError, command
 
 if TYPE_CHECKING:
-    from recurrence.play.page import Opened
+    from recurrence.play.house import Opened
 
 LOADED = 8
 """Models that are kept in memory."""
@@ -40,6 +40,8 @@ def play(
     if not names:
         todo = command("recurrence", "repro", "train")
         raise RecurrenceError(f"{paths.root()}: no model is trained yet; train one: {todo}")
+    from recurrence.play.house import House
+
     try:
         from recurrence.play import page
     except ModuleNotFoundError as error:
@@ -48,7 +50,7 @@ def play(
         raise RecurrenceError(
             f"recurrence play: needs {error.name}, which is not installed: {EXTRA}"
         ) from error
-    house = page.House(names, params.strategies(), lru_cache(LOADED)(opened))
+    house = House(names, params.strategies(), lru_cache(LOADED)(opened))
     page.serve(house, port, prompt or _prompt(names[0]))
 
 
@@ -91,7 +93,7 @@ def opened(name: str) -> "Opened":
     from recurrence.cli import continuing
     from recurrence.cli.places import trained
     from recurrence.model.checkpoint import load_model, seeds_in
-    from recurrence.play.page import Opened
+    from recurrence.play.house import Opened
     from recurrence.play.writing import Writer
 
     torch.set_num_threads(1)  # one row is too little to share

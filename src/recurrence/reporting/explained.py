@@ -343,7 +343,7 @@ def _shown(name: str, value: Any, entry: Explained) -> str:
 def _for_unit(value: Any, unit: str) -> Any:
     """{char: 12, word: 4} becomes the one of the unit."""
     by_unit = isinstance(value, Mapping) and set(value) == {"char", "word"}
-    return value[unit] if by_unit else value
+    return value["char" if unit == "char" else "word"] if by_unit else value
 
 
 def entries(block: Strategy) -> list[Explained]:

@@ -103,7 +103,7 @@ def _use(results: Results) -> tuple[str, str] | None:
         text = f"No setting of {best.name} both avoids loops and is as predictable as human text"
         text += f"; {choice.strategy} comes nearest"
     if len(choices) == 1:
-        return "Use", f"{text}."
+        return "Recommended", f"{text}."
     if not good:
-        return "Use", f"{text}; no other model has such a setting."
-    return "Use", f"{text}; {good} of {len(choices)} models have such a setting."
+        return "Recommended", f"{text}; no other model has such a setting."
+    return "Recommended", f"{text}; {good} of {len(choices)} models have such a setting."

@@ -24,7 +24,7 @@ COLUMNS = (
     "n-gram floor",
     *(f"{name} loops" for name in tables.PLAIN),
     "nets, samples",
-    "use (loops of samples, at most)",
+    "recommended (loops of samples, at most)",
 )
 HEAD = f"| {' | '.join(COLUMNS)} |\n|---|---|{'---:|' * (len(COLUMNS) - 3)}---|\n"
 
