@@ -124,7 +124,7 @@ class _Told:
     def __init__(self, writer: Writer, prompt: Prompt) -> None:
         self.ids: list[int] = []
         self.loop: Loop | None = None
-        self.detector = OnlineDetector(1, writer.vocab.unit, writer.floor, writer.vocab.unk)
+        self.detector = OnlineDetector(1, writer.vocab.detected_as, writer.floor, writer.vocab.unk)
         self.reader = _Reader(writer.reference, prompt) if writer.reference else None
 
     def add(self, token: int, bars: tuple[Bar, ...]) -> Moment:
