@@ -30,10 +30,13 @@ def test_every_line_is_a_pinned_version_or_a_digest_of_it() -> None:
 def test_all_that_is_asked_for_is_pinned_within_its_bounds() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     asked = project["project"]["dependencies"] + project["build-system"]["requires"]
-    for extra in ("lab", "dev"):
-        asked += project["project"]["optional-dependencies"][extra]
+    extras = project["project"]["optional-dependencies"]
+    asked += extras["lab"] + extras["dev"]
     pinned = versions()
     for requirement in map(Requirement, asked):
+        if requirement.name == project["project"]["name"]:  # an extra of extras
+            asked += [each for extra in sorted(requirement.extras) for each in extras[extra]]
+            continue
         version = pinned.get(canonicalize_name(requirement.name))
         assert version is not None, requirement
         assert requirement.specifier.contains(version, prereleases=True), requirement
