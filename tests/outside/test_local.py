@@ -109,6 +109,8 @@ def test_what_needs_more_is_named(gpt2: LocalModel) -> None:
 
     block = Strategy.model_validate({"pick": "argmax", "filters": [{"contrastive_decoding": 0.1}]})
     assert "amateur" in gpt2.takes("x", block) or "weaker" in gpt2.takes("x", block)
+    rolling = Strategy.model_validate({"pick": "argmax", "feeding": "rolling", "window": 4})
+    assert "fed again" in gpt2.takes("x", rolling)
     assert gpt2.takes("greedy", GREEDY) == ""
 
 

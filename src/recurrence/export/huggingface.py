@@ -62,14 +62,15 @@ def export_huggingface(
 
 
 def needed() -> None:
-    """Raise RecurrenceError, with what to install, where transformers is missing."""
+    """Raise RecurrenceError, with what to install, where transformers is missing; without its bars."""
     try:
-        import transformers  # noqa: F401
+        import transformers
     except ModuleNotFoundError as error:
         raise RecurrenceError(
             f"transformers' format needs {error.name}, which is not installed: "
             "pip install 'recurrence-lab[huggingface]'"
         ) from error
+    transformers.utils.logging.disable_progress_bar()
 
 
 def is_mistral(block: params.Model) -> bool:

@@ -84,6 +84,10 @@ class LocalModel:
         return f"{kind}, {sum(each.numel() for each in self.model.parameters()):,} parameters"
 
     def takes(self, name: str, block: Strategy) -> str:
+        if block.window is not None and self._ours is None:
+            return "tokens that are fed again are for nets that carry a state of one size"
+        if "contrastive_search" in (block.search or {}) and self._ours is None:
+            return "it compares hidden states, which are not asked for here"
         try:
             self._built(name, block)
         except ValueError as error:
@@ -231,11 +235,14 @@ def _loaded(folder: Path, trust: bool, device: str) -> tuple[Any, Any]:
         )
     try:
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
     except ModuleNotFoundError as error:
         raise RecurrenceError(
             f"a model of transformers needs {error.name}, which is not installed: "
             "pip install 'recurrence-lab[lab,huggingface]'"
         ) from error
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     asked = {"trust_remote_code": trust, "local_files_only": True}
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(folder, **asked)
