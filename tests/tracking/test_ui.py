@@ -18,6 +18,7 @@ STORE = """
     CREATE TABLE runs (run_uuid, experiment_id, artifact_uri);
     CREATE TABLE tags (run_uuid, key, value);
     CREATE TABLE logged_models (model_id, artifact_location);
+    CREATE TABLE model_versions (name, version, source, storage_location);
     INSERT INTO experiments VALUES (3, 'toy', 'file:///gone/.mlflow/artifacts/toy', 'active');
     INSERT INTO experiment_tags VALUES (3, 'recurrence.corpus', 'toy');
 """

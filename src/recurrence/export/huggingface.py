@@ -70,7 +70,8 @@ def needed() -> None:
             f"transformers' format needs {error.name}, which is not installed: "
             "pip install 'recurrence-lab[huggingface]'"
         ) from error
-    transformers.utils.logging.disable_progress_bar()
+    quiet: Any = transformers.utils.logging
+    quiet.disable_progress_bar()
 
 
 def is_mistral(block: params.Model) -> bool:

@@ -235,14 +235,15 @@ def _loaded(folder: Path, trust: bool, device: str) -> tuple[Any, Any]:
         )
     try:
         from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging
+        from transformers.utils import logging as its_logging
     except ModuleNotFoundError as error:
         raise RecurrenceError(
             f"a model of transformers needs {error.name}, which is not installed: "
             "pip install 'recurrence-lab[lab,huggingface]'"
         ) from error
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    quiet: Any = its_logging
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
     asked = {"trust_remote_code": trust, "local_files_only": True}
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(folder, **asked)

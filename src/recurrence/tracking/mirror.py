@@ -73,7 +73,7 @@ def import_corpus(
             best = champion.model if champion else ""
             _describe(client, experiment, scope.corpus, records, best)
             if champion and best in done:
-                registry.register(client, champion, done[best][0].info.run_id)
+                registry.register(client, champion, done[best][0].info.run_id, go_on)
         purge(client, experiment, at)
     return at.shown
 

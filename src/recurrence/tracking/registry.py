@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -40,27 +40,46 @@ SINCE = "2026-01-01 00:00:00"
 """Written as the time of making, so that equal models are equal files; versions have times of their own."""
 
 
-def register(client: Any, champion: Champion, run_id: str) -> str:
+def register(
+    client: Any, champion: Champion, run_id: str, go_on: Callable[[], None] = lambda: None
+) -> str:
     """Have the champion's present state registered under its alias; its address for mlflow.
 
-    `run_id`: the run that records it, whose logged model gets the files. Registering twice is as once.
+    `run_id`: the run that records it, whose logged model gets the files; `go_on` is called before each step.
+    Registering twice is as once.
     """
     fingerprint = champion.fingerprint
+    go_on()
     _withdraw(client, champion)
     _named(client, champion)
-    versions = {
-        each.tags.get(FINGERPRINT): each
-        for each in client.search_model_versions(f"name='{champion.name}'")
-        if _stands(client, each.tags.get(LOGGED, ""))
-    }
+    go_on()
+    _clear(client, champion)
+    go_on()
+    versions = {each.tags.get(FINGERPRINT): each for each in _versions(client, champion)}
     found = versions.get(fingerprint)
     if found is None:
         found = _version(client, champion, run_id, fingerprint)
     elif not _is_there(client, found, champion):
         _log(client, champion, found.tags[LOGGED], found.run_id)
+    go_on()
     if _champion_of(client, champion.name) != str(found.version):
         client.set_registered_model_alias(champion.name, ALIAS, found.version)
     return f"models:/{champion.name}@{ALIAS}"
+
+
+def _versions(client: Any, champion: Champion) -> list[Any]:
+    return list(client.search_model_versions(f"name='{champion.name}'"))
+
+
+def _clear(client: Any, champion: Champion) -> None:
+    """Delete versions whose logged model went with its run, as that recorded the same in other words; and their files."""
+    for each in _versions(client, champion):
+        if _stands(client, each.tags.get(LOGGED, "")):
+            continue
+        client.delete_model_version(champion.name, str(each.version))
+        folder = local_path(each.source).parent if each.source.startswith("file:") else None
+        if folder and folder.name == each.tags.get(LOGGED) and folder.parent.name == "models":
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _withdraw(client: Any, champion: Champion) -> None:
