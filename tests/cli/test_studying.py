@@ -55,7 +55,7 @@ def test_a_folder_of_transformers_is_studied(gpt2: Path, here: Path, recurrence:
 def test_a_folder_is_studied_without_a_text(gpt2: Path, here: Path, recurrence: Cli) -> None:
     code, out, err = recurrence("study", str(gpt2), *ASKED, "--strategies", "greedy")
     assert (code, "recommended" in out) == (0, False), err
-    assert (here / "study-gpt2/index.html").is_file()
+    assert "predicts best" in (here / "study-gpt2/index.html").read_text(encoding="utf-8")
     assert recurrence("study", str(gpt2), *ASKED, "--strategies", "greedy")[0] == 0  # again
 
 
@@ -69,6 +69,7 @@ def test_an_address_is_sampled_and_judged(here: Path, recurrence: Cli) -> None:
     rates = pd.read_csv(here / "api/decoding.csv").set_index("strategy")["loop_rate"]
     assert (rates["greedy"], rates["multinomial"]) == (1, 0)
     assert out.splitlines()[-1].startswith("greedy")
+    assert "predicts best" not in (here / "api/index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

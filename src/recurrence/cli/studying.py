@@ -93,6 +93,7 @@ class _Run:
     ) -> None:  # noqa: PLR0913
         self.model, self.prompts, self.people = model, prompts, people
         self.length, self.seed = length, seed
+        self.scored = people or "\n".join(prompts)
         self.reading = self._read()
         self.blocks = self._taken(blocks)
         self.samples: list[Sampled] = []
@@ -123,7 +124,7 @@ class _Run:
                 return held.rows(made, self._longest())
 
             choice = decide(rows, more, human, held.plan(len(self.prompts), first))
-        exact = judging.exact_of(self.reading, self.people)
+        exact = judging.exact_of(self.reading, self.scored)
         longest = self._longest()
         found = judging.results(held, self.samples, choice, exact, longest, chars)
         return found, self.samples, held.rows(self.samples, longest)
@@ -147,9 +148,13 @@ class _Run:
         return max(1, *(len(each.made.text) for each in self.samples))
 
     def _read(self) -> Any:
-        if not self.people:
-            return None
-        reading = self.model.read(self.people)
+        """What people's text costs, or without one the prompts; None where the model does not say."""
+        try:
+            reading = self.model.read(self.scored)
+        except RecurrenceError:
+            if self.people:
+                raise
+            return None  # a prompt or two of a token
         if reading is not None and hasattr(self.model, "bits"):
             from recurrence.outside.local import bits_per_token
 

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recurrence.results.corpus import ModelResults, Results, exact_nats
-from recurrence.results.formats import joined, nats, percent, perplexity, short, signed, spread
+from recurrence.results.formats import (
+    absent,
+    joined,
+    nats,
+    percent,
+    perplexity,
+    short,
+    signed,
+    spread,
+)
 from recurrence.results.units import noun
 
 NATS_TOLERANCE = 0.02
@@ -29,7 +38,7 @@ def answers(results: Results) -> list[Answer]:
 
 def _best(results: Results) -> Answer | None:
     best = results.best
-    if best is None:
+    if best is None or absent(best.scores["exact"]["nats"]):
         return None
     exact = best.scores["exact"]
     over = f"{spread(exact['nats'], exact['nats_sd'])}, mean ± standard deviation of {best.seeds} seeds; "
