@@ -190,8 +190,10 @@ def score(
 
 
 def _seeds_asked(seed: str | None) -> int | Literal["all"] | None:
-    if seed is None or seed == "all":
-        return seed
+    if seed is None:
+        return None
+    if seed == "all":
+        return "all"
     try:
         return int(seed)
     except ValueError as error:

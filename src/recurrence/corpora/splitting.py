@@ -6,7 +6,7 @@ text, whatever its size.
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -24,7 +24,7 @@ looked for."""
 
 
 def split(
-    texts: dict[str, Iterable[str]], rule: Split, tokens: Tokens, folder: Path
+    texts: Mapping[str, Iterable[str]], rule: Split, tokens: Tokens, folder: Path
 ) -> dict[str, Path]:
     """Write train.txt and valid.txt of what `corpora.read` gives; one after the other they are the whole.
 

@@ -82,8 +82,8 @@ Chosen = TypeVar("Chosen")
 
 def for_unit(values: Mapping[Unit, Chosen], unit: str) -> Chosen:
     """The value for corpora of a unit; subwords take that of words where they have none of their own."""
-    known: Mapping[str, Chosen] = dict(values)
-    return known[unit] if unit in known else known["word"]
+    known = {str(name): value for name, value in values.items()}
+    return known.get(unit, known["word"])
 
 
 ByUnit = dict[Unit, Count]
