@@ -169,13 +169,42 @@ class Vocab:
         if self.tokenizer is not None:
             yield from self._subword_lines(lines, rule)
             return
+        if self.unit == "char":
+            yield from self._char_lines(lines, rule)
+            return
         for tokens in _together(token_lines(lines, rule)):
-            characters = sum(map(len, tokens))
-            if self.unit == "char":
-                characters -= len(EOS) * tokens.count(EOS)
-            else:
-                characters += max(len(tokens) - 1, 0)
+            characters = sum(map(len, tokens)) + max(len(tokens) - 1, 0)
             yield self.encode(tokens), characters
+
+    def _char_lines(
+        self, lines: Iterable[str], rule: Tokens
+    ) -> Iterator[tuple[NDArray[np.int32], int]]:
+        for batch in _batched(cleaned(lines, rule)):
+            text = "".join(text for text, _ in batch)
+            ids = self._encode_characters(text)
+            places = np.cumsum([len(text) for text, _ in batch])
+            ends = places[[ends for _, ends in batch]]
+            if len(ends):
+                ids = np.insert(ids, ends, self.encode([EOS])[0])
+            yield ids, len(text)
+
+    def _encode_characters(self, text: str) -> NDArray[np.int32]:
+        """What `encode` gives for the characters of a text, without an object for each."""
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        ids = self._by_code[np.minimum(codes, len(self._by_code) - 1)]
+        if ids.size and ids.min() < 0:
+            if self.unk is None:
+                return self.encode(list(text))  # which names what is unknown
+            ids[ids < 0] = self.unk
+        return ids
+
+    @cached_property
+    def _by_code(self) -> NDArray[np.int32]:
+        """Code point to id, -1 for what is unknown and at the end for all beyond."""
+        known = {ord(token): i for token, i in self.index.items() if len(token) == 1}
+        table = np.full(max(known, default=-1) + 2, -1, np.int32)
+        table[list(known)] = list(known.values())
+        return table
 
     def _subword_lines(
         self, lines: Iterable[str], rule: Tokens
