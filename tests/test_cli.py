@@ -173,7 +173,7 @@ def test_a_target_may_name_a_model_either_way(
 ) -> None:
     asked: list[list[str]] = []
     monkeypatch.setattr(
-        "recurrence.cli.reproduction.run", lambda targets, jobs, wait: asked.append(targets) or 0
+        "recurrence.cli.reproduction.run", lambda targets, *_: asked.append(targets) or 0
     )
     assert recurrence("repro", "train@mine/rnn", "report@mine", "evaluate@mine-unigram")[0] == 0
     assert asked == [["train@mine-rnn", "report@mine", "evaluate@mine-unigram"]]

@@ -16,7 +16,7 @@ from pkg.model import Net
     "params/__init__.py": "from pkg.unread import nothing\n",
     "unread.py": "nothing = 0\n",
     "tokens.py": "from pkg.deeper import low\n",
-    "deeper.py": "def low(): ...\n",
+    "deeper.py": 'def low():\n    """What."""\n    return "#", """a\n\nb"""\n',
     "model/__init__.py": "from pkg.model.net import Net\n",
     "model/net.py": "TABLE = 'table.yaml'\nclass Net: ...\n",
     "model/table.yaml": "a: 1\n",
@@ -112,6 +112,11 @@ def test_without_a_choice_all_of_a_registry_is_read(package: Path) -> None:
         ("params/__init__.py", "unread", "tokens", set()),
         ("__init__.py", "1", "2", set()),
         ("cores/lstm.py", "Core", "Kernel", set()),
+        ("deeper.py", "What.", "Which, and\n    why.", set()),
+        ("deeper.py", "    return", "    # why\n\n    return", set()),
+        ("deeper.py", 'b"""', 'b"""  # why', set()),
+        ("deeper.py", '"#"', '"# why"', ALL),
+        ("deeper.py", "a\n\nb", "a\nb", ALL),
     ],
 )  # fmt: skip
 def test_a_change_is_one_for_whom_it_concerns(

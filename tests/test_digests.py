@@ -74,7 +74,7 @@ def test_a_new_file_that_nobody_uses_makes_nothing_due(
 
 def test_a_core_is_read_by_those_whose_weights_it_is_for(before: Edges, copy: Path) -> None:
     with (copy / "cores/gru_cell.py").open("a", encoding="utf-8") as file:
-        file.write("\n# changed\n")
+        file.write("\nCHANGED = 1\n")
     ours = {key for key, block in params.parse(TEXT).models.items() if block.core == "gru_cell"}
     due = changed(before, edges(copy))
     assert {(verb, key) for verb in (*BY_MODEL, "generate") for key in ours} <= due
@@ -84,7 +84,7 @@ def test_a_core_is_read_by_those_whose_weights_it_is_for(before: Edges, copy: Pa
 
 def test_an_amateurs_core_is_read_by_generate_alone(before: Edges, copy: Path) -> None:
     with (copy / "cores/unigram.py").open("a", encoding="utf-8") as file:
-        file.write("\n# changed\n")
+        file.write("\nCHANGED = 1\n")
     loaded = params.parse(TEXT)
     named = {k for k, s in loaded.sampling.items() if "unigram" in (s.name, s.amateur)}
     due = changed(before, edges(copy))
@@ -115,7 +115,7 @@ def users_of(wanted: Callable[[params.Strategy], bool]) -> set[str]:
 
 def test_a_metric_is_read_by_the_detector_and_by_who_shows_it(before: Edges, copy: Path) -> None:
     with (copy / "repetition/metrics.py").open("a", encoding="utf-8") as file:
-        file.write("\n# changed\n")
+        file.write("\nCHANGED = 1\n")
     due = {verb for verb, _ in changed(before, edges(copy))}
     assert "detect_loops" in due
     assert not due & {"download", "split", "build_vocab", "numericalize", *BY_MODEL}
@@ -124,14 +124,14 @@ def test_a_metric_is_read_by_the_detector_and_by_who_shows_it(before: Edges, cop
 @pytest.mark.parametrize("file", ["figures.py", "report.css", "report.html"])
 def test_a_figure_and_a_style_sheet_are_the_reports(before: Edges, copy: Path, file: str) -> None:
     with (copy / "reporting" / file).open("a", encoding="utf-8") as opened:
-        opened.write("\n")
+        opened.write("\nCHANGED = 1\n")
     assert changed(before, edges(copy)) == {("report", key) for key in params.parse(TEXT).corpora}
 
 
 def test_a_stage_is_read_by_itself(before: Edges, copy: Path) -> None:
     for verb in STAGES:
         with (copy / f"stages/{verb}.py").open("a", encoding="utf-8") as file:
-            file.write("\n# changed\n")
+            file.write("\nCHANGED = 1\n")
         due = {name for name, _ in changed(before, edges(copy))}
         assert due == ({verb} if verb != "digest" else set())
         shutil.copy(PACKAGE / f"stages/{verb}.py", copy / "stages")

@@ -3,16 +3,19 @@
 In comes the package's folder and a module to begin with; nothing is imported or run. Most modules
 are read whole. Those of THIN packages are read by single definitions, so that one more filter is
 nothing to whoever does not use it: a registry (a dict literal of one of the names in `chosen`) is
-read only as far as its chosen entries.
+read only as far as its chosen entries. Of Python, comments and docstrings are left out: they change
+no result.
 """
 
 import ast
 import hashlib
+import io
+import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 THIN = frozenset({"decoding", "corpora"})
 """Packages of which definitions are read, not files."""
@@ -67,10 +70,13 @@ class Text:
     """The text of a module, taken apart."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.lines = text.splitlines(keepends=True)
         self.tree = ast.parse(text)
+        self.lines = _without_words(text, self.tree)
         self._references: dict[int, References] = {}
+
+    @cached_property
+    def text(self) -> str:
+        return b"".join(self.lines).decode()
 
     @cached_property
     def definitions(self) -> dict[str, list[ast.stmt]]:
@@ -109,14 +115,14 @@ class Text:
     def statement(self, node: ast.stmt) -> str:
         """Its lines, with those of its decorators."""
         first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
-        return "".join(self.lines[first - 1 : node.end_lineno])
+        return b"".join(self.lines[first - 1 : node.end_lineno]).decode()
 
     def expression(self, node: ast.expr) -> str:
         assert node.end_lineno is not None and node.end_col_offset is not None
         lines = self.lines[node.lineno - 1 : node.end_lineno]
-        text = "".join(lines).encode()  # columns count bytes
-        end = len(text) - len(lines[-1].encode()) + node.end_col_offset
-        return text[node.col_offset : end].decode()
+        lines[-1] = lines[-1][: node.end_col_offset]
+        lines[0] = lines[0][node.col_offset :]
+        return b"".join(lines).decode()
 
     def references(self, node: ast.AST) -> "References":
         """The names that stand in a piece by themselves, and those of which attributes do."""
@@ -156,6 +162,37 @@ class Module:
             start = here[: len(here) - dots + 1] if dots else []
             found[name] = ".".join([*start, *([base] if base else [])]), part
         return found
+
+
+def _without_words(text: str, tree: ast.Module) -> list[bytes]:
+    """The lines of a module, in bytes as its tree counts them; empty where only words stand."""
+    written = list(io.StringIO(text))
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            written[row - 1] = written[row - 1][:column].rstrip() + "\n"
+    lines = [line.encode() for line in written]
+    inside: set[int] = set()  # of a string that goes over lines: its blank lines are its own
+    nodes = list(ast.walk(tree))
+    words = {id(node.value) for node in nodes if _is_text(node)}
+    for node in nodes:
+        if _is_text(node):
+            assert node.end_lineno is not None
+            first, last = node.lineno - 1, node.end_lineno - 1
+            kept = lines[first][: node.col_offset] + lines[last][node.end_col_offset :]
+            lines[first : last + 1] = [kept] + [b""] * (last - first)
+        elif isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in words:
+            inside.update(range(node.lineno - 1, (node.end_lineno or node.lineno) - 1))
+    return [line if number in inside or line.strip() else b"" for number, line in enumerate(lines)]
+
+
+def _is_text(node: ast.AST) -> TypeGuard[ast.Expr]:
+    """Whether it is a string that stands for itself: a docstring, of whatever is above it."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _references(node: ast.AST) -> References:

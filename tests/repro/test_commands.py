@@ -17,6 +17,7 @@ from faults.processes import alive, marked  # noqa: E402
 from one_stage import SPEAK, STAGE, package_in  # noqa: E402
 from patience import until  # noqa: E402
 from recurrence.repro.commands import Commands  # noqa: E402
+from recurrence.repro.executor import Task  # noqa: E402
 
 Said = list[tuple[str, str]]
 
@@ -40,7 +41,7 @@ def own_command() -> str:
 
 
 def run(commands: Commands, command: str, **env: str) -> int:
-    return commands.run("make@a", command, str(commands.root), os.environ | env)
+    return commands.run(Task("make@a", command, str(commands.root), os.environ | env)).code
 
 
 def test_lines_of_both_outputs_are_told_by_name(commands: Commands, said: Said) -> None:

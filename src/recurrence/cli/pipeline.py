@@ -225,6 +225,10 @@ def repro(
             help="Run nothing: say what would run, why, and how long it took the last time.",
         ),
     ] = False,
+    on: Annotated[
+        str,
+        typer.Option(metavar="here|ray|ray://HOST:PORT", help="Where stages run."),
+    ] = "here",
 ) -> None:
     """Run whatever is not up to date, with what it needs; go on past failures; sum up at the end.
 
@@ -237,6 +241,8 @@ def repro(
       recurrence repro --jobs 4
       recurrence repro report@human_numbers track@human_numbers
       recurrence repro train@nietzsche/lstm
+      recurrence repro --on ray                    # on Ray, started here or where RAY_ADDRESS says
+      recurrence repro --on ray://head:10001       # on a Ray cluster, dvc here: docs/machines.md
       recurrence repro --dry
     """
     from recurrence import params
@@ -254,7 +260,7 @@ def repro(
         from recurrence.repro import plots_page
 
         plots_page.prepare(paths.root())
-    raise typer.Exit(reproduction.run(wanted, jobs, wait))
+    raise typer.Exit(reproduction.run(wanted, jobs, wait, on))
 
 
 def ui(

@@ -16,6 +16,7 @@ from recurrence.errors import RecurrenceError, command
 from recurrence.escaping import escaped
 
 if TYPE_CHECKING:
+    from recurrence.repro.executor import MakeExecutor
     from recurrence.repro.progress import Log
 
 NAMES_SHOWN = 8
@@ -31,7 +32,12 @@ COST = {
 """Seconds, roughly, where no run has left its time in reports/<corpus>/machine.csv."""
 
 
-def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None) -> int:
+def run(
+    targets: list[str],
+    jobs: int | None = None,
+    wait_s: float | None = None,
+    machines: str = "here",
+) -> int:
     """Reproduce the targets (none: everything), print the summary, and return the exit code.
 
     255 as dvc's where a stage failed, 128 and the signal's number where one stopped it.
@@ -48,9 +54,15 @@ def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None
     jobs = jobs or numerics.cores()
     started = time.monotonic()
     limits = Limits(jobs) if wait_s is None else Limits(jobs, wait_s)
-    scheduler = Scheduler(
-        paths.root(), targets, limits, Known(cost, partial(cores, jobs=jobs), gpus_for)
+    is_here = machines == "here"
+    known = Known(
+        cost=cost,
+        cores=partial(cores, jobs=jobs),
+        gpus=gpus_for if is_here else lambda name: (),
+        may_use_gpu=lambda name: name.partition("@")[0] in numerics.WITH_NETS,
     )
+    given = (paths.root(), targets, limits, known)
+    scheduler = Scheduler(*given) if is_here else Scheduler(*given, _on_ray(machines))
     scheduler.run()
     print(escaped("\n".join(summary(scheduler.progress)), KEPT))
     print(f"in {timedelta(seconds=round(time.monotonic() - started))}")
@@ -60,6 +72,23 @@ def run(targets: list[str], jobs: int | None = None, wait_s: float | None = None
         )
         return 128 + scheduler.signal
     return 255 if scheduler.progress.why else 0
+
+
+def _on_ray(machines: str) -> "MakeExecutor":
+    """The executor that `--on ray`, `--on ray://HOST:PORT` or `--on ray:ADDRESS` names."""
+    head, _, rest = machines.partition(":")
+    if head != "ray":
+        raise RecurrenceError(
+            f"--on {machines}: must be here, ray, ray://HOST:PORT (Ray's client) or ray:ADDRESS"
+        )
+    try:
+        from recurrence.repro.on_ray.cluster import executor
+    except ImportError as error:
+        raise RecurrenceError(
+            f"--on {machines}: Ray is not installed; pip install 'recurrence-lab[ray]'"
+        ) from error
+    address = machines if rest.startswith("//") else rest or None
+    return partial(executor, address=address, gpu_share=1 / PER_GPU)
 
 
 def summary(log: "Log") -> list[str]:

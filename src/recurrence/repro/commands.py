@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Protocol
 
 from dvc.stage.run import _make_cmd, get_executable
 
+from recurrence.repro.executor import Ended, Task, Tell
 from recurrence.repro.forkserver import NUMBER, Job
 
 STAGE = re.compile(r"python -m recurrence\.stages (?!check_store)(\w+)(?: ([\w.-]+))?")
@@ -33,9 +33,6 @@ ABOUT = "begins stages of recurrence repro with all imports done; each is a chil
 KEEPS_ENVIRONMENT = {"SPT_NOENV": "1"}
 """For setproctitle, which would else take the room of the environment that Linux shows of a process."""
 
-Tell = Callable[[str, str], None]
-"""Take a line that a stage (by name) wrote."""
-
 
 class Child(Protocol):
     """A process that leads a group."""
@@ -47,8 +44,10 @@ class Child(Protocol):
 
 
 class Commands:
-    def __init__(self, root: Path, tell: Tell) -> None:
-        self.root, self.tell = root, tell
+    """The executor of this machine."""
+
+    def __init__(self, root: Path, tell: Tell, cores: int = 1) -> None:
+        self.root, self.tell, self.cores = root, tell, cores
         self.alive: set[int] = set()
         self.stopped = False
         self.forkserver: ForkServer | None = None
@@ -62,24 +61,28 @@ class Commands:
         ):
             self.forkserver = ForkServer(self.root)
 
-    def run(self, name: str, command: str, cwd: str, env: dict[str, str]) -> int:
-        """Run a command to its end, telling its lines; its exit code, negative for a signal."""
+    def needs_remote(self) -> bool:
+        """Never: all is here."""
+        return False
+
+    def run(self, task: Task) -> Ended:
+        """Run a command to its end, telling its lines."""
         readable, writable = os.pipe()
         try:
-            child = self._start(command, cwd, env, writable)
+            child = self._start(task, writable)
         finally:
             os.close(writable)
         self.alive.add(child.pid)
         if self.stopped:
             self._signal(child.pid, signal.SIGKILL)
-        reader = threading.Thread(target=self._read, args=(name, readable), daemon=True)
+        reader = threading.Thread(target=self._read, args=(task.name, readable), daemon=True)
         reader.start()
         code = child.wait()
         if isinstance(child, subprocess.Popen):
             self._signal(child.pid, signal.SIGKILL)  # whatever the command left running
         self.alive.discard(child.pid)
         reader.join(CLOSING_S)
-        return code
+        return Ended(code)
 
     def stop(self) -> None:
         """End all commands, and those that still begin: politely, then not."""
@@ -97,16 +100,15 @@ class Commands:
         if self.forkserver:
             self.forkserver.close()
 
-    def _start(self, command: str, cwd: str, env: dict[str, str], output: int) -> Child:
-        stage = STAGE.fullmatch(command)
-        child = (
-            self.forkserver.start(Job([each for each in stage.groups() if each], cwd, env), output)
-            if self.forkserver and stage
-            else None
-        )
+    def _start(self, task: Task, output: int) -> Child:
+        stage = STAGE.fullmatch(task.command)
+        child = None
+        if self.forkserver and stage:
+            words = [each for each in stage.groups() if each]
+            child = self.forkserver.start(Job(words, task.cwd, task.env), output)
         return child or subprocess.Popen(
-            _make_cmd(get_executable(), command),
-            cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            _make_cmd(get_executable(), task.command),
+            cwd=task.cwd, env=task.env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
 
     def _signal(self, group: int, number: int) -> None:

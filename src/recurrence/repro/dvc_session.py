@@ -51,6 +51,11 @@ def blockers(error: str) -> str:
     return ", ".join(f"process {pid} ({cmd})" for pid, cmd in BLOCKER.findall(error)) or error
 
 
+def _overlap(one: Path, other: Path) -> bool:
+    """Whether one of two files or folders is the other, or inside."""
+    return one == other or one in other.parents or other in one.parents
+
+
 class Interrupted(Exception):
     """The run is being stopped; no stage begins any more."""
 
@@ -211,6 +216,37 @@ class DvcSession:
                 self.say(f"{name}: waits for {who}")
                 told = True
             time.sleep(BUSY_S)
+
+    # ------------------------------------------------------------ machines elsewhere
+
+    def reads(self, name: str) -> list[str]:
+        """What a stage reads of what others put into dvc's cache: files and folders, from the project's folder."""
+        stage = self.stages[name]
+        wanted = [Path(dep.fs_path) for dep in stage.deps]
+        found = {
+            Path(out.fs_path)
+            for needed in self.graph.successors(stage)
+            for out in needed.outs
+            if out.use_cache and any(_overlap(Path(out.fs_path), each) for each in wanted)
+        }
+        return sorted(os.path.relpath(path, self.repo.root_dir) for path in found)
+
+    def share(self, name: str) -> None:
+        """Push what a stage reads to dvc's remote. Raises RecurrenceError where there is none."""
+        if not self.repo.config["core"].get("remote"):
+            raise RecurrenceError(
+                "a machine of the cluster does not see this folder, and there is no DVC remote to meet it in; "
+                "dvc remote add --local --default NAME ADDRESS"
+            )
+        if reads := self.reads(name):
+            with self._mine:  # dvc locks for itself here
+                self.repo.push([str(Path(self.repo.root_dir, each)) for each in reads])
+
+    def collect(self, name: str) -> None:
+        """Bring what a machine elsewhere made of a stage from dvc's remote, as if it had run here."""
+        with self._open():
+            self.repo.stage_cache.pull(None)
+            self.repo.stage_cache.restore(self.stages[name], pull=True)
 
     # ------------------------------------------------------------ locks
 

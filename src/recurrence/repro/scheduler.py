@@ -19,6 +19,7 @@ from dvc.stage.run import _enforce_cmd_list, prepare_kwargs
 from recurrence.console import WATCHED
 from recurrence.repro.commands import Commands
 from recurrence.repro.dvc_session import WAIT_S, DvcSession, Interrupted
+from recurrence.repro.executor import MakeExecutor, Task
 from recurrence.repro.plan import Plan
 from recurrence.repro.progress import progress_of
 
@@ -33,7 +34,9 @@ class Known:
     cost: Callable[[str], float] = lambda name: 1.0
     cores: Callable[[str], int] = lambda name: 1
     gpus: Callable[[str], Sequence[str]] = lambda name: ()
-    """Where there are several, the stage sees one."""
+    """Those of this machine; where there are several, the stage sees one."""
+    may_use_gpu: Callable[[str], bool] = lambda name: False
+    """Whether it would compute on a GPU of another machine."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,22 @@ class Failed(Exception):
 class Scheduler:
     """One run; afterwards `progress` says what became of each stage, and `signal` what stopped it, if anything did."""
 
-    def __init__(self, root: Path, targets: list[str], limits: Limits, known: Known) -> None:
+    def __init__(
+        self,
+        root: Path,
+        targets: list[str],
+        limits: Limits,
+        known: Known,
+        make_executor: MakeExecutor = Commands,
+    ) -> None:
         self.known, self.signal = known, 0
         self.session = DvcSession(root, self._launch, limits.wait_s)
         needs = self.session.plan(targets)
-        self.plan = Plan(needs, known.cost, known.cores, limits.jobs, self.session.optional(needs))
-        self.progress = progress_of(self.plan.needs, known.cost)
+        self.progress = progress_of(needs, known.cost)
         self.session.say = self.progress.show
-        self.commands = Commands(root, self._told)
+        self.executor = make_executor(root, self._told, limits.jobs)
+        total = self.executor.cores
+        self.plan = Plan(needs, known.cost, known.cores, total, self.session.optional(needs))
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._launched: set[str] = set()
         self._turns = itertools.count()
@@ -76,7 +87,7 @@ class Scheduler:
                     self._stop()
                 while self.plan.running:
                     self._settle(self._events.get())
-                self.commands.close()
+                self.executor.close()
         for name in self.plan.needs:
             self.progress.how.setdefault(name, "left out")
 
@@ -102,7 +113,7 @@ class Scheduler:
         if not is_changed:
             self._settle((name, "up to date", ""))
             return
-        self.commands.prepare(_enforce_cmd_list(self.session.stages[name].cmd or []))
+        self.executor.prepare(_enforce_cmd_list(self.session.stages[name].cmd or []))
         self.plan.is_due(name)
 
     def _settle(self, event: Event | None) -> None:
@@ -134,15 +145,30 @@ class Scheduler:
         name = stage.addressing
         self._launched.add(name)
         self.progress.started(name)
-        given = prepare_kwargs(stage)
+        if self.executor.needs_remote():
+            self.session.share(name)
         for command in _enforce_cmd_list(stage.cmd):
             if self.signal:
                 raise Interrupted
-            code = self.commands.run(
-                name, command, given["cwd"], given["env"] | self._settings(name)
-            )
-            if code:
-                raise Failed(self._reason(name, code))
+            ended = self.executor.run(self._task(stage, command))
+            if ended.code:
+                raise Failed(self._reason(name, ended.code))
+            if ended.is_elsewhere:  # dvc ran all its commands there
+                self.session.collect(name)
+                return
+
+    def _task(self, stage: Any, command: str) -> Task:
+        name, given = stage.addressing, prepare_kwargs(stage)
+        return Task(
+            name=name,
+            command=command,
+            cwd=given["cwd"],
+            env=given["env"] | self._settings(name),
+            cores=self.plan.running[name],
+            may_use_gpu=self.known.may_use_gpu(name),
+            reads=self.session.reads(name),
+            is_cached=bool(stage.outs) and all(out.use_cache for out in stage.outs),
+        )
 
     def _told(self, name: str, line: str) -> None:
         if not self.signal:  # then they say only that they were interrupted
@@ -179,5 +205,5 @@ class Scheduler:
         if not self.signal:
             self.signal = number
             self.session.stopping = True
-            threading.Thread(target=self.commands.stop, daemon=True).start()
+            threading.Thread(target=self.executor.stop, daemon=True).start()
             self._events.put(None)  # wakes the main thread
