@@ -167,6 +167,18 @@ def test_models_next_and_check_for_a_program(recurrence: Cli) -> None:
     assert tree["strategies"] == ["greedy", "multinomial"]
 
 
+@pytest.mark.usefixtures("empty_project")
+def test_a_target_may_name_a_model_either_way(
+    recurrence: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(
+        "recurrence.cli.reproduction.run", lambda targets, *_: asked.append(targets) or 0
+    )
+    assert recurrence("repro", "train@mine/rnn", "report@mine", "evaluate@mine-unigram")[0] == 0
+    assert asked == [["train@mine-rnn", "report@mine", "evaluate@mine-unigram"]]
+
+
 def test_the_version(recurrence: Cli) -> None:
     assert recurrence("--version") == (0, f"recurrence {__version__}\n", "")
 

@@ -36,7 +36,7 @@ def test_there_is_a_report(project: Pipeline) -> None:
 def test_dvc_shows_its_metrics_and_plots_without_a_network(project: Pipeline) -> None:
     shown = project.run("dvc", "metrics", "show", "--json", check=False).stdout
     metrics = json.loads(shown)[""]["data"]
-    assert metrics["reports/poems/metrics/lstm.json"]["data"]["exact"]["nats"] > 0
+    assert metrics["reports/poems/metrics/lstm.json"]["data"]["exact_nats"] > 0
     (project.root / ".dvc/plots/curves.json").write_text(
         (small_pipeline.ROOT / ".dvc/plots/curves.json").read_text()
     )

@@ -90,10 +90,10 @@ class Subwords:
         added = self._tokenizer.get_added_tokens_decoder()
         return tuple(token.content for _, token in sorted(added.items()) if token.special)
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of a line, without what the tokenizer would put around it."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
+    def encode(self, lines: Sequence[str]) -> list[list[int]]:
+        """The ids of each line, without what the tokenizer would put around it."""
+        found = self._tokenizer.encode_batch(list(lines), add_special_tokens=False)
+        return [each.ids for each in found]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, specials as they are written; bytes that are no whole character are U+FFFD."""

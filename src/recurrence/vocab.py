@@ -17,11 +17,17 @@ from numpy.typing import NDArray
 from recurrence import files, subwords
 from recurrence.errors import RecurrenceError, in_brief
 from recurrence.params import Tokens, VocabRule
-from recurrence.tokens import EOS, cleaned, detokenize, pieces, token_lines
+from recurrence.tokens import EOS, PIECE, cleaned, detokenize, pieces, token_lines
 
 UNK = "<unk>"
 MOST_BYTES = 1 << 28
 """Of a vocabulary on disk: some ten million words."""
+TOGETHER = 1 << 16
+"""Tokens that are turned into ids at once."""
+LINES = 256
+"""Lines that are cut into subwords at once."""
+Line = tuple[str, bool]
+"""A text, and whether an <eos> follows it."""
 Ids = NDArray[np.unsignedinteger[Any] | np.int32]
 
 
@@ -148,7 +154,7 @@ class Vocab:
         return np.concatenate([np.zeros(0, self.id_type), *found]), counts.tree
 
     def encode_lines(self, lines: Iterable[str], counts: Counts) -> Iterator[Ids]:
-        """The ids of a part line by line, in the smallest type that holds the vocabulary; `counts` grows with them."""
+        """The ids of a part some lines at a time, in the smallest type that holds the vocabulary; `counts` grows with them."""
         for ids, characters in self._lines(_counted(lines, counts), self.rule):
             if self.unit == "word" and counts.tokens and len(ids):
                 counts.characters += 1  # the space before the first
@@ -159,28 +165,61 @@ class Vocab:
             yield ids.astype(self.id_type)
 
     def _lines(self, lines: Iterable[str], rule: Tokens) -> Iterator[tuple[NDArray[np.int32], int]]:
-        """Ids of each line, and the characters of the text that they spell."""
+        """Ids of some lines at a time, and the characters of the text that they spell."""
         if self.tokenizer is not None:
             yield from self._subword_lines(lines, rule)
             return
-        for tokens in token_lines(lines, rule):
-            characters = sum(map(len, tokens))
-            if self.unit == "char":
-                characters -= len(EOS) * tokens.count(EOS)
-            else:
-                characters += max(len(tokens) - 1, 0)
+        if self.unit == "char":
+            yield from self._char_lines(lines, rule)
+            return
+        for tokens in _together(token_lines(lines, rule)):
+            characters = sum(map(len, tokens)) + max(len(tokens) - 1, 0)
             yield self.encode(tokens), characters
+
+    def _char_lines(
+        self, lines: Iterable[str], rule: Tokens
+    ) -> Iterator[tuple[NDArray[np.int32], int]]:
+        for batch in _batched(cleaned(lines, rule)):
+            text = "".join(text for text, _ in batch)
+            ids = self._encode_characters(text)
+            places = np.cumsum([len(text) for text, _ in batch])
+            ends = places[[ends for _, ends in batch]]
+            if len(ends):
+                ids = np.insert(ids, ends, self.encode([EOS])[0])
+            yield ids, len(text)
+
+    def _encode_characters(self, text: str) -> NDArray[np.int32]:
+        """What `encode` gives for the characters of a text, without an object for each."""
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        ids = self._by_code[np.minimum(codes, len(self._by_code) - 1)]
+        if ids.size and ids.min() < 0:
+            if self.unk is None:
+                return self.encode(list(text))  # which names what is unknown
+            ids[ids < 0] = self.unk
+        return ids
+
+    @cached_property
+    def _by_code(self) -> NDArray[np.int32]:
+        """Code point to id, -1 for what is unknown and at the end for all beyond."""
+        known = {ord(token): i for token, i in self.index.items() if len(token) == 1}
+        table = np.full(max(known, default=-1) + 2, -1, np.int32)
+        table[list(known)] = list(known.values())
+        return table
 
     def _subword_lines(
         self, lines: Iterable[str], rule: Tokens
     ) -> Iterator[tuple[NDArray[np.int32], int]]:
         assert self.tokenizer is not None
         known = subwords.of(self.tokenizer)
-        for text, ends in cleaned(lines, rule):
-            ids = known.encode(text)
-            if ends:
-                ids.append(self._id_of_eos())
-            yield np.array(ids, np.int32), len(text)
+        for batch in _batched(cleaned(lines, rule)):
+            ids: list[int] = []
+            for (_, ends), found in zip(
+                batch, known.encode([text for text, _ in batch]), strict=True
+            ):
+                ids += found
+                if ends:
+                    ids.append(self._id_of_eos())
+            yield np.array(ids, np.int32), sum(len(text) for text, _ in batch)
 
     def _id_of_eos(self) -> int:
         if EOS not in self.index:
@@ -235,6 +274,33 @@ class Vocab:
             raise RecurrenceError(
                 f"{path}: not a vocabulary ({in_brief(error)}); delete it and run `dvc repro`"
             ) from error
+
+
+def _together(lines: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Tokens of as many lines as make up TOGETHER."""
+    held: list[str] = []
+    for tokens in lines:
+        held += tokens
+        if len(held) >= TOGETHER:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+def _batched(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Up to LINES lines at a time, and not many more characters than one piece of a line may have."""
+    batch: list[Line] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line[0])
+        if len(batch) >= LINES or size >= PIECE:
+            yield batch
+            batch = []
+            size = 0
+    if batch:
+        yield batch
 
 
 def _lines_of(text: str) -> Iterator[str]:

@@ -153,7 +153,7 @@ class TestNotebooks:
     [
         (
             {"filters": [{"topk": 5}]},
-            "strategies.mine.filters: no filter 'topk'; did you mean 'top_k'? available: ",
+            "strategies.mine.filters: no filter 'topk'; did you mean 'top_k'? nearest: top_k, ",
         ),
         (
             {"filters": [{"top_k": 5}, {"top_p": 1.5}]},

@@ -50,7 +50,7 @@ def read(source: Source, folder: Path) -> dict[str, Iterator[str]]:
 
 
 def _documents(source: Source, place: Path) -> Iterator[str]:
-    skips, has_text = Skips(), False
+    skips, has_text = Skips(strict=True), False
     with progress(f"read {place.name}", None, "files") as advance:
         for path in walk(str(place), skips):
             where = path.relative_to(place.parent).as_posix()

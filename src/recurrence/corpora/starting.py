@@ -162,8 +162,11 @@ def _vocab(unit: str, seen: Look) -> dict[str, Any]:
 def _recipe(name: str, seen: Look) -> str:
     """Some 3 million tokens in all; a text that is larger is trained on as far as that."""
     train = max(round(FRACTION * seen.tokens), 1)
-    bptt = _between(8, train // 500, 64)
-    size = _between(1, train // (8 * bptt), 32)
+    held_out = max(
+        seen.tokens - train, 1
+    )  # must fill a batch too, twice over as the tokens are estimated
+    bptt = _between(4, held_out // 16, 64)
+    size = _between(1, held_out // (2 * bptt), 32)
     lines = [f"{name}:"]
     if train > TRAINED_ON:
         lines.append(f"  sample_tokens: {TRAINED_ON}")

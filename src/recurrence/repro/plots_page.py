@@ -32,8 +32,8 @@ BODY = """
 
 
 def prepare(root: Path) -> None:
-    """Write the page and name it to dvc, unless that is done, or another page is named."""
-    if (root / ".dvc" / PAGE).is_file():
+    """Write the page and name it to dvc, unless that is done, another page is named, or dvc is not at home here."""
+    if (root / ".dvc" / PAGE).is_file() or not (root / ".dvc").is_dir():
         return
     config = Config(str(root / ".dvc"), validate=False)
     if config.get("plots", {}).get("html_template"):
