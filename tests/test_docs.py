@@ -33,7 +33,20 @@ SMALL = {
     "texts/poems.txt": "texts/mine.txt",
 }
 """Names in the pages, and what stands for them in the small project."""
-FREE = ("git", "cat", "rm", "cp", "mkdir", "pip", "pytest", "torchrun", "ray", "salloc", "srun", "kubectl")
+FREE = (
+    "git",
+    "cat",
+    "rm",
+    "cp",
+    "mkdir",
+    "pip",
+    "pytest",
+    "torchrun",
+    "ray",
+    "salloc",
+    "srun",
+    "kubectl",
+)
 """Programs whose options nobody checks here."""
 
 
