@@ -10,7 +10,7 @@ from recurrence.reporting.grid import Layout, Line, Mark, grid
 from recurrence.reporting.loop_answers import MOSTLY
 from recurrence.results import units
 from recurrence.results.corpus import ModelResults, Results, exact_nats
-from recurrence.results.formats import count, nats, percent, short
+from recurrence.results.formats import absent, count, nats, percent, short
 
 
 def picture(results: Results, layout: Layout) -> Chart | None:
@@ -48,7 +48,7 @@ def sentences(results: Results) -> list[tuple[str, str]]:
 
 def _predicts(results: Results) -> tuple[str, str] | None:
     best, floor = results.best, results.to_beat
-    if best is None:
+    if best is None or absent(exact_nats(best)):
         return None
     token = units.noun(results.unit)
     text = f"{best.name} predicts best: {nats(exact_nats(best))} nats per {token}"

@@ -96,7 +96,7 @@ def _values(results: Results) -> dict[str, Any]:
         "noun": noun,
         "nouns": f"{noun}s",
         "gap": " " if results.unit == "word" else "",
-        "digest": _digest(results.corpus),
+        "digest": "" if results.about else _digest(results.corpus),
         "glance": glance.sentences(results),
         "notebooks": notebooks,
         "tolerance": NATS_TOLERANCE,
