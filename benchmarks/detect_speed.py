@@ -1,10 +1,12 @@
-"""Speed of exact detection: 100,000 samples of 1,000 tokens, and one text of 1, 10 and 100 MB, looping or not.
+"""Speed of exact detection: 100,000 samples of 1,000 tokens, and one text of 1, 10 and 100 MB,
+looping or not.
 
-Everything is timed in processor time of one thread, best of several, so that other work on the machine counts little;
-the ratios are of figures of one run. Peers: comparing the text with itself at every lag (what one would write first, at
-1,000 tokens), and a suffix array with the shared prefixes of neighbours (pydivsufsort, C), which is where other exact
-methods only begin. The memory is the peak over what the text itself takes, in bytes per token, each text in a process
-of its own. `--quick` does a hundredth of it and proves nothing.
+Everything is timed in processor time of one thread, best of several, so that other work on the
+machine counts little; the ratios are of figures of one run. Peers: comparing the text with itself
+at every lag (what one would write first, at 1,000 tokens), and a suffix array with the shared
+prefixes of neighbours (pydivsufsort, C), which is where other exact methods only begin. The memory
+is the peak over what the text itself takes, in bytes per token, each text in a process of its own.
+`--quick` does a hundredth of it and proves nothing.
 """
 
 import subprocess
@@ -83,8 +85,10 @@ TEXTS: dict[str, Callable[[np.random.Generator, int], Text]] = {
 
 
 BEYOND = {"square_free"}
-"""Not held to the ratio: made to be hard for this method, and like no text. Its work grows with the length, but all of
-it sorts and looks up fingerprints, and ten times as many of those take the machine itself 12 to 14 times as long."""
+"""Not held to the ratio: made to be hard for this method, and like no text. Its work grows with the
+length, but all of it sorts and looks up fingerprints, and ten times as many of those take the
+machine itself 12 to 14 times as long.
+"""
 
 
 def cpu_s(work: Callable[[], Any], repeats: int = 3) -> float:
@@ -120,7 +124,8 @@ def texts(sizes: list[int]) -> bool:
     """The table over single texts; whether all targets are met."""
     good = True
     print(
-        f"\none text, floor {FLOOR}\n{'':14}{''.join(f'{size / 1e6:>9g} MB' for size in sizes)}   x 10 takes    memory"
+        f"\none text, floor {FLOOR}\n{'':14}{''.join(f'{size / 1e6:>9g} MB' for size in sizes)}   "
+        f"x 10 takes    memory"
     )
     for name in TEXTS:
         seconds, memory = [], 0.0
@@ -152,12 +157,15 @@ def peer(size: int) -> None:
         theirs = cpu_s(lambda text=text: pydivsufsort.kasai(text, pydivsufsort.divsufsort(text)), 2)
         ours = cpu_s(lambda text=text: find_run(text, FLOOR))
         print(
-            f"{name:14} theirs {theirs:6.2f} s   ours {ours:6.2f} s   {theirs / ours:5.1f} x as fast"
+            f"{name:14} theirs {theirs:6.2f} s   ours {ours:6.2f} s   {theirs / ours:5.1f} x as "
+            f"fast"
         )
 
 
 def samples(number: int) -> bool:
-    """Many samples of 1,000 tokens, against every lag in turn on a few of them; whether the target is met."""
+    """Many samples of 1,000 tokens, against every lag in turn on a few of them; whether the target
+    is met.
+    """
     rng, length, good = np.random.default_rng(0), 1000, True
     print(f"\n{number:,} samples of {length:,} tokens, floor {FLOOR}")
     plain = english_like(rng, number * length).reshape(number, length)
@@ -176,7 +184,8 @@ def samples(number: int) -> bool:
         speed = number * length / 1e6 / ours
         good = good and speed >= LEAST_MB_S
         print(
-            f"{share:5.0%} loop   {ours:6.1f} s {speed:6.1f} MB/s   {theirs / ours:6.0f} x as fast as every lag in turn"
+            f"{share:5.0%} loop   {ours:6.1f} s {speed:6.1f} MB/s   {theirs / ours:6.0f} x as "
+            f"fast as every lag in turn"
         )
     return good
 
@@ -200,7 +209,8 @@ def main() -> None:
     good = texts([10**4, 10**5, 10**6] if quick else [10**6, 10**7, 10**8]) and good
     peer(10**5 if quick else 10**7)
     print(
-        f"\ntargets: {LEAST_MB_S} MB/s, 10 x the text in at most {MOST_RATIO} x the time: {'met' if good else 'missed'}"
+        f"\ntargets: {LEAST_MB_S} MB/s, 10 x the text in at most {MOST_RATIO} x the time: "
+        f"{'met' if good else 'missed'}"
     )
     if not (good or quick):
         raise SystemExit(1)

@@ -1,10 +1,12 @@
-"""How often files that people or programs wrote are taken for loops, by kind; and what other systems' rules say of them.
+"""How often files that people or programs wrote are taken for loops, by kind; and what other
+systems' rules say of them.
 
-    python benchmarks/false_alarms.py [--most 1000] [--kinds prose,code] [--steer] [--show] [--alone] FOLDER...
+    python benchmarks/false_alarms.py [--most 1000] [--kinds prose,code] [--steer] [--show]
+    [--alone] FOLDER...
 
-Files held out, unless `--steer` (the half that limits may be set on). An alarm is a verdict exact, near or progression
-at default settings. `--show` names each alarm, `--alone` leaves the other rules out. Not every alarm is a mistake: a
-file of one line forty times over is a loop, whoever wrote it.
+Files held out, unless `--steer` (the half that limits may be set on). An alarm is a verdict exact,
+near or progression at default settings. `--show` names each alarm, `--alone` leaves the other rules
+out. Not every alarm is a mistake: a file of one line forty times over is a loop, whoever wrote it.
 """
 
 import argparse

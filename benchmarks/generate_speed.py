@@ -1,14 +1,17 @@
-"""Tokens per second of generating with all strategies at once, against feeding the whole text again for every token.
+"""Tokens per second of generating with all strategies at once, against feeding the whole text again
+for every token.
 
-What is compared are samples of 1,000 characters after prompts of 64. Ours: the grid of the stage `generate`, 32 prompts
-x every strategy of params.yaml in double precision, searches included. `--full` makes the samples whole (six minutes).
-By default their middle alone is timed (one minute), from prompts that are as long as the text is there: what a step
-costs grows with the text, about evenly, so that the middle costs the mean; but the reading of those prompts falls to
-few tokens, so this says less than is so. The peer makes one sample at a time and reads the whole text anew for each
-token, which is how the lesson library's `predict` does it, in single precision and without that library's own costs. It
-would take days, so of a sample's 1,000 tokens it makes 50, evenly spread from the first to the last, the best of two
-times each. Both have the net of nietzsche/lstm with random weights and one thread, and are timed in its processor time,
-so that other work on the machine counts little. `--quick` tries a little of it and proves nothing.
+What is compared are samples of 1,000 characters after prompts of 64. Ours: the grid of the stage
+`generate`, 32 prompts x every strategy of params.yaml in double precision, searches included.
+`--full` makes the samples whole (six minutes). By default their middle alone is timed (one minute),
+from prompts that are as long as the text is there: what a step costs grows with the text, about
+evenly, so that the middle costs the mean; but the reading of those prompts falls to few tokens, so
+this says less than is so. The peer makes one sample at a time and reads the whole text anew for
+each token, which is how the lesson library's `predict` does it, in single precision and without
+that library's own costs. It would take days, so of a sample's 1,000 tokens it makes 50, evenly
+spread from the first to the last, the best of two times each. Both have the net of nietzsche/lstm
+with random weights and one thread, and are timed in its processor time, so that other work on the
+machine counts little. `--quick` tries a little of it and proves nothing.
 """
 
 import sys
@@ -34,7 +37,9 @@ MIDDLE = 120
 LETTERS = " !\"'(),-.0123456789:;=?[]_abcdefghijklmnopqrstuvwxyzä"
 VOCAB = Vocab(("<unk>", "<pad>", *LETTERS), ("<unk>", "<pad>"), params.Tokens(unit="char"))
 BITS = 2.0
-"""What such a net has on held-out text, roughly, once it is trained: strategies scale themselves by it."""
+"""What such a net has on held-out text, roughly, once it is trained: strategies scale themselves by
+it.
+"""
 
 
 def net(key: str) -> LanguageModel:
@@ -55,7 +60,9 @@ def whole_text_s(model: LanguageModel, tokens: int) -> float:
 
 
 def peer_s(model: LanguageModel, measured: int) -> float:
-    """Mean seconds per token over a sample, from so many of its tokens; printed with what it is made of."""
+    """Mean seconds per token over a sample, from so many of its tokens; printed with what it is
+    made of.
+    """
     lengths = [PROMPT_TOKENS + LENGTH * (2 * i + 1) // (2 * measured) for i in range(measured)]
     seconds = [whole_text_s(model, tokens) for tokens in lengths]
     print(f"the whole text again, one sample at a time, {measured} of its {LENGTH:,} tokens:")
@@ -67,7 +74,9 @@ def peer_s(model: LanguageModel, measured: int) -> float:
 def ours_s(
     model: LanguageModel, prompts: int, prompt_tokens: int, length: int
 ) -> tuple[int, float]:
-    """How many tokens all strategies made, and in how many seconds, reading the prompts included."""
+    """How many tokens all strategies made, and in how many seconds, reading the prompts
+    included.
+    """
     setting = Setting(VOCAB, BITS, net("nietzsche-rnn").double())
     strategies = [
         build_strategy(name, block, setting) for name, block in params.strategies().items()
@@ -76,7 +85,8 @@ def ours_s(
     texts = [tuple(torch.randint(3, len(VOCAB), (prompt_tokens,)).tolist()) for _ in range(prompts)]
     tokens = len(cells) * length
     print(
-        f"ours: {len(strategies)} strategies x {prompts} prompts of {prompt_tokens} x {length:,} characters"
+        f"ours: {len(strategies)} strategies x {prompts} prompts of {prompt_tokens} x {length:,} "
+        f"characters"
     )
     started = time.process_time()
     with progress("generating", tokens, "tokens") as advance:

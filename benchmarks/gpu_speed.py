@@ -1,4 +1,5 @@
-"""Training and generating on one GPU: speed, memory, and whether what is fast is also right. Needs no dvc or mlflow.
+"""Training and generating on one GPU: speed, memory, and whether what is fast is also right. Needs
+no dvc or mlflow.
 
 For each model that learns by gradient, with its own recipe at full size:
 
@@ -13,10 +14,12 @@ For each model that learns by gradient, with its own recipe at full size:
     repeats             deterministic: two processes end with the same bytes,
     as eager, resumes   and so do steps without graphs, and steps that go on from a snapshot
 
-and, for one model, all strategies of params.yaml through the model's step as a graph and without. Ids are those of
-data/ids where they are, else random ones of the same number, which learn nothing and cost the same. Usage:
+and, for one model, all strategies of params.yaml through the model's step as a graph and without.
+Ids are those of data/ids where they are, else random ones of the same number, which learn nothing
+and cost the same. Usage:
 
-    python benchmarks/gpu_speed.py [--models KEY,KEY] [--steps 400] [--full] [--quick] [--out FILE.json]
+    python benchmarks/gpu_speed.py [--models KEY,KEY] [--steps 400] [--full] [--quick] [--out
+    FILE.json]
 """
 
 import argparse
@@ -66,7 +69,9 @@ GPU = torch.device("cuda")
 
 
 def blocks(names: str | None) -> dict[str, params.Model]:
-    """Those that learn by gradient; without names, of the four corpora that need no large download."""
+    """Those that learn by gradient; without names, of the four corpora that need no large
+    download.
+    """
     found = {}
     for key, block in params.load().models.items():
         wanted = key in names.split(",") if names else block.corpus not in ("imdb", "wikitext2")
@@ -138,7 +143,9 @@ def tokens_per_s(
 
 
 def cudnn_s_per_token(block: params.Model, count: int) -> float:
-    """The recurrent layers alone, forward and backward over random inputs of a window's shape, as a graph."""
+    """The recurrent layers alone, forward and backward over random inputs of a window's shape, as a
+    graph.
+    """
     assert block.recipe and block.embedding and block.hidden
     kind, batches = CUDNN.get(block.core, nn.RNN), block.recipe.batches
     if block.core == "awd_lstm":
@@ -204,7 +211,9 @@ def masks_differ(block: params.Model) -> bool | None:
 
 
 def ends(block: params.Model, count: int) -> dict[str, str]:
-    """Digests of the weights after the same steps: at one go, without graphs, and from a snapshot on."""
+    """Digests of the weights after the same steps: at one go, without graphs, and from a snapshot
+    on.
+    """
     eager = trainer(block, False)
     steps(eager, endless(eager), 2 * count)
     whole = trainer(block, True)
@@ -222,7 +231,9 @@ def ends(block: params.Model, count: int) -> dict[str, str]:
 
 
 def deterministic(keys: list[str], count: int) -> list[dict[str, dict[str, str]]]:
-    """`ends` of each model in two processes: the library reads its setting once, when a process first uses it."""
+    """`ends` of each model in two processes: the library reads its setting once, when a process
+    first uses it.
+    """
     command = [sys.executable, __file__, "--ends", ",".join(keys), "--steps", str(count)]
     done = [subprocess.run(command, capture_output=True, text=True, check=False) for _ in range(2)]
     for each in done:
@@ -330,7 +341,8 @@ def main() -> None:
     where = device.choose(Compute(device="cuda"))
     count, rows = 40 if given.quick else given.steps, {}
     print(
-        f"{device.describe(where)}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, {count} steps"
+        f"{device.describe(where)}, torch {torch.__version__}, cuDNN "
+        f"{torch.backends.cudnn.version()}, {count} steps"
     )
     print(
         f"{'tokens per second':30}{'captured':>12}{'eager':>12}{'ratio':>7}{'cudnn':>7}{'minutes':>9}{'MiB':>9}",

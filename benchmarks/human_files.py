@@ -1,7 +1,9 @@
-"""Files that people or programs wrote, by kind, for the measurements of the detector; and the rules of other systems.
+"""Files that people or programs wrote, by kind, for the measurements of the detector; and the rules
+of other systems.
 
-In: folders. Out: texts of 1,000 to 20,000 characters (long documents: to 400,000), each once, in an order that depends
-on their paths alone. One half of all paths (by a hash) is for setting limits, the other half is held out.
+In: folders. Out: texts of 1,000 to 20,000 characters (long documents: to 400,000), each once, in an
+order that depends on their paths alone. One half of all paths (by a hash) is for setting limits,
+the other half is held out.
 """
 
 import gzip
@@ -25,7 +27,9 @@ ENDINGS: dict[str, frozenset[str]] = {
     "log": frozenset({".log"}),
     "long": frozenset({".txt", ".rst", "", ".gz", ".md"}),
 }
-"""Kinds, and how their files are named; of files without an ending only documents of packages count."""
+"""Kinds, and how their files are named; of files without an ending only documents of packages
+count.
+"""
 SIZES = {"long": (20_000, 400_000)}
 USUAL = 1_000, 20_000
 _DOCUMENTS = re.compile(r"readme|news|copying|install|changes|todo|authors|faq|copyright", re.I)
@@ -76,10 +80,11 @@ def _read(path: Path) -> str | None:
 
 
 def gemini_cli(text: str) -> bool:
-    """Gemini CLI: a chunk of 50 characters ten times, 75 apart on average, in the last 1,000 characters.
+    """Gemini CLI: a chunk of 50 characters ten times, 75 apart on average, in the last 1,000
+    characters.
 
-    Its stream is taken line by line; fences, tables, lists, headings and quotes begin anew, code is not looked at
-    (google-gemini/gemini-cli, loopDetectionService.ts).
+    Its stream is taken line by line; fences, tables, lists, headings and quotes begin anew, code is
+    not looked at (google-gemini/gemini-cli, loopDetectionService.ts).
     """
     history = ""
     seen: dict[str, list[int]] = {}
@@ -110,7 +115,9 @@ _ANEW = re.compile(r"^\s*(?:\|.*\||[|+-]{3,}|[*+-]\s|\d+\.\s|#+\s|>\s)|^[+\-_=*\
 
 
 def vllm(text: str) -> bool:
-    """vLLM's repetition_detection (20 / 1 / 3) asked after every token; words and signs stand for tokens (vLLM #35451)."""
+    """vLLM's repetition_detection (20 / 1 / 3) asked after every token; words and signs stand for
+    tokens (vLLM #35451).
+    """
     words = re.findall(r"\w+|[^\w\s]", text)
     known: dict[str, int] = {}
     ids = np.array([known.setdefault(word, len(known)) for word in words])
@@ -128,7 +135,9 @@ def whisper(text: str) -> bool:
 
 
 def gopher(text: str) -> bool:
-    """Gopher's repetition rules (Rae et al. 2021, table A1): repeated lines, paragraphs, and n-grams of words."""
+    """Gopher's repetition rules (Rae et al. 2021, table A1): repeated lines, paragraphs, and
+    n-grams of words.
+    """
     for parts in (text.split("\n"), re.split(r"\n{2,}", text.strip())):
         parts = [part.strip() for part in parts if part.strip()]
         counts = Counter(parts)

@@ -1,7 +1,9 @@
-"""Why human_numbers/lm4 stays below its notebook's 0.6844: how far one run of it lies from the next.
+"""Why human_numbers/lm4 stays below its notebook's 0.6844: how far one run of it lies from the
+next.
 
-Trains the model with many seeds by our recipe and, where fastai 2 can be imported, with the notebook's own Learner, and
-prints final validation accuracies. Needs data/ids/human_numbers (`recurrence numericalize human_numbers`).
+Trains the model with many seeds by our recipe and, where fastai 2 can be imported, with the
+notebook's own Learner, and prints final validation accuracies. Needs data/ids/human_numbers
+(`recurrence numericalize human_numbers`).
 """
 
 import statistics
@@ -108,14 +110,16 @@ def main() -> None:
     )
     peers = {"recurrence": ours, "fastai": theirs} if find_spec("fastai") else {"recurrence": ours}
     print(
-        f"human_numbers/lm4, {SEEDS} seeds: accuracy after 15 epochs; the notebook's one run printed {NOTEBOOK:.4f}"
+        f"human_numbers/lm4, {SEEDS} seeds: accuracy after 15 epochs; the notebook's one run "
+        f"printed {NOTEBOOK:.4f}"
     )
     for name, run in peers.items():
         values = list(run(train, valid))
         mean, sd = statistics.fmean(values), statistics.stdev(values)
         away = (NOTEBOOK - mean) / sd
         print(
-            f"{name:<11} mean {mean:.4f}  sd {sd:.4f}  best {max(values):.4f}  notebook {away:+.1f} sd"
+            f"{name:<11} mean {mean:.4f}  sd {sd:.4f}  best {max(values):.4f}  notebook "
+            f"{away:+.1f} sd"
         )
     if len(peers) == 1:
         print("fastai      not installed: pip install fastai, and run again")

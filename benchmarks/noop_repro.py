@@ -1,9 +1,9 @@
 """How long a run takes that finds nothing to do, against pipelines whose commands are empty.
 
-Two peers: `same` has this dvc.yaml and params.yaml, code files and all, and each stage only writes a few bytes to its
-outputs; `bare` has the stages, dependencies and outputs of dvc.lock, and neither params nor code. All are up to date
-before the clock starts; rounds are interleaved, and the best of each is printed, for `dvc repro` and for `recurrence
-repro`. Run the pipeline first: `make repro`.
+Two peers: `same` has this dvc.yaml and params.yaml, code files and all, and each stage only writes
+a few bytes to its outputs; `bare` has the stages, dependencies and outputs of dvc.lock, and neither
+params nor code. All are up to date before the clock starts; rounds are interleaved, and the best of
+each is printed, for `dvc repro` and for `recurrence repro`. Run the pipeline first: `make repro`.
 """
 
 import os
@@ -73,7 +73,9 @@ def writing(outs: list[str]) -> str:
 
 
 def brought_up_to_date(folder: Path) -> Path:
-    """The peer after its first run: `recurrence repro`, as dvc would take an hour to write its lock file so often."""
+    """The peer after its first run: `recurrence repro`, as dvc would take an hour to write its lock
+    file so often.
+    """
     subprocess.run([BIN / "dvc", "init", "--no-scm", "--quiet"], cwd=folder, check=True)
     code = "from recurrence.cli import reproduction; raise SystemExit(reproduction.run([]))"
     subprocess.run(
@@ -130,7 +132,8 @@ def main() -> None:
         (best["dvc repro", peer] for peer in ("same", "bare")),
     )
     print(
-        f"recurrence repro here, against dvc repro on the peers: {this / same:.2f} and {this / bare:.2f}"
+        f"recurrence repro here, against dvc repro on the peers: {this / same:.2f} and "
+        f"{this / bare:.2f}"
     )
 
 

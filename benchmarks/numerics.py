@@ -1,7 +1,9 @@
-"""A training step in portable numerics against fast, for four nets of params.yaml, both on one thread.
+"""A training step in portable numerics against fast, for four nets of params.yaml, both on one
+thread.
 
-Milliseconds of processor time, best of several rounds that alternate; the ratio is what portable numerics cost on this
-processor. Each round is a process of its own, as the choice holds for a process. Random text will do.
+Milliseconds of processor time, best of several rounds that alternate; the ratio is what portable
+numerics cost on this processor. Each round is a process of its own, as the choice holds for a
+process. Random text will do.
 """
 
 import os

@@ -1,10 +1,12 @@
-"""What it costs to watch for loops while generating: `OnlineDetector` against the net of nietzsche/lstm.
+"""What it costs to watch for loops while generating: `OnlineDetector` against the net of
+nietzsche/lstm.
 
-Makes characters by pure sampling with random weights (2 x 512 LSTM, 55 symbols, double precision), one row and a batch,
-and then tells the very same characters to a detector, step by step. Random text loops nowhere, so that no lane is
-spared; a third table tells the detector text in which a phrase longer than the floor comes back again and again without
-a loop, which is what costs most. Prints the detector's share of the time, in processor time of one thread, so that
-other work on the machine counts little. `--quick` makes little and proves nothing.
+Makes characters by pure sampling with random weights (2 x 512 LSTM, 55 symbols, double precision),
+one row and a batch, and then tells the very same characters to a detector, step by step. Random
+text loops nowhere, so that no lane is spared; a third table tells the detector text in which a
+phrase longer than the floor comes back again and again without a loop, which is what costs most.
+Prints the detector's share of the time, in processor time of one thread, so that other work on the
+machine counts little. `--quick` makes little and proves nothing.
 """
 
 import sys
@@ -65,7 +67,8 @@ def main() -> None:
     model = build_model(params.model("nietzsche-lstm"), SYMBOLS).double().eval()
     worst = 0.0
     print(
-        f"{'rows':>6} {'tokens':>7} {'generating':>12} {'watching':>12} {'share':>8} {'phrases':>12} {'share':>8}"
+        f"{'rows':>6} {'tokens':>7} {'generating':>12} {'watching':>12} {'share':>8} "
+        f"{'phrases':>12} {'share':>8}"
     )
     for lanes, length in (
         (1, 200 if quick else 1000),
@@ -79,7 +82,8 @@ def main() -> None:
         plain_s, phrases_s = watch(ids_TB), watch(phrases(max(length, 1000), lanes))
         worst = max(worst, plain_s / made_s, phrases_s / made_s)
         print(
-            f"{lanes:6} {length:7} {1e3 * made_s:9.3f} ms {1e3 * plain_s:9.4f} ms {plain_s / made_s:8.2%}"
+            f"{lanes:6} {length:7} {1e3 * made_s:9.3f} ms {1e3 * plain_s:9.4f} ms "
+            f"{plain_s / made_s:8.2%}"
             f" {1e3 * phrases_s:9.4f} ms {phrases_s / made_s:8.2%}"
         )
     print(f"at most {worst:.2%} of the time of generating; the target is {TARGET:.0%}")

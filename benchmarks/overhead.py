@@ -1,10 +1,12 @@
-"""Where the time of a run goes that is not computing: human numbers from nothing, in a clone of the last commit.
+"""Where the time of a run goes that is not computing: human numbers from nothing, in a clone of the
+last commit.
 
     python benchmarks/overhead.py [--jobs 2] [TARGET ...]
 
-With J jobs a run of W seconds has J * W seconds to spend; the table says on what: the stages' own computing (between
-the call of a stage's `main` and its return), starting its process (imports too, and its end), dvc (looking, saving,
-caching, recording), and waiting for a stage that others need. Takes minutes, so `make bench` leaves it out.
+With J jobs a run of W seconds has J * W seconds to spend; the table says on what: the stages' own
+computing (between the call of a stage's `main` and its return), starting its process (imports too,
+and its end), dvc (looking, saving, caching, recording), and waiting for a stage that others need.
+Takes minutes, so `make bench` leaves it out.
 """
 
 import argparse
@@ -112,12 +114,14 @@ def main() -> None:
         "no stage at work: start, end, waiting": asked.jobs * wall - sums["stage"],
     }
     print(
-        f"\n{wall:.1f} s for {len(spans['stage'])} stages, {asked.jobs} at a time; of {asked.jobs} x {wall:.1f} s:"
+        f"\n{wall:.1f} s for {len(spans['stage'])} stages, {asked.jobs} at a time; of "
+        f"{asked.jobs} x {wall:.1f} s:"
     )
     for name, seconds in rows.items():
         print(f"{name:<40}{seconds:>8.1f} s{seconds / (asked.jobs * wall):>7.1%}")
     print(
-        f"overhead: {wall - sums['computing'] / asked.jobs:.1f} s (wall time less computing / {asked.jobs})"
+        f"overhead: {wall - sums['computing'] / asked.jobs:.1f} s (wall time less computing / "
+        f"{asked.jobs})"
     )
     idle = wall - covered(list(spans["computing"].values()))
     print(f"          {idle:.1f} s in which no stage computes")

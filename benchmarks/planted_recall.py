@@ -1,11 +1,14 @@
-"""How many loops are found that are planted in files that people or programs wrote, by kind; and by other systems' rules.
+"""How many loops are found that are planted in files that people or programs wrote, by kind; and by
+other systems' rules.
 
-    python benchmarks/planted_recall.py [--trials 40] [--kinds prose,code] [--steer] [--show] [--alone] FOLDER...
+    python benchmarks/planted_recall.py [--trials 40] [--kinds prose,code] [--steer] [--show]
+    [--alone] FOLDER...
 
-A unit is cut from the file itself (whole lines in all but prose), repeated, and each copy is changed: not at all
-(exact), each character with a chance of 5 or 10 % (a third each: another one, none, one more), or by a number that is
-counted up (progression). It stands at the end of the file, or inside. Found is an exact, near or progression verdict
-that overlaps half of it. Files are held out, unless `--steer`.
+A unit is cut from the file itself (whole lines in all but prose), repeated, and each copy is
+changed: not at all (exact), each character with a chance of 5 or 10 % (a third each: another one,
+none, one more), or by a number that is counted up (progression). It stands at the end of the file,
+or inside. Found is an exact, near or progression verdict that overlaps half of it. Files are held
+out, unless `--steer`.
 """
 
 import argparse

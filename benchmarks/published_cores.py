@@ -47,7 +47,9 @@ def min_gru() -> float:
 
 
 def mogrifier() -> float:
-    """The rounds alone, before an LSTM's step: theirs share Q and R among rounds, and so must ours here."""
+    """The rounds alone, before an LSTM's step: theirs share Q and R among rounds, and so must ours
+    here.
+    """
     from mogrifier import Mogrifier  # type: ignore[import-not-found]
 
     ours = MogrifierLayer(SIZE, 2 * SIZE, 5, None)

@@ -1,9 +1,10 @@
-"""What `recurrence loops` costs on files: reading alone, the verdicts, several processes; and core-hours for 1 TB.
+"""What `recurrence loops` costs on files: reading alone, the verdicts, several processes; and
+core-hours for 1 TB.
 
-Records of JSONL of 2,000 characters, put together from a dozen words in a row here and there of a text
-(`scan_speed.py FILE`; default: the project's own pages), up to `--mb`. Times
-are of the processor, of all processes, so that what else the machine does matters
-little. Memory is the largest of any process.
+Records of JSONL of 2,000 characters, put together from a dozen words in a row here and there of a
+text (`scan_speed.py FILE`; default: the project's own pages), up to `--mb`. Times are of the
+processor, of all processes, so that what else the machine does matters little. Memory is the
+largest of any process.
 """
 
 import argparse

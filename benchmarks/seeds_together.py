@@ -1,8 +1,9 @@
-"""Five seeds of human_numbers' largest net as one computation, against one after another, with each core in its place.
+"""Five seeds of human_numbers' largest net as one computation, against one after another, with each
+core in its place.
 
-Ratios for the same steps, best of several rounds that alternate: what training/stack.py decides by. On a GPU of wall
-time, with the steps as CUDA graphs; else of processor time of one thread. Needs data/ids/human_numbers
-(`recurrence repro numericalize@human_numbers`).
+Ratios for the same steps, best of several rounds that alternate: what training/stack.py decides by.
+On a GPU of wall time, with the steps as CUDA graphs; else of processor time of one thread. Needs
+data/ids/human_numbers (`recurrence repro numericalize@human_numbers`).
 """
 
 import time

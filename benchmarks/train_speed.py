@@ -1,10 +1,12 @@
-"""Training speed on this machine's CPU: recurrence against the lesson library (fastai 2) and a plain PyTorch loop.
+"""Training speed on this machine's CPU: recurrence against the lesson library (fastai 2) and a
+plain PyTorch loop.
 
-The same net, optimizer settings, lanes x window length and ids, in one run, in rounds that alternate; the best round of
-each counts, and for the peers the better of one thread and all. fastai is taken from where it can be imported, else
-installed into a temporary folder. Prints a table: tokens trained per second, ratios, the target, and the roofline: what
-the matrix products of a step alone would allow, all cores at the rate this machine multiplies such matrices (x fastai);
-and, where the processor has AMX, what `compute.precision: bf16` gains (x fastai).
+The same net, optimizer settings, lanes x window length and ids, in one run, in rounds that
+alternate; the best round of each counts, and for the peers the better of one thread and all. fastai
+is taken from where it can be imported, else installed into a temporary folder. Prints a table:
+tokens trained per second, ratios, the target, and the roofline: what the matrix products of a step
+alone would allow, all cores at the rate this machine multiplies such matrices (x fastai); and,
+where the processor has AMX, what `compute.precision: bf16` gains (x fastai).
 
     python benchmarks/train_speed.py [NAME ...] [--rounds 3]
 """
@@ -122,12 +124,16 @@ def ours(case: Case, precision: str = "float32") -> float:
 
 
 def ours_bf16(case: Case) -> float:
-    """The same with `compute.precision: bf16`, which the figures of the reports are not made with."""
+    """The same with `compute.precision: bf16`, which the figures of the reports are not made
+    with.
+    """
     return ours(case, "bf16")
 
 
 def plain(case: Case) -> float:
-    """A loop as one writes it: nn modules, an optimizer of torch's, loss.item() after every step."""
+    """A loop as one writes it: nn modules, an optimizer of torch's, loss.item() after every
+    step.
+    """
     block, loader = case.block, _batches(case)
     net, recipe = Net(block, case.vocab_size), block.recipe
     assert recipe is not None and recipe.phases[0].optimizer is not None
@@ -147,7 +153,9 @@ def plain(case: Case) -> float:
 
 
 def fastai(case: Case) -> float:
-    """The lesson library's Learner, with what the lessons give it; no loader processes, which make it slower here."""
+    """The lesson library's Learner, with what the lessons give it; no loader processes, which make
+    it slower here.
+    """
     from fastai.callback.rnn import ModelResetter, rnn_cbs  # type: ignore[import-not-found]
     from fastai.callback.training import GradientClip  # type: ignore[import-not-found]
     from fastai.data.core import DataLoaders  # type: ignore[import-not-found]
@@ -185,7 +193,9 @@ def fastai(case: Case) -> float:
 
 
 def roofline(case: Case) -> float:
-    """Tokens per second if all cores did nothing but a step's products, as fast as they multiply its largest matrix."""
+    """Tokens per second if all cores did nothing but a step's products, as fast as they multiply
+    its largest matrix.
+    """
     block = case.block
     assert block.recipe is not None
     model = build_model(block, case.vocab_size)
@@ -343,7 +353,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     print(
-        f"tokens trained per second, {device.describe(torch.device('cpu'))}, torch {torch.__version__}"
+        f"tokens trained per second, {device.describe(torch.device('cpu'))}, torch "
+        f"{torch.__version__}"
     )
     print(LINE.format(*HEAD))
     with peer():

@@ -14,7 +14,9 @@ TARGET = 0.93
 
 
 def rates(folder: Path) -> pd.DataFrame:
-    """Rate and interval by model and strategy; without people's own text, which is the same in both."""
+    """Rate and interval by model and strategy; without people's own text, which is the same in
+    both.
+    """
     table = pd.read_csv(folder / "decoding.csv")
     table = table[table["strategy"] != "human"].set_index(["model", "strategy"])
     return table[["loop_rate", "loop_lo", "loop_hi", "family"]]

@@ -1,10 +1,11 @@
-"""What the hardest inputs cost, beside prose: exact search, and the whole verdict; time per token, memory, growth.
+"""What the hardest inputs cost, beside prose: exact search, and the whole verdict; time per token,
+memory, growth.
 
     python benchmarks/worst_cases.py PROSE_FILE [--size 60000]
 
-The families are those of the tests (tests/loops/hard_texts.py). Processor time of one thread, the best of two; memory
-is the peak of what numpy and Python ask for beyond the text, in bytes per token. Targets: at most 10 times prose, 16
-bytes a token; it says which are missed.
+The families are those of the tests (tests/loops/hard_texts.py). Processor time of one thread, the
+best of two; memory is the peak of what numpy and Python ask for beyond the text, in bytes per
+token. Targets: at most 10 times prose, 16 bytes a token; it says which are missed.
 """
 
 import argparse
@@ -50,7 +51,8 @@ def main() -> None:
     detector = TextDetector()
     base: list[float] = []
     print(
-        f"{size:,} tokens\n{'':20} {'exact':>9} {'x prose':>8} {'B/token':>8} {'verdict':>9} {'x prose':>8} {'B/token':>8}"
+        f"{size:,} tokens\n{'':20} {'exact':>9} {'x prose':>8} {'B/token':>8} {'verdict':>9} "
+        f"{'x prose':>8} {'B/token':>8}"
     )
     for name, ids in families.items():
         spelled = ids.tobytes().decode("ascii")

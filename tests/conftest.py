@@ -1,5 +1,6 @@
-"""Fixtures shared by folders of tests, and the process that tests marked `gpu` run in; pytest finds here what these
-files define."""
+"""Fixtures shared by folders of tests, and the process that tests marked `gpu` run in; pytest finds
+here what these files define.
+"""
 
 import functools
 from concurrent.futures import ProcessPoolExecutor

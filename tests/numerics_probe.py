@@ -1,7 +1,8 @@
 """Stages of small models of several cores, one after another in a process; prints what came out.
 
-`python -m numerics_probe FIRST`: FIRST is `before` where numerics are chosen before torch is imported, as by
-`python -m recurrence.stages`, or `after`, as in a child of the warm process of `recurrence repro`.
+`python -m numerics_probe FIRST`: FIRST is `before` where numerics are chosen before torch is
+imported, as by `python -m recurrence.stages`, or `after`, as in a child of the warm process of
+`recurrence repro`.
 """
 
 import hashlib

@@ -1,4 +1,6 @@
-"""A package `recurrence` whose only stage, `speak`, is one of the tests'; the rest of it is ours."""
+"""A package `recurrence` whose only stage, `speak`, is one of the tests'; the rest of it is
+ours.
+"""
 
 import os
 import shutil
@@ -32,7 +34,9 @@ def main(key):
 
 
 def package_in(root: Path) -> tuple[Path, dict[str, str]]:
-    """Make `root` a project with that package. Its folder, and the variables that let Python find it."""
+    """Make `root` a project with that package. Its folder, and the variables that let Python find
+    it.
+    """
     folder = root / "src/recurrence"
     (folder / "stages").mkdir(parents=True)
     for file in OURS.iterdir():

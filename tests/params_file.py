@@ -1,4 +1,6 @@
-"""What DVC does to a params file when `dvc exp run -S KEY=VALUE` sets a key, and all keys there are."""
+"""What DVC does to a params file when `dvc exp run -S KEY=VALUE` sets a key, and all keys there
+are.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

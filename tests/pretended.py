@@ -1,10 +1,12 @@
-"""A GPU that is not there: tensors that say they are on it, computed on the CPU under the rules of a real one.
+"""A GPU that is not there: tensors that say they are on it, computed on the CPU under the rules of
+a real one.
 
-For tests marked `gpu`, which run in a process of their own: where there is a GPU, torch computes gradients in threads,
-and a process that has done so cannot be forked.
+For tests marked `gpu`, which run in a process of their own: where there is a GPU, torch computes
+gradients in threads, and a process that has done so cannot be forked.
 
-An operator takes tensors of one device. What is sent over or brought back is waited for, and that is counted. While a
-graph is recorded nothing may be waited for, and all work is the GPU's: what the CPU does, a replay would not do.
+An operator takes tensors of one device. What is sent over or brought back is waited for, and that
+is counted. While a graph is recorded nothing may be waited for, and all work is the GPU's: what the
+CPU does, a replay would not do.
 """
 
 from collections.abc import Callable
@@ -56,7 +58,9 @@ class OnGpu(Tensor):
 
 
 class PretendedGpu(TorchDispatchMode):
-    """While it is entered there is a GPU. `waits`: how often one of the two waited for the other."""
+    """While it is entered there is a GPU. `waits`: how often one of the two waited for the
+    other.
+    """
 
     def __init__(self, recording: bool = False) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""A small pipeline of shell commands in a project of its own, run by `recurrence repro` or by dvc."""
+"""A small pipeline of shell commands in a project of its own, run by `recurrence repro` or by
+dvc.
+"""
 
 import os
 import re
@@ -7,7 +9,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-REPRO = "import sys; from recurrence.cli import reproduction; sys.exit(reproduction.run(sys.argv[2:], int(sys.argv[1])))"
+REPRO = (
+    "import sys; from recurrence.cli import reproduction; sys.exit(reproduction.run(sys.argv[2:], "
+    "int(sys.argv[1])))"
+)
 PARAMS = """
 shared: &shared {lr: 0.1, betas: [1, 2]}
 things:

@@ -1,4 +1,6 @@
-"""A project small enough to train in a test: one corpus of 60 lines, one net, one baseline, two strategies."""
+"""A project small enough to train in a test: one corpus of 60 lines, one net, one baseline, two
+strategies.
+"""
 
 import json
 import os

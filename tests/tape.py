@@ -1,7 +1,9 @@
-"""A CUDA graph on the CPU: operators are recorded with the tensors they read and write, and run again on those.
+"""A CUDA graph on the CPU: operators are recorded with the tensors they read and write, and run
+again on those.
 
-As with the real one, recording changes nothing, replaying runs no Python, numbers that Python computed stay what they
-were, random numbers go on from where the generator is, and what waits for the device cannot be recorded.
+As with the real one, recording changes nothing, replaying runs no Python, numbers that Python
+computed stay what they were, random numbers go on from where the generator is, and what waits for
+the device cannot be recorded.
 """
 
 from collections.abc import Callable, Sequence

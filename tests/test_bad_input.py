@@ -1,4 +1,6 @@
-"""What a person may get wrong: a message that names the place and the remedy, exit code 2, nothing half-written."""
+"""What a person may get wrong: a message that names the place and the remedy, exit code 2, nothing
+half-written.
+"""
 
 import errno
 import io
@@ -19,7 +21,9 @@ Refusal = Callable[..., str]
 
 @pytest.fixture
 def refused(recurrence: Cli, empty_project: Path) -> Refusal:
-    """Call the command; it must end with 2 and one error, and leave every file as it was. Returns the message."""
+    """Call the command; it must end with 2 and one error, and leave every file as it was. Returns
+    the message.
+    """
 
     def call(*words: str) -> str:
         before = snapshot(empty_project)
@@ -339,7 +343,9 @@ def test_names_that_no_file_can_have(refused: Refusal, words: tuple[str, ...]) -
 @pytest.mark.usefixtures("trained_project")
 @pytest.mark.parametrize("content", ["[]", "null", '{"exact": 5, "notebook": 1}'])
 def test_a_result_that_was_changed_by_hand(refused: Refusal, content: str) -> None:
-    """Any error over it is explained by that; without dvc.lock, which says so, it would be the code's own."""
+    """Any error over it is explained by that; without dvc.lock, which says so, it would be the
+    code's own.
+    """
     scores = Path("data/scores/mine/rnn.json")
     lock = {"evaluate@mine-rnn": {"outs": [{"path": str(scores), "md5": "0" * 32}]}}
     Path("dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": lock}))

@@ -99,7 +99,9 @@ def test_score_reads_stdin_and_counts_the_unknown(
 
 
 def second_net(project: Path) -> None:
-    """As if the model had been trained with seed 3 as well; its net is half as sure of everything."""
+    """As if the model had been trained with seed 3 as well; its net is half as sure of
+    everything.
+    """
     from safetensors.torch import load_file, save_file
 
     folder = project / "data/models/mine/rnn"

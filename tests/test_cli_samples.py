@@ -31,7 +31,9 @@ DETECTOR = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A place, and the current one, with a text that loops, one that does not, and JSONL with one of each."""
+    """A place, and the current one, with a text that loops, one that does not, and JSONL with one
+    of each.
+    """
     (tmp_path / "loop.txt").write_text("to begin with:" + "round and " * 12)
     (tmp_path / "none.txt").write_text("nothing here comes twice, or so it seems")
     records = [{"id": "a", "text": "no " + "more and " * 15}, {"id": "b", "text": "something else"}]
@@ -394,7 +396,9 @@ def test_what_is_wrong_is_said_with_exit_code_2(
 
 @pytest.fixture
 def card(empty_project: Path) -> Path:
-    """The detector card of the corpus `mine` of a project; stands in for the stage that measures it."""
+    """The detector card of the corpus `mine` of a project; stands in for the stage that measures
+    it.
+    """
     path = empty_project / "data/loops/mine/calibration.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"unit": "char", "length": 40, "detector": DETECTOR}))

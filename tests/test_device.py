@@ -123,7 +123,10 @@ def test_deterministic_training_is_switched_on_and_off(monkeypatch: pytest.Monke
 
 
 def test_of_weights_that_must_be_copied_nothing_is_said() -> None:
-    words = "RNN module weights are not part of single contiguous chunk of memory. This means they need to be compacted"
+    words = (
+        "RNN module weights are not part of single contiguous chunk of memory. This means they "
+        "need to be compacted"
+    )
     with device.training(CUDA, Compute()):
         warnings.warn(words, stacklevel=1)
         with pytest.raises(

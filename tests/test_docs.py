@@ -1,7 +1,8 @@
-"""README, CONTRIBUTING and docs/: their code blocks run, or name commands and options that there are.
+"""README, CONTRIBUTING and docs/: their code blocks run, or name commands and options that there
+are.
 
-A block after `<!-- run -->` is run in a small project. Of every other shell block each command is parsed by the program
-that it names, as far as that is ours, dvc or make.
+A block after `<!-- run -->` is run in a small project. Of every other shell block each command is
+parsed by the program that it names, as far as that is ours, dvc or make.
 """
 
 import json

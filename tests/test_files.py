@@ -112,7 +112,9 @@ def test_a_write_that_the_system_cuts_short_leaves_the_old_text(tmp_path: Path) 
 def test_a_disk_that_is_full_at_the_end_leaves_the_old_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    """Where room is given late, the last steps fail: forcing to the disk, and each of the two renames."""
+    """Where room is given late, the last steps fail: forcing to the disk, and each of the two
+    renames.
+    """
     for fails in range(2):
         target = tmp_path / f"{fails}/out"
         with atomic_path(target) as path:

@@ -1,9 +1,11 @@
-"""Names in params.yaml that are commands, or ways out of a folder: no shell runs them, and dvc removes nothing by them.
+"""Names in params.yaml that are commands, or ways out of a folder: no shell runs them, and dvc
+removes nothing by them.
 
-Before a stage begins dvc itself removes its outputs, whose paths have the name in them. `recurrence repro` checks names
-before dvc sees them. A plain `dvc repro` runs `digest@code` first, which every stage depends on and which checks them,
-too. Where that is passed over (`dvc repro -s`, `dvc repro --downstream`, `dvc checkout --force`), a name that leads out
-of its folder moves the stage's `wdir` out of the project, so that none of its outputs is in it.
+Before a stage begins dvc itself removes its outputs, whose paths have the name in them. `recurrence
+repro` checks names before dvc sees them. A plain `dvc repro` runs `digest@code` first, which every
+stage depends on and which checks them, too. Where that is passed over (`dvc repro -s`, `dvc repro
+--downstream`, `dvc checkout --force`), a name that leads out of its folder moves the stage's `wdir`
+out of the project, so that none of its outputs is in it.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""Guards on the layout: dvc.yaml, params.yaml, paths.py, the stages and the imports tell one story."""
+"""Guards on the layout: dvc.yaml, params.yaml, paths.py, the stages and the imports tell one
+story.
+"""
 
 import ast
 import re
@@ -74,7 +76,9 @@ def imports(file: Path) -> frozenset[str]:
 
 
 def module_file(name: str) -> Path | None:
-    """The file of a module of ours, None for other names (and for packages: their __init__ holds no logic)."""
+    """The file of a module of ours, None for other names (and for packages: their __init__ holds no
+    logic).
+    """
     file = PACKAGE.parent / (name.replace(".", "/") + ".py")
     return file if name.startswith("recurrence.") and file.is_file() else None
 
@@ -107,7 +111,9 @@ def modules() -> Iterator[tuple[str, Path]]:
 
 
 def expand(stage: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(key, the stage's fields with ${key} and ${item.x} filled in) per block that the stage runs over."""
+    """(key, the stage's fields with ${key} and ${item.x} filled in) per block that the stage runs
+    over.
+    """
     over = PIPELINE[stage]["foreach"]
     blocks = dict.fromkeys(over, {}) if isinstance(over, list) else PARAMS[over.strip("${}")]
     for key, block in blocks.items():
@@ -200,7 +206,9 @@ def test_params_named_by_a_stage_exist_in_every_block(stage: str) -> None:
 
 
 def test_only_what_cannot_be_restored_elsewhere_is_uncached() -> None:
-    """An uncached output is never pushed; on a dear stage it would mean running it again on another machine."""
+    """An uncached output is never pushed; on a dear stage it would mean running it again on another
+    machine.
+    """
     uncached = {
         stage
         for stage in PIPELINE
@@ -245,8 +253,8 @@ def test_the_detector_stands_alone(name: str, file: Path) -> None:
     allowed = sys.stdlib_module_names | {"numpy"}
     allowed |= ADAPTERS.get(name, set())
     ours = {i for i in imports(file) if i.split(".")[0] not in allowed}
-    # these need nothing themselves: the detector's reader of files words its errors like everyone's, and its pages
-    # show text from outside like everyone's
+    # these need nothing themselves: the detector's reader of files words its errors like
+    # everyone's, and its pages show text from outside like everyone's
     assert {i.split(".")[1] for i in ours if "." in i} <= {
         *NUMPY_ALONE,
         "errors",
@@ -256,7 +264,9 @@ def test_the_detector_stands_alone(name: str, file: Path) -> None:
 
 
 def test_the_detector_and_the_command_start_with_what_the_base_has() -> None:
-    """What a pip install without extras brings must do for `recurrence loops` and `recurrence --help`."""
+    """What a pip install without extras brings must do for `recurrence loops` and `recurrence
+    --help`.
+    """
     scan = [f"recurrence.{name}" for name, _ in modules() if name.startswith("scan.")]
     names = ("recurrence.loops", "recurrence.loops.agents", *scan, *COMMAND)
     light = loaded_by(*names) - sys.stdlib_module_names - loaded_by() - in_base()
@@ -399,7 +409,9 @@ def blocks() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("block", "field"), list(blocks()))
 def test_every_params_key_has_a_reader(block: str, field: str) -> None:
-    """Approximately: some module outside the checks of params.py reads an attribute of that name."""
+    """Approximately: some module outside the checks of params.py reads an attribute of that
+    name.
+    """
     in_params = {
         "corpora",
         "recipes",

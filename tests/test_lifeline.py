@@ -42,7 +42,9 @@ def test_dvcs_list_is_looked_for_upwards(tmp_path: Path) -> None:
 
 
 def test_what_a_stage_imports_before_it_is_tied_to_dvc_is_light() -> None:
-    """A stage is an orphan's candidate until then; with all of numpy, rich and torch that would be a second."""
+    """A stage is an orphan's candidate until then; with all of numpy, rich and torch that would be
+    a second.
+    """
     code = "import sys\nfrom recurrence.stages import __main__\n"
     code += "print(*(name for name in sys.modules if name.startswith('recurrence')))\n"
     code += "print(*({'numpy', 'rich', 'torch', 'difflib', 'subprocess'} & sys.modules.keys()))"

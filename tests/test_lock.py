@@ -1,4 +1,6 @@
-"""requirements.lock: every version pinned, with digests, and all that pyproject.toml asks for among them."""
+"""requirements.lock: every version pinned, with digests, and all that pyproject.toml asks for among
+them.
+"""
 
 import re
 import tomllib

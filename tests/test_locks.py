@@ -62,7 +62,9 @@ def test_processes_that_train_together_share_it(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("left", [{"start": 1}, {"pid": 2**22 + 1}, None, [], {"pid": "x"}])
 def test_what_is_not_the_holder_is_not_named(left: object) -> None:
-    """Another process has its number now; or the file is odd; and its own children hold the lock still."""
+    """Another process has its number now; or the file is odd; and its own children hold the lock
+    still.
+    """
     with locks.only_writer("train", "a-x"):
         own = {"pid": os.getpid(), "start": lifeline.start_of(os.getpid())}
         content = own | left if isinstance(left, dict) else left

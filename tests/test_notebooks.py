@@ -1,4 +1,6 @@
-"""The printed figures that models are compared with are all there, and are the last ones printed."""
+"""The printed figures that models are compared with are all there, and are the last ones
+printed.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""What portable numerics claim: the same bytes, whatever the shell has set and however many cores there are."""
+"""What portable numerics claim: the same bytes, whatever the shell has set and however many cores
+there are.
+"""
 
 import json
 import os
@@ -27,7 +29,9 @@ SETTINGS = {
         2,
     ),
 }
-"""Variables of the shell, whether torch is imported before or after numerics are chosen, and cores."""
+"""Variables of the shell, whether torch is imported before or after numerics are chosen, and
+cores.
+"""
 
 
 def write_project(root: Path, **compute: object) -> None:

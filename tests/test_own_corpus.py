@@ -1,4 +1,6 @@
-"""A folder of texts becomes a report in two commands, with metrics and plots that dvc shows by itself."""
+"""A folder of texts becomes a report in two commands, with metrics and plots that dvc shows by
+itself.
+"""
 
 import json
 import re

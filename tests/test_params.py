@@ -1,4 +1,6 @@
-"""params.yaml: every wrong key or value is met with one line that names the place, the rule and the remedy."""
+"""params.yaml: every wrong key or value is met with one line that names the place, the rule and the
+remedy.
+"""
 
 import re
 from collections.abc import Iterator
@@ -300,7 +302,8 @@ def test_blocks_do_not_change_after_loading() -> None:
         (
             "pairs: 2",
             "pair: 2",
-            "protocol.tiny.pair: unknown key; did you mean 'pairs'? available: candidates, card_tri",
+            "protocol.tiny.pair: unknown key; did you mean 'pairs'? available: candidates, "
+            "card_tri",
         ),
         ("pairs: 2", "seeds: []", "protocol.tiny.seeds: must be a list of at least 1, got []"),
         (

@@ -1,4 +1,6 @@
-"""params.yaml as DVC sees it: `dvc exp run -S` on any key changes that key, one line, and its stages."""
+"""params.yaml as DVC sees it: `dvc exp run -S` on any key changes that key, one line, and its
+stages.
+"""
 
 import re
 from collections.abc import Callable
@@ -76,7 +78,9 @@ STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="
 
 
 def edges(text: str) -> dict[Edge, str]:
-    """All that a stage depends on in params.yaml: the values that dvc.yaml names, and its digest."""
+    """All that a stage depends on in params.yaml: the values that dvc.yaml names, and its
+    digest.
+    """
     made = digests(PACKAGE, STAGES, params.parse(text), ROOT)
     tree = dvc.read(text)
     found = {}

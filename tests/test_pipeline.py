@@ -1,7 +1,7 @@
 """The pipeline end to end, in a clone of the last commit with params made small.
 
-What a person does, and what CI must know of it. The tests go in order, each from the state that the one before left:
-everything up to date.
+What a person does, and what CI must know of it. The tests go in order, each from the state that the
+one before left: everything up to date.
 """
 
 import hashlib
@@ -32,7 +32,8 @@ MODELS = (
     "nietzsche-kneser_ney",
 )
 CORPORA = ("human_numbers", "nietzsche")
-PEERS = {  # reference model and amateur; lm2 is nobody's, so that a change of it touches no other model
+# reference model and amateur; lm2 is nobody's, so that a change of it touches no other model
+PEERS = {
     "human_numbers-lm2": ("lm6", "kneser_ney"),
     "human_numbers-lm6": ("kneser_ney", "kneser_ney"),
     "human_numbers-kneser_ney": ("lm6", "lm6"),
@@ -56,7 +57,9 @@ DIGEST = {"digest@code"}
 
 
 def shrunk(tree: dict[str, Any]) -> dict[str, Any]:
-    """params.yaml with few models, one epoch per phase, one seed (lm6: two), little text and short samples."""
+    """params.yaml with few models, one epoch per phase, one seed (lm6: two), little text and short
+    samples.
+    """
     tree["corpora"] = {name: tree["corpora"][name] for name in CORPORA}
     tree["models"] = {name: tree["models"][name] for name in MODELS}
     tree["corpora"]["nietzsche"]["sample"] = {"train_lines": 400, "valid_lines": 120}
@@ -94,7 +97,9 @@ class Clone:
         )
 
     def repro(self, *targets: str, code: int = 0) -> set[str]:
-        """`recurrence repro`; which stages ran, but for the look at the store, which always does."""
+        """`recurrence repro`; which stages ran, but for the look at the store, which always
+        does.
+        """
         done = self.run("recurrence", "repro", *targets)
         assert done.returncode == code, done.stdout + done.stderr
         ran = set(re.findall(r"^(\S+@\S+): started$", done.stderr, re.M))
@@ -234,7 +239,9 @@ def test_a_corpus_that_cannot_be_had_stops_only_itself(clone: Clone) -> None:
 
 
 def test_the_lock_is_honest(tmp_path: Path) -> None:
-    """dvc.lock tells of this dvc.yaml and params.yaml: what it names has nothing left to run in a clean clone."""
+    """dvc.lock tells of this dvc.yaml and params.yaml: what it names has nothing left to run in a
+    clean clone.
+    """
     clean = clone_into(tmp_path / "clean")
     lock = yaml.safe_load((clean.root / "dvc.lock").read_text(encoding="utf-8"))
     targets = [name for name in lock["stages"] if name.startswith(("report@", "track@"))]

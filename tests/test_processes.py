@@ -1,4 +1,6 @@
-"""Processes side by side: results as they are ready, and none that outlives the one that started it."""
+"""Processes side by side: results as they are ready, and none that outlives the one that started
+it.
+"""
 
 import os
 import signal

@@ -1,4 +1,6 @@
-"""Reference nats are what a plain loop gives, alone or in any company, for every kind of reference model."""
+"""Reference nats are what a plain loop gives, alone or in any company, for every kind of reference
+model.
+"""
 
 import copy
 from typing import Any
@@ -41,7 +43,9 @@ REFERENCES = {
 
 
 def one_by_one(model: Any, text: Text) -> float:
-    """Mean nats of the text's tokens, a forward for each with all that is before it (or the model's context)."""
+    """Mean nats of the text's tokens, a forward for each with all that is before it (or the model's
+    context).
+    """
     whole, nats = torch.from_numpy(text.whole), []
     for t in range(max(len(text.prompt), 1), len(whole)):
         start = 0 if model.context is None else max(0, t - model.context)
@@ -90,7 +94,9 @@ def test_little_memory_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_says_nothing_has_no_price() -> None:
-    """The first token of all is predicted from nothing, so a text of one token without a prompt is not priced."""
+    """The first token of all is predicted from nothing, so a text of one token without a prompt is
+    not priced.
+    """
     empty = IDS[:0]
     for model in REFERENCES.values():
         found = nats_per_token(

@@ -37,7 +37,10 @@ def test_what_is_often_together_is_one_token() -> None:
 
 
 def test_bpe_is_the_same_bytes_in_another_process() -> None:
-    program = f"from recurrence import subwords; print(subwords.train({TEXT!r}.splitlines(True), 'bpe', 300, 2, {SPECIALS!r}))"
+    program = (
+        f"from recurrence import subwords; print(subwords.train({TEXT!r}.splitlines(True), 'bpe', "
+        f"300, 2, {SPECIALS!r}))"
+    )
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

@@ -85,7 +85,9 @@ def test_words_of_prose(text: str, expected: str) -> None:
 @example("1,2,x")
 @example("a.b.cn't")
 def test_words_joined_and_split_again_are_the_same(text: str) -> None:
-    """A generated text, or a part made of joined tokens, reads back as the tokens it was made of."""
+    """A generated text, or a part made of joined tokens, reads back as the tokens it was made
+    of.
+    """
     tokens = tokenize(text, PROSE)
     assert tokenize(detokenize(tokens, "word"), PROSE) == tokens
 

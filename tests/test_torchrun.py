@@ -1,4 +1,6 @@
-"""The train stage under torchrun, two processes on the CPU: what it writes is what one process writes, to rounding."""
+"""The train stage under torchrun, two processes on the CPU: what it writes is what one process
+writes, to rounding.
+"""
 
 import os
 import signal

@@ -1,7 +1,8 @@
-"""Machines that share work through a DVC remote: two clones train a share each, the next collects without training.
+"""Machines that share work through a DVC remote: two clones train a share each, the next collects
+without training.
 
-The tests go in order, each from the state that the one before left; the project is the small one, on the code of the
-last commit. The remote is a folder.
+The tests go in order, each from the state that the one before left; the project is the small one,
+on the code of the last commit. The remote is a folder.
 """
 
 import re

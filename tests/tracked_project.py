@@ -1,4 +1,6 @@
-"""A project with the results of two models, made by rule, and an MLflow store: for tests of `track`."""
+"""A project with the results of two models, made by rule, and an MLflow store: for tests of
+`track`.
+"""
 
 import json
 import shutil
@@ -18,7 +20,9 @@ MACHINE = {"seconds": "75", "started": "2020-01-01T00:00:10+00:00", "device": "c
 
 
 TRAINED = {"stage": "train", "seconds": "1.50", "device": "cpu", "started": "2026-01-01T00:00:00"}
-"""When each model was trained: without it a run begins when it is imported, in every store at another time."""
+"""When each model was trained: without it a run begins when it is imported, in every store at
+another time.
+"""
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +38,9 @@ def fresh_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_store: Path) -> Path:
-    """A project folder with the results of two models on the corpus `toy`, and an empty MLflow store."""
+    """A project folder with the results of two models on the corpus `toy`, and an empty MLflow
+    store.
+    """
     return make_results(tmp_path, monkeypatch, fresh_store)
 
 

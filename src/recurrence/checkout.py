@@ -1,4 +1,6 @@
-"""The code that runs is the project's own: results bear the digest of the code in the project's folder."""
+"""The code that runs is the project's own: results bear the digest of the code in the project's
+folder.
+"""
 
 import os
 import sys
@@ -17,7 +19,8 @@ def insist(again: Sequence[str] = ()) -> None:
     """Refuse to go on with code of another checkout.
 
     A project without src/recurrence, which uses an installed package, has none to differ from. In a
-    copy that DVC made for an experiment, python begins `again` (its arguments) with the copy's code.
+    copy that DVC made for an experiment, python begins `again` (its arguments) with the copy's
+    code.
     """
     runs = Path(__file__).parent.resolve()  # not resolved itself: a file may be a link
     own = paths.root() / "src/recurrence"
@@ -31,6 +34,7 @@ def insist(again: Sequence[str] = ()) -> None:
         sys.stderr.flush()
         os.execv(sys.executable, [sys.executable, *again])
     raise RecurrenceError(
-        f"{paths.root()}: has code of its own in {own}, but what runs is {runs}, another checkout's; "
+        f"{paths.root()}: has code of its own in {own}, but what runs is {runs}, another "
+        f"checkout's; "
         f"make the environment here (`make`), or set PYTHONPATH={quote(first)}"
     )

@@ -1,4 +1,5 @@
-"""Which code a piece of code reads: the files that it imports, directly or not, and a digest of their text.
+"""Which code a piece of code reads: the files that it imports, directly or not, and a digest of
+their text.
 
 In comes the package's folder and a module to begin with; nothing is imported or run. Most modules
 are read whole. Those of THIN packages are read by single definitions, so that one more filter is
@@ -238,7 +239,9 @@ class Code:
         self.met: dict[Any, set[str]] = {}
 
     def read(self, modules: Iterable[str], chosen: Registries | None = None) -> Read:
-        """All that these modules (names below the package) read; only `chosen` of the registries."""
+        """All that these modules (names below the package) read; only `chosen` of the
+        registries.
+        """
         names = tuple(sorted(f"{self.folder.name}.{name}" for name in modules))
         used = {name: frozenset(entries) for name, entries in (chosen or {}).items()}
         met = self.met.setdefault(names, set())

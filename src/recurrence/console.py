@@ -1,11 +1,13 @@
-"""What is said to the person in front: quiet lines, errors, progress with the time left, all of it to stderr; and text
-to stdout, where it is as exact as a program needs it, but on a terminal does nothing but be seen.
+"""What is said to the person in front: quiet lines, errors, progress with the time left, all of it
+to stderr; and text to stdout, where it is as exact as a program needs it, but on a terminal does
+nothing but be seen.
 
-Names and text come from outside (files, servers, vocabularies), so every control character is written as an escape
-here, but for line breaks and tabs.
+Names and text come from outside (files, servers, vocabularies), so every control character is
+written as an escape here, but for line breaks and tabs.
 
-Where RECURRENCE_WATCHED is set, another program shows the progress of this one (`recurrence repro`, in its table): it
-gets a line beginning with MARK a few times a second: the share done (empty: unknown), a space, and the rest in words.
+Where RECURRENCE_WATCHED is set, another program shows the progress of this one (`recurrence repro`,
+in its table): it gets a line beginning with MARK a few times a second: the share done (empty:
+unknown), a space, and the rest in words.
 """
 
 import os
@@ -40,7 +42,9 @@ SILENT_S = 50.0
 WATCHED = "RECURRENCE_WATCHED"
 WATCHED_S = 0.25
 MARK = "\x10"
-"""Begins a line that is for the watching program only; no other line holds that character (data link escape)."""
+"""Begins a line that is for the watching program only; no other line holds that character (data
+link escape).
+"""
 KEPT = "\n\t"
 MOST_CHARACTERS = 4000
 """Of an error: what an outsider's text may take of somebody's screen."""
@@ -69,7 +73,9 @@ def fail(error: Exception) -> None:
 
 
 def write(text: str) -> None:
-    """Write generated text to stdout: to a file or a program as it is, to a terminal without control characters."""
+    """Write generated text to stdout: to a file or a program as it is, to a terminal without
+    control characters.
+    """
     if sys.stdout.isatty():
         text = escaped(text, KEPT)
     try:
@@ -230,7 +236,8 @@ def _bar() -> Progress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
         console=Console(stderr=True),
-        speed_estimate_period=600.0,  # an epoch may take minutes, and the time left needs two of them in view
+        # an epoch may take minutes, and the time left needs two of them in view
+        speed_estimate_period=600.0,
     )
 
 

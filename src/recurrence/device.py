@@ -1,7 +1,7 @@
 """Which device does the work, with how many threads and bits: CUDA where there is one, else CPU.
 
-Says what it chose, and never falls back silently when told. What it sets, it sets for the process. The facts that come
-of it go to reports/<corpus>/machine.csv.
+Says what it chose, and never falls back silently when told. What it sets, it sets for the process.
+The facts that come of it go to reports/<corpus>/machine.csv.
 """
 
 import os
@@ -17,18 +17,23 @@ from recurrence.errors import RecurrenceError
 from recurrence.params import Compute
 
 SMALL = 128
-"""Hidden units up to which a step is too short to share: threads would wait for each other longer than they work."""
+"""Hidden units up to which a step is too short to share: threads would wait for each other longer
+than they work.
+"""
 
 COPIED = "RNN module weights are not part of single contiguous chunk of memory"
-"""What torch says on a GPU of layers run one by one, or with a dropped matrix: there is no other way."""
+"""What torch says on a GPU of layers run one by one, or with a dropped matrix: there is no other
+way.
+"""
 
 
 def choose(compute: Compute, hidden: int | None = None) -> torch.device:
     """The device for `compute.device`; sets the number of threads, and says what it is.
 
-    One thread for a small net or none, and in portable numerics, where a sum must not depend on how many there are.
-    Full float32 everywhere: what `training` may lower, it lowers for its own block. RECURRENCE_DEVICE overrides
-    params.yaml. Raises RecurrenceError where CUDA is demanded and absent.
+    One thread for a small net or none, and in portable numerics, where a sum must not depend on how
+    many there are. Full float32 everywhere: what `training` may lower, it lowers for its own block.
+    RECURRENCE_DEVICE overrides params.yaml. Raises RecurrenceError where CUDA is demanded and
+    absent.
     """
     wanted = os.environ.get("RECURRENCE_DEVICE", compute.device)
     if wanted not in ("auto", "cpu", "cuda"):
@@ -52,16 +57,18 @@ def choose(compute: Compute, hidden: int | None = None) -> torch.device:
     say(f"running on {describe(device)}, {known['numerics']} numerics")
     if device.type == "cpu" and numerics.are_set() and known["numerics"] == "fast":
         say(
-            f"torch {known['torch']} computes otherwise here: no bytes are claimed (docs/numerics.md)"
+            f"torch {known['torch']} computes otherwise here: no bytes are claimed "
+            f"(docs/numerics.md)"
         )
     return device
 
 
 def numerics_of(device: torch.device) -> numerics.Numerics:
-    """portable, where the same bytes come out on any machine that says so; else fast, which claims no bytes.
+    """portable, where the same bytes come out on any machine that says so; else fast, which claims
+    no bytes.
 
-    What the environment asks for is believed only where torch answers a known question as it did elsewhere: another
-    build of torch, or one that had computed before it was asked, may not.
+    What the environment asks for is believed only where torch answers a known question as it did
+    elsewhere: another build of torch, or one that had computed before it was asked, may not.
     """
     if device.type == "cpu" and numerics.are_set() and torch.get_num_threads() == 1:
         return "portable" if known_answer.is_given() else "fast"
@@ -70,7 +77,8 @@ def numerics_of(device: torch.device) -> numerics.Numerics:
 
 @contextmanager
 def training(where: torch.device, compute: Compute) -> Iterator[None]:
-    """Training within this block computes as `compute` says: its precision, and repeatably if it must.
+    """Training within this block computes as `compute` says: its precision, and repeatably if it
+    must.
 
     Raises RecurrenceError for a precision that the device does not have.
     """
@@ -105,7 +113,8 @@ def _check_precision(where: torch.device, compute: Compute) -> None:
         )
     if not torch.cpu._is_amx_tile_supported():
         raise RecurrenceError(
-            "compute.precision: bf16 on a CPU needs AMX, which this one has not: there it would be slower; use float32"
+            "compute.precision: bf16 on a CPU needs AMX, which this one has not: there it would "
+            "be slower; use float32"
         )
 
 
@@ -116,7 +125,9 @@ def _allow_tf32(allowed: bool) -> None:
 
 def _make_repeatable(on: bool) -> None:
     """Only kernels that give the same bytes each time; an error for what has none."""
-    if on:  # one workspace of one size per stream: cuDNN's layers and torch ask for just this; read at first use
+    # one workspace of one size per stream: cuDNN's layers and torch ask for just this; read at
+    # first use
+    if on:
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":16:8"
     torch.use_deterministic_algorithms(on)
     torch.utils.deterministic.fill_uninitialized_memory = not on  # type: ignore[attr-defined]  # only finds bugs
@@ -124,7 +135,9 @@ def _make_repeatable(on: bool) -> None:
 
 
 def spare_cores(device: torch.device, compute: Compute) -> int:
-    """How many nets can train side by side, each in a process with one thread; 0 where that is no gain."""
+    """How many nets can train side by side, each in a process with one thread; 0 where that is no
+    gain.
+    """
     cores = compute.threads or numerics.cores()
     one_each = device.type == "cpu" and torch.get_num_threads() == 1 < cores
     return cores if one_each and hasattr(os, "fork") else 0

@@ -1,8 +1,9 @@
-"""A digest for each stage and key of the pipeline: of the code that it reads, and of values with their defaults.
+"""A digest for each stage and key of the pipeline: of the code that it reads, and of values with
+their defaults.
 
 dvc.yaml says what a stage goes over, which models' weights and which params it reads (`params` and
-`meta: {reads: ...}`); the rest is found in the code. With these digests as its params a stage is due
-when what it reads changes, and not when a file beside it does.
+`meta: {reads: ...}`); the rest is found in the code. With these digests as its params a stage is
+due when what it reads changes, and not when a file beside it does.
 """
 
 import hashlib
@@ -34,7 +35,9 @@ MODELS = "data/models/${key}"
 def digests(
     package: Path, stages: Mapping[str, Any], given: params.Params, root: Path
 ) -> dict[str, dict[str, str]]:
-    """By stage and key. `stages` are those of dvc.yaml; texts of one's own are found from `root`."""
+    """By stage and key. `stages` are those of dvc.yaml; texts of one's own are found from
+    `root`.
+    """
     code = Code(package)
     return {
         verb: {

@@ -1,4 +1,6 @@
-"""The one error that is meant for people: the command line prints it without a traceback and exits with 2."""
+"""The one error that is meant for people: the command line prints it without a traceback and exits
+with 2.
+"""
 
 import shlex
 from collections.abc import Iterable, Iterator
@@ -7,7 +9,9 @@ from difflib import get_close_matches
 
 
 class RecurrenceError(ValueError):
-    """Something outside the code is wrong: says where, what it must be, what it got, and the remedy."""
+    """Something outside the code is wrong: says where, what it must be, what it got, and the
+    remedy.
+    """
 
     exit_code = 2
 
@@ -23,7 +27,9 @@ LONGEST_NAME = 100
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint that ends an "unknown name" message: the nearest valid name, then all; of many, the nearest few."""
+    """A hint that ends an "unknown name" message: the nearest valid name, then all; of many, the
+    nearest few.
+    """
     valid = sorted(valid)
     close = nearest_name(name, valid)
     guess = f"did you mean {close!r}? " if close else ""
@@ -42,7 +48,9 @@ def nearest_name(name: str, valid: Iterable[str]) -> str | None:
 
 
 def command(*words: object) -> str:
-    """A command for a person to paste into a shell: whatever is in its words, each stays one word."""
+    """A command for a person to paste into a shell: whatever is in its words, each stays one
+    word.
+    """
     return shlex.join(map(str, words))
 
 
@@ -54,7 +62,9 @@ def in_brief(error: Exception) -> str:
 
 @contextmanager
 def refusals_named() -> Iterator[None]:
-    """Within, what the system refuses of a file or folder raises RecurrenceError, which names it and the reason."""
+    """Within, what the system refuses of a file or folder raises RecurrenceError, which names it
+    and the reason.
+    """
     try:
         yield
     except OSError as error:

@@ -1,8 +1,10 @@
-"""Writing files so that a reader never sees half of one: to a temporary place beside the target, then renamed.
+"""Writing files so that a reader never sees half of one: to a temporary place beside the target,
+then renamed.
 
-What is written is forced to the disk before it takes the target's place, so that neither a full disk nor a loss of
-power leaves half a file under a good name. A writer that was killed leaves its temporary folder behind
-(`.<target>.<random>.partial`); the next one to write the same target removes it.
+What is written is forced to the disk before it takes the target's place, so that neither a full
+disk nor a loss of power leaves half a file under a good name. A writer that was killed leaves its
+temporary folder behind (`.<target>.<random>.partial`); the next one to write the same target
+removes it.
 """
 
 import errno
@@ -42,9 +44,11 @@ MOST_READ_BYTES = 1 << 30
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """A path to write to (file or folder); it takes the target's place when the block ends well, else it goes.
+    """A path to write to (file or folder); it takes the target's place when the block ends well,
+    else it goes.
 
-    Raises RecurrenceError when the disk is full or the place cannot be written; the previous target stays.
+    Raises RecurrenceError when the disk is full or the place cannot be written; the previous target
+    stays.
     """
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +64,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 def _claim(target: Path) -> tuple[Path, int]:
-    """A new folder beside the target, and the open handle whose lock says that its writer is alive."""
+    """A new folder beside the target, and the open handle whose lock says that its writer is
+    alive.
+    """
     while True:
         scratch = Path(
             tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
@@ -112,7 +118,9 @@ def _take_place(path: Path, target: Path) -> None:
 
 @contextmanager
 def explained(target: Path) -> Iterator[None]:
-    """Within, failures to write that a person can mend raise RecurrenceError, which names the target and the remedy."""
+    """Within, failures to write that a person can mend raise RecurrenceError, which names the
+    target and the remedy.
+    """
     try:
         yield
     except OSError as error:
@@ -128,7 +136,9 @@ def write_text(target: Path, text: str) -> None:
 
 
 def write_array(path: Path, array: "NDArray[Any]") -> None:
-    """Write an .npy file. Not by np.save to the path, which does not notice a full disk: half a file, and no error."""
+    """Write an .npy file. Not by np.save to the path, which does not notice a full disk: half a
+    file, and no error.
+    """
     import numpy as np  # most who write files have no need of it
 
     buffer = io.BytesIO()
@@ -138,7 +148,8 @@ def write_array(path: Path, array: "NDArray[Any]") -> None:
 
 @contextmanager
 def array_writer(path: Path, kind: Any) -> Iterator[Callable[["NDArray[Any]"], None]]:
-    """Write an .npy file of one dimension piece by piece: the bytes that `write_array` gives for all of them together.
+    """Write an .npy file of one dimension piece by piece: the bytes that `write_array` gives for
+    all of them together.
 
     Yields a function that takes the next piece, of the type `kind`.
     """
@@ -184,7 +195,8 @@ def read_text(path: Path, most_bytes: int = MOST_READ_BYTES) -> str:
         raise RecurrenceError(f"{path}: no such file; run the stage that writes it (`dvc repro`)")
     if (size := path.stat().st_size) > most_bytes:
         raise RecurrenceError(
-            f"{path}: must have at most {most_bytes:,} bytes, has {size:,}; delete it and run `dvc repro`"
+            f"{path}: must have at most {most_bytes:,} bytes, has {size:,}; delete it and run "
+            f"`dvc repro`"
         )
     return path.read_text(encoding="utf-8")
 

@@ -1,7 +1,9 @@
-"""Device work that comes again and again in a few shapes: recorded as CUDA graphs, then launched as a whole.
+"""Device work that comes again and again in a few shapes: recorded as CUDA graphs, then launched as
+a whole.
 
-A small net's step is dozens of short kernels, and a GPU waits longer for each to be launched than it computes. In comes
-work, a function that reads and writes tensors that stay where they are; knows nothing of models or training.
+A small net's step is dozens of short kernels, and a GPU waits longer for each to be launched than
+it computes. In comes work, a function that reads and writes tensors that stay where they are; knows
+nothing of models or training.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -23,18 +25,23 @@ class Graph(Protocol):
         """Do it, for real: what libraries set up at first use cannot be recorded."""
 
     def capture(self, work: Work[Result]) -> Result:
-        """Record what it has the device do, without doing it. Tensors it returns are filled by each replay."""
+        """Record what it has the device do, without doing it. Tensors it returns are filled by each
+        replay.
+        """
 
     def replay(self) -> None:
-        """Have the device do what was recorded. No Python runs: a number that Python computed stays as it was."""
+        """Have the device do what was recorded. No Python runs: a number that Python computed stays
+        as it was.
+        """
 
 
 Make = Callable[[], Graph]
 
 
 class CudaGraph:
-    """A Graph by torch.cuda.CUDAGraph. torch moves the random states on at each replay as the work itself would: its
-    own, and those of `generators`."""
+    """A Graph by torch.cuda.CUDAGraph. torch moves the random states on at each replay as the work
+    itself would: its own, and those of `generators`.
+    """
 
     def __init__(
         self, pool: Any, stream: torch.cuda.Stream, generators: Sequence[torch.Generator] = ()
@@ -83,12 +90,13 @@ def allow(allowed: bool) -> None:
 
 
 def maker(device: torch.device, generators: Sequence[torch.Generator] = ()) -> Make | None:
-    """What makes graphs that share their memory, one maker for each owner; None where there are none.
+    """What makes graphs that share their memory, one maker for each owner; None where there are
+    none.
 
     `generators`: what the work draws from, beside torch's own.
 
-    Sharing is safe because a graph leaves nothing in that memory that another's replay might overwrite before it is
-    read: `Repeated` says how.
+    Sharing is safe because a graph leaves nothing in that memory that another's replay might
+    overwrite before it is read: `Repeated` says how.
     """
     if device.type != "cuda" or not _allowed:
         return None
@@ -97,10 +105,11 @@ def maker(device: torch.device, generators: Sequence[torch.Generator] = ()) -> M
 
 
 class Repeated(Generic[Result]):
-    """Work by key (its shapes): done as it is at first, captured when it comes again, from then on replayed.
+    """Work by key (its shapes): done as it is at first, captured when it comes again, from then on
+    replayed.
 
-    The result of a replay must be read before anything is replayed again. Work that cannot be captured is done as it is
-    from then on; that is said once.
+    The result of a replay must be read before anything is replayed again. Work that cannot be
+    captured is done as it is from then on; that is said once.
     """
 
     def __init__(self, make: Make | None, name: str) -> None:
@@ -120,7 +129,8 @@ class Repeated(Generic[Result]):
             except RuntimeError as error:
                 self.make = None
                 say(
-                    f"{self.name} cannot be captured as a CUDA graph and goes on without: {str(error).splitlines()[0]}"
+                    f"{self.name} cannot be captured as a CUDA graph and goes on without: "
+                    f"{str(error).splitlines()[0]}"
                 )
                 return work()
         self.graphs[key].replay()
@@ -133,7 +143,9 @@ class Repeated(Generic[Result]):
 
 
 def put(buffers: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    """Copy values into buffers that stay where they are; those that are the buffers themselves are there already."""
+    """Copy values into buffers that stay where they are; those that are the buffers themselves are
+    there already.
+    """
     for buffer, value in zip(buffers, values, strict=True):
         if buffer is not value:
             buffer.copy_(value)

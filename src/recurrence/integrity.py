@@ -1,8 +1,9 @@
 """What dvc does not see to itself: that results are what it remembers of them.
 
-In comes the project's root. `report` names the files whose content is not what its digest says: objects of dvc's cache
-that a disk or a loss of power damaged (dvc brings them back into the project as they are, and calls it up to date), and
-outputs that differ from dvc.lock. `set_aside` takes them away, so that dvc fetches or computes them anew.
+In comes the project's root. `report` names the files whose content is not what its digest says:
+objects of dvc's cache that a disk or a loss of power damaged (dvc brings them back into the project
+as they are, and calls it up to date), and outputs that differ from dvc.lock. `set_aside` takes them
+away, so that dvc fetches or computes them anew.
 """
 
 import hashlib
@@ -25,14 +26,18 @@ FOLDER = ".dir"
 
 
 def _lock(root: Path) -> dict[str, Any]:
-    """The stages in dvc.lock; YAML is no part of a light install, whose commands come by here too."""
+    """The stages in dvc.lock; YAML is no part of a light install, whose commands come by here
+    too.
+    """
     from recurrence.tracking.provenance import read_lock
 
     return read_lock(root)
 
 
 def report(root: Path) -> list[str]:
-    """A line for each file that is not what it must be, and at the end what to do; empty where all is well."""
+    """A line for each file that is not what it must be, and at the end what to do; empty where all
+    is well.
+    """
     objects, changed = list(damaged_objects(cache(root))), list(changed_outputs(root))
     outputs = [(stage, path) for stage, path, is_stored in changed if not is_stored]
     others = [(stage, path) for stage, path, is_stored in changed if is_stored]
@@ -65,10 +70,11 @@ def _anew() -> str:
 
 @contextmanager
 def damage_named() -> Iterator[None]:
-    """Within, what fails over a result that is not what dvc.lock says raises RecurrenceError, which names that result.
+    """Within, what fails over a result that is not what dvc.lock says raises RecurrenceError, which
+    names that result.
 
-    Whoever reads a result trusts the stage that wrote it, and would meet damage with any error. One that no damage
-    explains is a fault of the code, and passes as it is.
+    Whoever reads a result trusts the stage that wrote it, and would meet damage with any error. One
+    that no damage explains is a fault of the code, and passes as it is.
     """
     try:
         yield
@@ -95,7 +101,9 @@ def _outputs_here() -> Iterator[tuple[str, Path, bool]]:
 
 
 def set_aside(root: Path) -> list[str]:
-    """Move what is damaged out of dvc's way, and say where to; what is only of another dvc.lock stays."""
+    """Move what is damaged out of dvc's way, and say where to; what is only of another dvc.lock
+    stays.
+    """
     lines, folder = [], root / ".recurrence/aside" / time.strftime("%Y%m%d-%H%M%S")
     changed = [path for _, path, is_stored in changed_outputs(root) if not is_stored]
     for path in [*damaged_objects(cache(root)), *changed]:
@@ -117,7 +125,9 @@ def damaged_objects(folder: Path) -> Iterator[Path]:
 
 
 def changed_outputs(root: Path) -> Iterator[tuple[str, Path, bool]]:
-    """(stage, path, whether dvc's cache has it as it is) of each output that has another digest than dvc.lock says."""
+    """(stage, path, whether dvc's cache has it as it is) of each output that has another digest
+    than dvc.lock says.
+    """
 
     objects = cache(root)
     for stage, entry in _lock(root).items():
@@ -139,7 +149,9 @@ def digest(path: Path) -> str:
 
 
 def cache(root: Path) -> Path:
-    """The folder of dvc's objects: in `.dvc/`, or where the project's or the person's configuration says."""
+    """The folder of dvc's objects: in `.dvc/`, or where the project's or the person's configuration
+    says.
+    """
     config = ConfigParser()
     config.read([root / ".dvc/config", root / ".dvc/config.local"], encoding="utf-8")
     return root / ".dvc" / config.get("cache", "dir", fallback="cache") / "files/md5"

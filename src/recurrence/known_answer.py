@@ -1,6 +1,8 @@
-"""A small computation by every kernel that portable numerics rely on, and what comes out of it to the last bit.
+"""A small computation by every kernel that portable numerics rely on, and what comes out of it to
+the last bit.
 
-Written down on AMD EPYC (Zen 3); the same on the processor models Haswell and EPYC of qemu 10 (docs/numerics.md).
+Written down on AMD EPYC (Zen 3); the same on the processor models Haswell and EPYC of qemu 10
+(docs/numerics.md).
 """
 
 import hashlib
@@ -22,7 +24,9 @@ def is_given() -> bool:
 
 
 def answer() -> str:
-    """The digest of products alone and side by side, of layers with their gradients, and of exp, log and tanh."""
+    """The digest of products alone and side by side, of layers with their gradients, and of exp,
+    log and tanh.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         lstm = nn.LSTM(24, 24, batch_first=True)

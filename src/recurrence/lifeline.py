@@ -1,4 +1,5 @@
-"""A process of ours ends with the one that started it; and who a process is, as Linux shows it in /proc.
+"""A process of ours ends with the one that started it; and who a process is, as Linux shows it in
+/proc.
 
 A stage calls this as its first instruction, so nothing that is slow to import is imported here.
 """
@@ -18,15 +19,20 @@ from typing import Any, NoReturn
 
 SHELLS = {"sh", "dash", "bash", "zsh", "ksh", "fish"}
 RWLOCK = Path(".dvc/tmp/rwlock")
-"""Where dvc writes down, before it starts a command, which process of dvc's is to read and write which files."""
+"""Where dvc writes down, before it starts a command, which process of dvc's is to read and write
+which files.
+"""
 PR_SET_PDEATHSIG = 1
-"""From linux/prctl.h: the signal that the kernel sends to this process when the one that started it is gone."""
+"""From linux/prctl.h: the signal that the kernel sends to this process when the one that started it
+is gone.
+"""
 STARTED = " started "
 """In what `recurrence repro` writes into dvc's list: after it stands when the process started."""
 
 
 def die_with_parent(parent: int | None = None) -> None:
-    """Kill this process as soon as the one that started it is gone, however that ended (`parent`: its id, if known).
+    """Kill this process as soon as the one that started it is gone, however that ended (`parent`:
+    its id, if known).
 
     That it is at once is Linux's; elsewhere we look twice a second for who our parent is.
     """
@@ -42,9 +48,10 @@ def die_with_parent(parent: int | None = None) -> None:
 def die_with_dvc() -> None:
     """Kill this stage as soon as the dvc that started it is gone; at once if it is gone already.
 
-    Our parent alone does not tell: where dvc was killed before our first instruction, it is process 1, or whoever takes
-    in orphans. So the dvc that counts is the one among our ancestors which stands in dvc's own list of who is at work.
-    Between it and us there may be a shell (most replace themselves by their last command, some wait for it).
+    Our parent alone does not tell: where dvc was killed before our first instruction, it is process
+    1, or whoever takes in orphans. So the dvc that counts is the one among our ancestors which
+    stands in dvc's own list of who is at work. Between it and us there may be a shell (most replace
+    themselves by their last command, some wait for it).
     """
     parent = os.getppid()
     die_with_parent(parent)
@@ -67,7 +74,8 @@ def _end() -> NoReturn:
 
 
 def _starter(parent: int) -> int | None:
-    """The nearest ancestor that dvc's list names; where there is no such list, the parent beyond shells.
+    """The nearest ancestor that dvc's list names; where there is no such list, the parent beyond
+    shells.
 
     None where it is gone: the list names others, or there is none and what took us in is no Python.
     """
@@ -83,7 +91,8 @@ def _starter(parent: int) -> int | None:
 
 
 def writers(folder: Path) -> dict[int, list[str]] | None:
-    """The processes that dvc has down as at work, by id: what they call themselves. None where that cannot be read.
+    """The processes that dvc has down as at work, by id: what they call themselves. None where that
+    cannot be read.
 
     Looks in the folder and those above it for the project that it belongs to.
     """
@@ -129,7 +138,9 @@ def _watch(parent: int) -> None:
 
 
 def ancestors(pid: int) -> Iterator[int]:
-    """A process, the one that started it, and so on up to the first of all; ends early where one is gone."""
+    """A process, the one that started it, and so on up to the first of all; ends early where one is
+    gone.
+    """
     while pid > 0:
         yield pid
         pid = name_and_parent(pid)[1]
@@ -142,13 +153,17 @@ def name_and_parent(pid: int) -> tuple[str, int]:
 
 
 def start_of(pid: int) -> int:
-    """When a process started, in the system's ticks since it did; 0 where it is gone or the system does not say."""
+    """When a process started, in the system's ticks since it did; 0 where it is gone or the system
+    does not say.
+    """
     rest = _read(pid, "stat").decode(errors="replace").rpartition(")")[2].split()
     return int(rest[19]) if rest else 0  # starttime, field 22 in proc(5)
 
 
 def began(pid: int) -> float:
-    """When a process started, in seconds since the epoch, to some hundredths; 0 where that is not known."""
+    """When a process started, in seconds since the epoch, to some hundredths; 0 where that is not
+    known.
+    """
     if not (ticks := start_of(pid)):
         return 0.0
     since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -170,10 +185,11 @@ def lives(pid: int) -> bool:
 
 
 def runs(pid: int, command: str) -> bool:
-    """Whether a process lives and is the one that wrote down this command for itself; True where one cannot tell.
+    """Whether a process lives and is the one that wrote down this command for itself; True where
+    one cannot tell.
 
-    dvc writes the words of its command line, of which the first is a path of its own; the last one tells it from
-    another process that has its number now. `recurrence repro` adds when it started.
+    dvc writes the words of its command line, of which the first is a path of its own; the last one
+    tells it from another process that has its number now. `recurrence repro` adds when it started.
     """
     if not lives(pid):
         return False

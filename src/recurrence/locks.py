@@ -1,7 +1,8 @@
 """One process alone runs a stage on a key, so that two never write the same files.
 
-In comes a stage and a key; its lock is `.recurrence/locks/STAGE@KEY` in the project. The lock is the system's own
-(flock), so that it ends with its holder, and whatever that forked, however they end; the file says only who holds it.
+In comes a stage and a key; its lock is `.recurrence/locks/STAGE@KEY` in the project. The lock is
+the system's own (flock), so that it ends with its holder, and whatever that forked, however they
+end; the file says only who holds it.
 """
 
 import fcntl
@@ -19,7 +20,9 @@ from recurrence.errors import RecurrenceError
 from recurrence.files import explained
 
 WAIT_S = 10.0
-"""How long to wait for another process: a run that was killed is gone by then, one that works may take hours."""
+"""How long to wait for another process: a run that was killed is gone by then, one that works may
+take hours.
+"""
 LOOK_S = 0.05
 
 
@@ -29,7 +32,9 @@ class Holder:
 
     pid: int
     start: int
-    """In the system's ticks, so that another process that has the number now is not taken for it."""
+    """In the system's ticks, so that another process that has the number now is not taken for
+    it.
+    """
 
     @property
     def lives(self) -> bool:
@@ -39,10 +44,11 @@ class Holder:
 
 @contextmanager
 def only_writer(stage: str, key: str) -> Iterator[None]:
-    """Hold the lock of a stage on a key; wait a little where another process has it, and say for whom.
+    """Hold the lock of a stage on a key; wait a little where another process has it, and say for
+    whom.
 
-    Of processes that torchrun started together the first one holds it for all. Raises RecurrenceError, naming the
-    process, where another keeps it.
+    Of processes that torchrun started together the first one holds it for all. Raises
+    RecurrenceError, naming the process, where another keeps it.
     """
     if os.environ.get("RANK", "0") != "0":
         yield
@@ -87,7 +93,9 @@ def _refusal(name: str, holder: Holder | None) -> str:
 
 
 def _take(path: Path) -> int:
-    """The lock, held; raises BlockingIOError where another holds it, FileNotFoundError where it was removed."""
+    """The lock, held; raises BlockingIOError where another holds it, FileNotFoundError where it was
+    removed.
+    """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

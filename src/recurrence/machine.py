@@ -1,4 +1,5 @@
-"""What differs by nature: how long each stage took, and on which machine. One file per corpus, which no digest covers.
+"""What differs by nature: how long each stage took, and on which machine. One file per corpus,
+which no digest covers.
 
 Comes in: a stage that runs, and the facts that it notes on its way. Goes out: its row of
 `reports/<corpus>/machine.csv`, in the place of the row that the same stage wrote before.
@@ -49,8 +50,8 @@ def note(**facts: Any) -> None:
 def recorded(stage: str, key: str) -> Iterator[None]:
     """Within it a stage runs; its row is written where it ends well.
 
-    A row that cannot be written is said and done without: the results are there. Of several processes that train
-    together the first one writes.
+    A row that cannot be written is said and done without: the results are there. Of several
+    processes that train together the first one writes.
     """
     _noted.clear()
     began = time.monotonic()

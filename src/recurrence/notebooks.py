@@ -1,4 +1,6 @@
-"""What the original notebooks printed, from notebooks.yaml: the figures that a model is compared with."""
+"""What the original notebooks printed, from notebooks.yaml: the figures that a model is compared
+with.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -51,7 +53,9 @@ def load() -> dict[str, Printed]:
 
 
 def printed(name: str) -> Printed:
-    """The table with that id (`notebook:` of a model's block); an unknown id is met with the nearest."""
+    """The table with that id (`notebook:` of a model's block); an unknown id is met with the
+    nearest.
+    """
     if name not in load():
         raise RecurrenceError(
             f"params.yaml: notebook: no printed figures {name!r}; {nearest(name, load())}"

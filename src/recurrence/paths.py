@@ -1,4 +1,6 @@
-"""Every artefact's path, relative to the project's root; a test holds dvc.yaml against this file."""
+"""Every artefact's path, relative to the project's root; a test holds dvc.yaml against this
+file.
+"""
 
 import os
 from pathlib import Path
@@ -72,7 +74,9 @@ def scores(corpus: str, name: str) -> Path:
 
 
 def samples_of(corpus: str, name: str) -> Path:
-    """Folder of what `generate` makes of a model: samples, reference nats, and what they go with."""
+    """Folder of what `generate` makes of a model: samples, reference nats, and what they go
+    with.
+    """
     return root() / "data/samples" / corpus / name
 
 
@@ -82,7 +86,9 @@ def samples(corpus: str, name: str) -> Path:
 
 
 def reference_nats(corpus: str, name: str) -> Path:
-    """Nats per token of each sample, and of each window of human text, under the reference model."""
+    """Nats per token of each sample, and of each window of human text, under the reference
+    model.
+    """
     return samples_of(corpus, name) / "reference_nats.parquet"
 
 
@@ -139,7 +145,9 @@ def report(corpus: str) -> Path:
 
 
 def overview() -> Path:
-    """The page that compares corpora; the output of no stage, as it is made of the reports of several."""
+    """The page that compares corpora; the output of no stage, as it is made of the reports of
+    several.
+    """
     return root() / "reports/index.html"
 
 

@@ -8,7 +8,9 @@ HOST = "127.0.0.1"
 
 
 def check_free(port: int, another: str) -> None:
-    """Raise RecurrenceError where it is taken, or none; `another` is the command that uses another one."""
+    """Raise RecurrenceError where it is taken, or none; `another` is the command that uses another
+    one.
+    """
     try:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,6 @@
-"""Work in several processes at once, none of which outlives the one that started it; and an end at once by a signal."""
+"""Work in several processes at once, none of which outlives the one that started it; and an end at
+once by a signal.
+"""
 
 import multiprocessing
 import os
@@ -23,11 +25,12 @@ def side_by_side(
     workers: int,
     then: Callable[[Given, Result], Given | None] = lambda given, result: None,
 ) -> Iterator[tuple[Given, Result]]:
-    """Call `work` in so many forked processes; yields (given, result) in the order in which they end.
+    """Call `work` in so many forked processes; yields (given, result) in the order in which they
+    end.
 
-    They begin in the order given; `then` says what is to be done next, after all that is waiting, now that one has
-    ended. When one raises, or this process is interrupted, all are killed at once. Raises RecurrenceError where one is
-    killed.
+    They begin in the order given; `then` says what is to be done next, after all that is waiting,
+    now that one has ended. When one raises, or this process is interrupted, all are killed at once.
+    Raises RecurrenceError where one is killed.
     """
     fork, others = multiprocessing.get_context("fork"), multiprocessing.active_children()
     pool = ProcessPoolExecutor(workers, fork, initializer=_begin, initargs=(os.getpid(),))
@@ -65,11 +68,13 @@ def _begin(parent: int) -> None:
 
 
 def end_at_once() -> None:
-    """Let Ctrl-C and SIGTERM end this process within moments, with exit code 130 or 143, whatever it is computing.
+    """Let Ctrl-C and SIGTERM end this process within moments, with exit code 130 or 143, whatever
+    it is computing.
 
-    For a process that leaves nothing to be tidied up. A handler of Python's waits for the end of a computation, which
-    may take seconds; but Python writes the signal into a pipe at once, on whichever thread the system chose (libraries
-    start theirs when they are imported), and a thread of ours reads it.
+    For a process that leaves nothing to be tidied up. A handler of Python's waits for the end of a
+    computation, which may take seconds; but Python writes the signal into a pipe at once, on
+    whichever thread the system chose (libraries start theirs when they are imported), and a thread
+    of ours reads it.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)

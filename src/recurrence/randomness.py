@@ -1,4 +1,6 @@
-"""Randomness is an argument: seeds derived from what they are for, so that nothing depends on order or batch."""
+"""Randomness is an argument: seeds derived from what they are for, so that nothing depends on order
+or batch.
+"""
 
 import hashlib
 
@@ -6,7 +8,9 @@ import torch
 
 
 def derived_seed(*parts: object) -> int:
-    """A stable 63-bit seed from the parts, e.g. (seed, corpus, model, purpose); unequal parts give unrelated seeds."""
+    """A stable 63-bit seed from the parts, e.g. (seed, corpus, model, purpose); unequal parts give
+    unrelated seeds.
+    """
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
 

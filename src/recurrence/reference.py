@@ -1,7 +1,9 @@
-"""The price of a text: mean nats per token under a model that did not write it, which reads its prompt first.
+"""The price of a text: mean nats per token under a model that did not write it, which reads its
+prompt first.
 
-In: a reference model and rows of (prompt, text) ids. Out: a figure per row. Rows are read side by side and do not touch one
-another; what a row costs depends on its company only by single-precision rounding (some 1e-7), so figures are rounded.
+In: a reference model and rows of (prompt, text) ids. Out: a figure per row. Rows are read side by
+side and do not touch one another; what a row costs depends on its company only by single-precision
+rounding (some 1e-7), so figures are rounded.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +30,9 @@ DIGITS = 5
 
 @dataclass(frozen=True)
 class Text:
-    """What is to be priced, and what comes before it; a text of people may have nothing before it."""
+    """What is to be priced, and what comes before it; a text of people may have nothing before
+    it.
+    """
 
     prompt: Ids
     ids: Ids
@@ -49,15 +53,18 @@ def nats_per_token(
     device: torch.device | str = "cpu",
     tell: Callable[[int], None] = lambda tokens: None,
 ) -> NDArray[np.float64]:
-    """Mean nats per token of each text, after its prompt, under a model on `device` in eval mode; rounded.
+    """Mean nats per token of each text, after its prompt, under a model on `device` in eval mode;
+    rounded.
 
-    NaN for a text with nothing to predict. `tell` hears how many tokens were read. A model with a `context` sees at
-    most so many tokens before each. Raises RecurrenceError for ids that the model does not know.
+    NaN for a text with nothing to predict. `tell` hears how many tokens were read. A model with a
+    `context` sees at most so many tokens before each. Raises RecurrenceError for ids that the model
+    does not know.
     """
     largest = max((int(text.whole.max()) for text in texts if len(text.whole)), default=0)
     if largest >= model.vocab_size:
         raise RecurrenceError(
-            f"token ids must be below the reference model's vocabulary of {model.vocab_size}, got {largest}"
+            f"token ids must be below the reference model's vocabulary of {model.vocab_size}, got "
+            f"{largest}"
         )
     found = np.full(len(texts), np.nan)
     if model.context is not None:
@@ -85,7 +92,9 @@ def nats_per_token(
 def _side_by_side(
     model: LanguageModel, texts: Sequence[Text], device: torch.device | str
 ) -> NDArray[np.float64]:
-    """The same of texts read from a common start; what stands after the end of a shorter one is not counted."""
+    """The same of texts read from a common start; what stands after the end of a shorter one is not
+    counted.
+    """
     wholes = [torch.from_numpy(text.whole) for text in texts]
     ids_BT = torch.nn.utils.rnn.pad_sequence(wholes, batch_first=True).to(device)
     end_B = torch.tensor([len(whole) for whole in wholes], device=device)

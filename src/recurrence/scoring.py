@@ -1,7 +1,8 @@
-"""Exact scores: every token of a stream but the first is predicted once; sum nats, count targets, divide once.
+"""Exact scores: every token of a stream but the first is predicted once; sum nats, count targets,
+divide once.
 
-No figure depends on how the stream is cut to be computed. What a notebook's own loader gave is `as_notebook`: read from
-a training's history and never mixed with these.
+No figure depends on how the stream is cut to be computed. What a notebook's own loader gave is
+`as_notebook`: read from a training's history and never mixed with these.
 """
 
 import math
@@ -24,20 +25,27 @@ from recurrence.model.counting import CountedModel, Floats, Ids
 #   B = lanes or windows, T = time, V = vocabulary, N = tokens of a stream; a state's leaves are LBH
 
 MOST_LOGITS = 2**24
-"""Logits held at a time, so that memory stays bounded whatever the vocabulary (64 MiB as float32)."""
+"""Logits held at a time, so that memory stays bounded whatever the vocabulary (64 MiB as
+float32).
+"""
 MOST_STEPS, MOST_WINDOWS = 256, 4096
 MOST_WINDOW_TOKENS = 2**22
 """Tokens of the windows held at a time; fewer windows at a time where they are very long."""
 SHORTEST_LEG, MOST_LEGS = 64, 32
-"""A lane is run in legs; the state after each is remembered, to see when a second run no longer differs."""
+"""A lane is run in legs; the state after each is remembered, to see when a second run no longer
+differs.
+"""
 SAME_STATE = 1e-6
-"""States that differ by less than this fraction of their largest entry (about 8 roundings of float32) are the same."""
+"""States that differ by less than this fraction of their largest entry (about 8 roundings of
+float32) are the same.
+"""
 
 
 @dataclass(frozen=True)
 class TokenScores:
-    """For every token but the first: ln of its probability, the likeliest token there (of equals, the lowest id), and
-    whether that was it."""
+    """For every token but the first: ln of its probability, the likeliest token there (of equals,
+    the lowest id), and whether that was it.
+    """
 
     log_probs: Floats
     predicted: Ids
@@ -75,7 +83,9 @@ class Score:
         return self.correct / self.targets
 
     def bits_per_char(self, characters: int) -> float:
-        """Bits per character of the text that the stream stands for, so that vocabularies compare."""
+        """Bits per character of the text that the stream stands for, so that vocabularies
+        compare.
+        """
         return self.total_nats / math.log(2) / characters
 
     def figures(self, characters: int) -> dict[str, float]:
@@ -97,8 +107,9 @@ def exact(
 ) -> Score:
     """Score a stream of at least 2 ids with a model on `device`, in eval mode.
 
-    A window model sees at most its `context` tokens before the target; any other carries its state from the first
-    token to the last, and `lanes` only says how many pieces are computed side by side.
+    A window model sees at most its `context` tokens before the target; any other carries its state
+    from the first token to the last, and `lanes` only says how many pieces are computed side by
+    side.
     """
     return token_scores(model, ids, lanes=lanes, device=device).total()
 
@@ -133,19 +144,24 @@ def token_scores(
 
 
 def _numbers(log_probs: Tensor) -> Floats:
-    """As float64; raises RecurrenceError where a model's weights, finite as they are, give what is no number."""
+    """As float64; raises RecurrenceError where a model's weights, finite as they are, give what is
+    no number.
+    """
     found: Floats = log_probs.double().numpy()
     if not np.isfinite(found).all():
         at = int(np.flatnonzero(~np.isfinite(found))[0]) + 1
         raise RecurrenceError(
-            f"the model gives token {at:,} the log-probability {found[at - 1]}, which is no number to go on with: "
+            f"the model gives token {at:,} the log-probability {found[at - 1]}, which is no "
+            f"number to go on with: "
             "its weights are too large; train it again with a smaller learning rate"
         )
     return found
 
 
 def _by_windows(model: LanguageModel, ids: Tensor, context: int) -> tuple[Tensor, Tensor]:
-    """Targets 1 to context - 1 have fewer tokens before them; from there on windows slide by one."""
+    """Targets 1 to context - 1 have fewer tokens before them; from there on windows slide by
+    one.
+    """
     pieces = [
         _judge(model(ids[None, :t], ())[0], ids[t : t + 1])
         for t in range(1, min(context, len(ids)))
@@ -162,9 +178,9 @@ def _by_windows(model: LanguageModel, ids: Tensor, context: int) -> tuple[Tensor
 def _by_lanes(model: LanguageModel, ids: Tensor, lanes: int) -> tuple[Tensor, Tensor]:
     """One pass over the stream with carried state, computed as lanes side by side.
 
-    All lanes start from zero; then each whose predecessor ended in another state than it was given is run again from
-    there, as far as that changes its own states, until none is left. Each round settles at least one more lane for
-    good, so it ends, and with the states of a single pass.
+    All lanes start from zero; then each whose predecessor ended in another state than it was given
+    is run again from there, as far as that changes its own states, until none is left. Each round
+    settles at least one more lane for good, so it ends, and with the states of a single pass.
     """
     lanes = min(lanes, len(ids) - 1)
     length = (len(ids) - 1) // lanes
@@ -203,7 +219,9 @@ def _spans(length: int) -> list[slice]:
 def _run(
     model: LanguageModel, x_BT: Tensor, y_BT: Tensor, state: State
 ) -> tuple[Tensor, Tensor, State]:
-    """ln p of y, the likeliest tokens, on the CPU, and the state after; as many steps at a time as memory allows."""
+    """ln p of y, the likeliest tokens, on the CPU, and the state after; as many steps at a time as
+    memory allows.
+    """
     steps = max(1, min(MOST_STEPS, MOST_LOGITS // (len(x_BT) * model.vocab_size)))
     pieces = []
     for start in range(0, x_BT.shape[1], steps):
@@ -225,7 +243,9 @@ def _joined(pieces: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 
 def _remember(known: State, state: State, active: Tensor) -> Tensor:
-    """Put the active lanes' states in `known`; which of those lanes differ from what was there (NaN always does)."""
+    """Put the active lanes' states in `known`; which of those lanes differ from what was there (NaN
+    always does).
+    """
     changed = torch.zeros(len(active), dtype=torch.bool)
     for old, new in zip(known, state, strict=True):
         difference = (new - old[:, active]).abs().amax((0, 2))
@@ -235,7 +255,9 @@ def _remember(known: State, state: State, active: Tensor) -> Tensor:
 
 
 def as_notebook(history: pd.DataFrame, seed: int) -> dict[str, float] | None:
-    """The last validation row of one seed, from the run with the notebook's own split where there was one."""
+    """The last validation row of one seed, from the run with the notebook's own split where there
+    was one.
+    """
     rows = history[history["seed"] == seed]
     own = rows[rows["protocol"] == "as_notebook"]
     if rows.empty:
@@ -245,7 +267,9 @@ def as_notebook(history: pd.DataFrame, seed: int) -> dict[str, float] | None:
 
 
 def mean(seeds: Sequence[dict[str, float]]) -> dict[str, float | None]:
-    """The mean of each figure over seeds, with `_sd` (of a sample; None for one seed) for nats and accuracy."""
+    """The mean of each figure over seeds, with `_sd` (of a sample; None for one seed) for nats and
+    accuracy.
+    """
     means: dict[str, float | None] = {}
     for name in seeds[0]:
         values = [figures[name] for figures in seeds]
@@ -268,7 +292,9 @@ def delta(
 
 
 def in_json(figures: Mapping[str, float | None]) -> dict[str, float | str | None]:
-    """The figures as JSON can hold them: infinity, which is no number there, as the text that float() reads."""
+    """The figures as JSON can hold them: infinity, which is no number there, as the text that
+    float() reads.
+    """
     return {name: "inf" if value == math.inf else value for name, value in figures.items()}
 
 

@@ -1,7 +1,7 @@
 """A learning curve in one line of a terminal, from the notes that progress brings along.
 
-In: notes as training writes them, `seed 4: train 1.3070, valid 1.6334, ...`. Out: the validation losses of that seed
-so far as a row of blocks; nothing for notes that tell of none.
+In: notes as training writes them, `seed 4: train 1.3070, valid 1.6334, ...`. Out: the validation
+losses of that seed so far as a row of blocks; nothing for notes that tell of none.
 """
 
 import re
@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 16
-"""Most blocks; of a longer curve the first and the last point are kept, and points evenly between them."""
+"""Most blocks; of a longer curve the first and the last point are kept, and points evenly between
+them.
+"""
 LOSS = re.compile(r"\bvalid (\d+(?:\.\d+)?)")
 
 

@@ -1,9 +1,10 @@
-"""Subword tokens: a tokenizer of Hugging Face's `tokenizers`, loaded or trained. Knows neither files nor vocabularies.
+"""Subword tokens: a tokenizer of Hugging Face's `tokenizers`, loaded or trained. Knows neither
+files nor vocabularies.
 
-A text is tokenized line by line, so that no token spans two lines and a text of any size takes the memory of a line.
-Those that are trained here are of bytes (as GPT-2's are): every text has tokens, and they spell it exactly. BPE gives
-the same bytes each time; a unigram model does not: the library adds up its floating-point sums in another order in
-every process.
+A text is tokenized line by line, so that no token spans two lines and a text of any size takes the
+memory of a line. Those that are trained here are of bytes (as GPT-2's are): every text has tokens,
+and they spell it exactly. BPE gives the same bytes each time; a unigram model does not: the library
+adds up its floating-point sums in another order in every process.
 """
 
 import os
@@ -25,12 +26,13 @@ def train(
 ) -> str:
     """A tokenizer.json of at most `entries` subwords and the specials, which get the first ids.
 
-    `kind`: bpe (Sennrich et al., ACL 2016) or unigram (Kudo, ACL 2018). BPE joins pairs that occur at least
-    `least_count` times. Raises RecurrenceError where there are fewer entries than bytes.
+    `kind`: bpe (Sennrich et al., ACL 2016) or unigram (Kudo, ACL 2018). BPE joins pairs that occur
+    at least `least_count` times. Raises RecurrenceError where there are fewer entries than bytes.
     """
     if entries < LEAST:
         raise RecurrenceError(
-            f"vocab.max_size: must be at least {LEAST} for subwords, one for each byte, got {entries}"
+            f"vocab.max_size: must be at least {LEAST} for subwords, one for each byte, got "
+            f"{entries}"
         )
     library = _library()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one order of counting
@@ -54,9 +56,11 @@ def train(
 
 
 def loaded(text: str, specials: Sequence[str], where: str) -> str:
-    """The tokenizer.json of somebody else with these specials, which get ids at its end where it has them not.
+    """The tokenizer.json of somebody else with these specials, which get ids at its end where it
+    has them not.
 
-    What it cuts or fills up to a length is left out. Raises RecurrenceError for what is no tokenizer.json.
+    What it cuts or fills up to a length is left out. Raises RecurrenceError for what is no
+    tokenizer.json.
     """
     library = _library()
     try:
@@ -96,12 +100,16 @@ class Subwords:
         return [each.ids for each in found]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids, specials as they are written; bytes that are no whole character are U+FFFD."""
+        """The text of ids, specials as they are written; bytes that are no whole character are
+        U+FFFD.
+        """
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
         return text
 
     def spoken(self, ids: Iterable[int]) -> Iterator[tuple[int, str]]:
-        """Each id as it comes, and the text that it adds: none until a character has all of its bytes."""
+        """Each id as it comes, and the text that it adds: none until a character has all of its
+        bytes.
+        """
         from tokenizers.decoders import DecodeStream
 
         stream = DecodeStream(skip_special_tokens=False)

@@ -17,9 +17,10 @@ PIECE = 1 << 20
 _LONGEST_WORD = 10_000
 """So far back from its end a piece is searched for white space at which to cut it."""
 
-# Words of raw prose: punctuation stands alone, contractions fall apart as in the treebanks (did|n't, it|'s), repeated
-# marks stay together, and what is already a token (<eos>, n't, 's) stays one, so that joining the tokens by spaces and
-# splitting again changes nothing. The first line takes most words at once; the others matter only before a mark.
+# Words of raw prose: punctuation stands alone, contractions fall apart as in the treebanks
+# (did|n't, it|'s), repeated marks stay together, and what is already a token (<eos>, n't, 's) stays
+# one, so that joining the tokens by spaces and splitting again changes nothing. The first line
+# takes most words at once; the others matter only before a mark.
 _PROSE = regex.compile(
     r"""
       \w++(?!['’.,:])
@@ -37,8 +38,8 @@ _PROSE = regex.compile(
 def pieces(file: TextIO, most: int = PIECE) -> Iterator[str]:
     """The lines of a text, newlines included; one of more than `most` characters in several pieces.
 
-    Only `\\n` ends a line, so the file must be opened with newline="\\n". A long line is cut after white space, so that
-    its words stay whole, but for a word of more than 10,000 characters.
+    Only `\\n` ends a line, so the file must be opened with newline="\\n". A long line is cut after
+    white space, so that its words stay whole, but for a word of more than 10,000 characters.
     """
     rest = ""
     while part := file.readline(most):
@@ -64,7 +65,9 @@ def _pieces_of(path: Path) -> Iterator[str]:
 
 
 def _after_space(text: str) -> int:
-    """Where the last white space near the end of a text ends; its whole length where there is none."""
+    """Where the last white space near the end of a text ends; its whole length where there is
+    none.
+    """
     first = max(len(text) - _LONGEST_WORD, 0)
     return next((end for end in range(len(text), first, -1) if text[end - 1].isspace()), len(text))
 
@@ -75,7 +78,9 @@ def tokenize(text: str, rule: Tokens) -> list[str]:
 
 
 def token_lines(lines: Iterable[str], rule: Tokens) -> Iterator[list[str]]:
-    """The same tokens piece by piece, of lines or pieces of lines, so that a large part is never held as strings."""
+    """The same tokens piece by piece, of lines or pieces of lines, so that a large part is never
+    held as strings.
+    """
     for text, ends in cleaned(lines, rule):
         tokens = _split(text, rule)
         if ends:
@@ -84,7 +89,9 @@ def token_lines(lines: Iterable[str], rule: Tokens) -> Iterator[list[str]]:
 
 
 def cleaned(lines: Iterable[str], rule: Tokens) -> Iterator[tuple[str, bool]]:
-    """Each piece in the case and with the newline that the rule wants, and whether an <eos> follows it."""
+    """Each piece in the case and with the newline that the rule wants, and whether an <eos> follows
+    it.
+    """
     is_open = False
     for line in lines:
         is_open = not line.endswith("\n")
@@ -97,7 +104,9 @@ def cleaned(lines: Iterable[str], rule: Tokens) -> Iterator[tuple[str, bool]]:
 
 
 def detokenize(tokens: Sequence[str], unit: str) -> str:
-    """Characters and subwords side by side, words with one space between them; specials as they are written."""
+    """Characters and subwords side by side, words with one space between them; specials as they are
+    written.
+    """
     return (" " if unit == "word" else "").join(tokens)
 
 

@@ -1,4 +1,6 @@
-"""Vocab: which tokens there are and the id of each; built from tokens, kept as JSON. Knows no paths of the project."""
+"""Vocab: which tokens there are and the id of each; built from tokens, kept as JSON. Knows no paths
+of the project.
+"""
 
 import io
 import json
@@ -67,10 +69,12 @@ class Vocab:
 
     @classmethod
     def build(cls, tokens: Iterable[str], rule: VocabRule, token_rule: Tokens) -> "Vocab":
-        """The vocabulary of a stream of tokens: specials, then what occurs at least min_count times.
+        """The vocabulary of a stream of tokens: specials, then what occurs at least min_count
+        times.
 
-        max_size bounds the entries beside the specials (the most frequent stay). A token that is written like a
-        special takes the special's id. Raises RecurrenceError where nothing but specials is left.
+        max_size bounds the entries beside the specials (the most frequent stay). A token that is
+        written like a special takes the special's id. Raises RecurrenceError where nothing but
+        specials is left.
         """
         counts = Counter(tokens)
         kept = [t for t, n in counts.items() if n >= rule.min_count and t not in rule.specials]
@@ -129,14 +133,17 @@ class Vocab:
         return len(self.tokens)
 
     def encode(self, tokens: Sequence[str]) -> NDArray[np.int32]:
-        """Ids (int32) of tokens; unknown ones become <unk>, or raise RecurrenceError where there is no <unk>."""
+        """Ids (int32) of tokens; unknown ones become <unk>, or raise RecurrenceError where there is
+        no <unk>.
+        """
         index = self.index
         if (
             self.unk is None
             and (unknown := next((t for t in tokens if t not in index), None)) is not None
         ):
             raise RecurrenceError(
-                f"token {unknown!r} is not among the {len(self)} of the vocabulary, which has no <unk>; "
+                f"token {unknown!r} is not among the {len(self)} of the vocabulary, which has no "
+                f"<unk>; "
                 "use text of the corpus, or add <unk> to the specials of its vocab block"
             )
         return np.fromiter(map(index.get, tokens, repeat(self.unk)), np.int32, len(tokens))
@@ -148,13 +155,17 @@ class Vocab:
         return np.concatenate([np.zeros(0, np.int32), *found])
 
     def encode_part(self, text: str) -> tuple[Ids, dict[str, float]]:
-        """Ids of a whole text in the smallest type that holds the vocabulary, and what was counted on the way."""
+        """Ids of a whole text in the smallest type that holds the vocabulary, and what was counted
+        on the way.
+        """
         counts = Counts()
         found = list(self.encode_lines(_lines_of(text), counts))
         return np.concatenate([np.zeros(0, self.id_type), *found]), counts.tree
 
     def encode_lines(self, lines: Iterable[str], counts: Counts) -> Iterator[Ids]:
-        """The ids of a part some lines at a time, in the smallest type that holds the vocabulary; `counts` grows with them."""
+        """The ids of a part some lines at a time, in the smallest type that holds the vocabulary;
+        `counts` grows with them.
+        """
         for ids, characters in self._lines(_counted(lines, counts), self.rule):
             if self.unit == "word" and counts.tokens and len(ids):
                 counts.characters += 1  # the space before the first
@@ -240,7 +251,9 @@ class Vocab:
         return detokenize([self.tokens[i] for i in ids], self.unit)
 
     def spoken(self, ids: Iterable[int]) -> Iterator[tuple[int, str]]:
-        """Each id as it comes, with the text that it adds: that of a character with its last byte."""
+        """Each id as it comes, with the text that it adds: that of a character with its last
+        byte.
+        """
         if self.tokenizer is not None:
             yield from subwords.of(self.tokenizer).spoken(ids)
             return
@@ -252,7 +265,9 @@ class Vocab:
         return [self.index[token] for token in self.specials]
 
     def save(self, path: Path) -> None:
-        """Write as JSON: {tokens, specials, rule}, of subwords also the tokenizer.json as `tokenizer`."""
+        """Write as JSON: {tokens, specials, rule}, of subwords also the tokenizer.json as
+        `tokenizer`.
+        """
         tree = {"tokens": self.tokens, "specials": self.specials, "rule": self.rule.model_dump()}
         if self.tokenizer is not None:
             tree["tokenizer"] = json.loads(self.tokenizer)
@@ -289,7 +304,9 @@ def _together(lines: Iterable[list[str]]) -> Iterator[list[str]]:
 
 
 def _batched(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """Up to LINES lines at a time, and not many more characters than one piece of a line may have."""
+    """Up to LINES lines at a time, and not many more characters than one piece of a line may
+    have.
+    """
     batch: list[Line] = []
     size = 0
     for line in lines:

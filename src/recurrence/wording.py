@@ -1,4 +1,5 @@
-"""What pydantic found, in a person's words: where, what it must be, what it got, the nearest valid name.
+"""What pydantic found, in a person's words: where, what it must be, what it got, the nearest valid
+name.
 
 Knows nothing of any key: the tree is what was read, the schema the block that it should have been.
 """
@@ -17,7 +18,9 @@ Place = tuple[str | int, ...]
 MOST_LINES = 10
 """Places that are wrong and named; of any more, only how many."""
 _LOOKED_AT = 200
-"""So many of pydantic's findings are put into words: each unknown key is compared with all valid ones."""
+"""So many of pydantic's findings are put into words: each unknown key is compared with all valid
+ones.
+"""
 _LONGEST_KEY = 60
 
 _RULES: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -45,7 +48,9 @@ _RULES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def worded(error: ValidationError, where: str, tree: Any, schema: type[BaseModel]) -> str:
-    """One line per place that is wrong, each beginning with `where` (the file's name); of very many, the first."""
+    """One line per place that is wrong, each beginning with `where` (the file's name); of very
+    many, the first.
+    """
     found = error.errors(include_url=False)
     lines = _lines([(_place(item["loc"], tree), dict(item)) for item in found[:_LOOKED_AT]], schema)
     left = len(lines) - MOST_LINES + max(len(found) - _LOOKED_AT, 0)
@@ -101,7 +106,9 @@ def _rule(place: Place, item: dict[str, Any], schema: type[BaseModel]) -> tuple[
 
 
 def _place(loc: Place, tree: Any) -> Place:
-    """The part of pydantic's location that is in the file: without the names it gives to the arms of a union."""
+    """The part of pydantic's location that is in the file: without the names it gives to the arms
+    of a union.
+    """
     kept: list[str | int] = []
     for part in loc:
         if part == "[key]" or not isinstance(tree, dict | list):

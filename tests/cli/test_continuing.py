@@ -87,7 +87,8 @@ def test_the_floor_is_the_detector_cards_or_that_of_params(recurrence: Cli, proj
 
 
 def test_stop_at_eos_ends_with_it(recurrence: Cli, project: Path) -> None:
-    # As if the corpus had put <eos> where it has its commas: the file of the vocabulary alone says how ids are read.
+    # As if the corpus had put <eos> where it has its commas: the file of the vocabulary alone says
+    # how ids are read.
     path = paths.model("mine", "rnn") / "vocab.json"
     vocab = Vocab.load(path)
     tokens = tuple("<eos>" if token == "," else token for token in vocab.tokens)
@@ -137,7 +138,9 @@ def test_a_strategy_that_needs_what_is_missing_says_so(recurrence: Cli, project:
 
 
 def test_a_strategy_needs_no_amateur_that_it_does_not_use(recurrence: Cli, project: Path) -> None:
-    """mirostat needs the model's bits alone: neither the block of params.yaml nor a trained amateur."""
+    """mirostat needs the model's bits alone: neither the block of params.yaml nor a trained
+    amateur.
+    """
     expected = said(recurrence, "--strategy", "mirostat")
     shutil.rmtree(paths.model("mine", "unigram"))
     assert said(recurrence, "--strategy", "mirostat") == expected

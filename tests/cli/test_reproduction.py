@@ -68,7 +68,9 @@ def test_the_cost_of_a_stage_is_what_its_last_run_took(empty_project: Path) -> N
 
 
 def change(project: Path, **compute: object) -> None:
-    """params.yaml with a large net, a small one that a stage of the large one needs, and these compute settings."""
+    """params.yaml with a large net, a small one that a stage of the large one needs, and these
+    compute settings.
+    """
     tree = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
     tree["models"]["mine-rnn"]["hidden"] = 512
     tree["models"]["mine-small"] = tree["models"]["mine-rnn"] | {"name": "small", "hidden": 16}

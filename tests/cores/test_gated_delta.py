@@ -89,7 +89,9 @@ def test_any_stretch_gives_the_same(chunk: int, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_value_written_again_changes_nothing() -> None:
-    """The delta rule: with beta 1 and nothing forgotten, a key gives back the value last written to it."""
+    """The delta rule: with beta 1 and nothing forgotten, a key gives back the value last written to
+    it.
+    """
     k = torch.eye(4)[None, None, [0, 1, 0, 0]]
     v = torch.tensor([[1.0, 2], [3, 4], [5, 6], [5, 6]])[None, None].repeat(1, 1, 1, 2)
     gates = torch.zeros(1, 1, 4), torch.ones(1, 1, 4)

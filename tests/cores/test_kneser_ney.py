@@ -1,4 +1,6 @@
-"""Kneser-Ney against a hand-computed case and against the definition written out with dictionaries."""
+"""Kneser-Ney against a hand-computed case and against the definition written out with
+dictionaries.
+"""
 
 from collections import Counter
 
@@ -13,7 +15,9 @@ Gram = tuple[int, ...]
 
 
 def stream(seed: int, length: int, vocab_size: int) -> NDArray[np.int64]:
-    """Skewed tokens with repeated stretches, so that every count from 1 on occurs at every order."""
+    """Skewed tokens with repeated stretches, so that every count from 1 on occurs at every
+    order.
+    """
     rng = np.random.default_rng(seed)
     ids = np.minimum(rng.geometric(0.4, length) - 1, vocab_size - 1)
     ids[length // 2 : length // 2 + 20] = ids[:20]
@@ -54,9 +58,10 @@ class Definition:
 
 
 def test_bigrams_by_hand() -> None:
-    # a b a c a b: bigrams ab 2, ba 1, ac 1, ca 1, so n1 = 3, n2 = 1 and every D is 3/5 (n3 = 0: D2 falls back to D1).
-    # Before a come b and c, before b and c comes a: continuation counts 2 1 1, n1 = 2, n2 = 1, every D is 1/2.
-    # p1 = (1.5, .5, .5)/4 + 1.5/4/3 = .5 .25 .25; after a, g = 1.2/3, p(b) = 1.4/3 + .4*.25, p(c) = .4/3 + .4*.25.
+    # a b a c a b: bigrams ab 2, ba 1, ac 1, ca 1, so n1 = 3, n2 = 1 and every D is 3/5 (n3 = 0: D2
+    # falls back to D1). Before a come b and c, before b and c comes a: continuation counts 2 1 1,
+    # n1 = 2, n2 = 1, every D is 1/2. p1 = (1.5, .5, .5)/4 + 1.5/4/3 = .5 .25 .25; after a, g =
+    # 1.2/3, p(b) = 1.4/3 + .4*.25, p(c) = .4/3 + .4*.25.
     model = Counted.count(np.array([0, 1, 0, 2, 0, 1]), 3, order=2)
     np.testing.assert_allclose(
         model.distributions(np.array([[0]]))[0], [0.2, 1.7 / 3, 0.7 / 3], rtol=1e-12

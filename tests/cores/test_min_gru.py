@@ -65,7 +65,9 @@ def test_equals_the_papers_scan_and_its_loop(kind: type) -> None:
 
 
 def test_gates_that_are_shut_leave_no_hole() -> None:
-    """Both gates of minLSTM at exp(-200): f/(f + i) by the letter would be 0/0 in single precision."""
+    """Both gates of minLSTM at exp(-200): f/(f + i) by the letter would be 0/0 in single
+    precision.
+    """
     mixer = MinLstm(2, 4)
     with torch.no_grad():
         mixer.gates.weight.zero_()

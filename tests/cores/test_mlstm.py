@@ -68,7 +68,9 @@ def test_any_stretch_gives_the_same(chunk: int, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("gate", [-300.0, 300.0])
 def test_gates_beyond_the_range_of_exp_are_no_trouble(gate: float) -> None:
-    """Shut, nothing is stored and h is 0; open, h is v: the key is the query, and the weights are divided out."""
+    """Shut, nothing is stored and h is 0; open, h is v: the key is the query, and the weights are
+    divided out.
+    """
     q = torch.full((1, 1, 6, 4), 0.5)
     v = torch.randn(1, 1, 6, 4)
     log_i = torch.full((1, 1, 6), gate, requires_grad=True)

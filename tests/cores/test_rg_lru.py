@@ -36,7 +36,9 @@ def theirs(ours: RecurrentBlock) -> torch.nn.Module:
 
 
 def test_equals_recurrent_gemma() -> None:
-    """Positions count from 1: at 0 theirs begins a document and leaves the first input at full size."""
+    """Positions count from 1: at 0 theirs begins a document and leaves the first input at full
+    size.
+    """
     torch.manual_seed(0)
     ours = RecurrentBlock(8, 2, 4)
     x_BTH, positions = torch.randn(3, 20, 8), torch.arange(1, 21).expand(3, -1)

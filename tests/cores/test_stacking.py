@@ -90,7 +90,9 @@ def stacked(rule: params.Model, seeds: Sequence[int]) -> Trainer:
 
 
 class TimeFirst(nn.Module):
-    """A scan over dimension 0: it meets the contract, and lays out its lanes otherwise than a stack does."""
+    """A scan over dimension 0: it meets the contract, and lays out its lanes otherwise than a stack
+    does.
+    """
 
     def __init__(
         self, input_size: int, hidden_size: int, layers: int, dropout: params.Dropout

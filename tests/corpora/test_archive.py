@@ -1,4 +1,6 @@
-"""Parts of an archive: files as they are, or documents as lines in an order that mixes the folders."""
+"""Parts of an archive: files as they are, or documents as lines in an order that mixes the
+folders.
+"""
 
 import hashlib
 import zipfile

@@ -1,4 +1,6 @@
-"""Files as people have them become documents: a text as it is, a record on a line, unless its newlines are kept."""
+"""Files as people have them become documents: a text as it is, a record on a line, unless its
+newlines are kept.
+"""
 
 import csv
 import gzip

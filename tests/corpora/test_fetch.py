@@ -131,7 +131,8 @@ def test_in_the_end_all_that_was_tried_is_told_and_nothing_is_left(
         f"  {PUBLIC}: wrong digest: expected sha256:{hashlib.sha256(b'good').hexdigest()}, "
         f"got sha256:{hashlib.sha256(b'bad').hexdigest()}",
         f"  {SECOND}: the server answered 404 Not Found",
-        "check the addresses, the digests and the connection, or let RECURRENCE_MIRROR name a folder or base address "
+        "check the addresses, the digests and the connection, or let RECURRENCE_MIRROR name a "
+        "folder or base address "
         "that has book.txt",
     ]
     assert list(folder.iterdir()) == []

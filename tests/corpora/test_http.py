@@ -1,4 +1,6 @@
-"""Downloads go on where they were broken off, against a server on loopback that misbehaves on request."""
+"""Downloads go on where they were broken off, against a server on loopback that misbehaves on
+request.
+"""
 
 import errno
 import itertools

@@ -43,7 +43,9 @@ def test_a_fixed_line() -> None:
 
 
 def test_windows_of_words() -> None:
-    """Eleven words in windows of two, each needing a word beyond it: range(0, 8, 2), 4 windows, int(0.6 x 4) = 2."""
+    """Eleven words in windows of two, each needing a word beyond it: range(0, 8, 2), 4 windows,
+    int(0.6 x 4) = 2.
+    """
     parts = split(
         {"whole": "a b c d\ne f g h i j k"}, rule("token_windows", window=2, fraction=0.6), WORDS
     )

@@ -1,4 +1,6 @@
-"""A graph under onnxruntime against torch. A new core is tested by existing; tracing one takes seconds."""
+"""A graph under onnxruntime against torch. A new core is tested by existing; tracing one takes
+seconds.
+"""
 
 import json
 from pathlib import Path

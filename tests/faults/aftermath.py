@@ -1,4 +1,6 @@
-"""What kills left behind: locks of the dead, and whatever differs from a run that nobody disturbed."""
+"""What kills left behind: locks of the dead, and whatever differs from a run that nobody
+disturbed.
+"""
 
 import json
 import sys
@@ -54,8 +56,10 @@ def store(pipeline: Pipeline) -> str:
 
 
 def held(uri: str, experiment: str) -> tuple[Counter[str], Counter[str], list[list[str]]]:
-    """Names of MLflow's current runs and of their logged models; the states of all runs, the deleted ones too; and of
-    each model's superseded runs the names, its own first (they stay, and are no doubles)."""
+    """Names of MLflow's current runs and of their logged models; the states of all runs, the
+    deleted ones too; and of each model's superseded runs the names, its own first (they stay, and
+    are no doubles).
+    """
     from mlflow import MlflowClient
 
     client = MlflowClient(uri)

@@ -1,7 +1,8 @@
-"""Runs every stage but `track` in this process, and writes what `track` would log; prints the time and its zone.
+"""Runs every stage but `track` in this process, and writes what `track` would log; prints the time
+and its zone.
 
-The project is what RECURRENCE_ROOT, or the current folder, says. Wall facts, which may differ, are replaced by the same
-ones each time, so that what reads them can be compared.
+The project is what RECURRENCE_ROOT, or the current folder, says. Wall facts, which may differ, are
+replaced by the same ones each time, so that what reads them can be compared.
 """
 
 import json

@@ -1,4 +1,6 @@
-"""Processes as Linux shows them in /proc: those that carry a mark in their environment, wherever they were moved to."""
+"""Processes as Linux shows them in /proc: those that carry a mark in their environment, wherever
+they were moved to.
+"""
 
 import re
 from contextlib import suppress

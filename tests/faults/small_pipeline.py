@@ -30,7 +30,9 @@ class Pipeline:
         return done
 
     def outputs(self) -> dict[str, bytes]:
-        """Every result that the stages wrote, from the root: not the tracking store, nor machine.csv."""
+        """Every result that the stages wrote, from the root: not the tracking store, nor
+        machine.csv.
+        """
         files = [
             path
             for folder in ("data", "reports")

@@ -1,13 +1,15 @@
-"""Kills a small pipeline at random, again and again, until all is complete; then says whether anything was lost.
+"""Kills a small pipeline at random, again and again, until all is complete; then says whether
+anything was lost.
 
     python tests/faults/soak.py --kills 200 --load --command "recurrence repro"
 
-Victims are the stages (most often `train`, `generate`, `track`), dvc, the processes that help it, and the whole process
-group; signals are SIGKILL, SIGTERM, SIGINT. After each kill the command is started anew. When everything is complete,
-every output must have the bytes of an undisturbed run, MLflow must hold each run once and none RUNNING, and nothing may
-be left of the processes. All the while a watch sees to it that no stage runs twice at once on the same outputs. With
---load a busy loop per core runs beside it, so that processes take seconds to begin and to end. The counts are printed,
-by kind of process; exit code 1 says that something was lost.
+Victims are the stages (most often `train`, `generate`, `track`), dvc, the processes that help it,
+and the whole process group; signals are SIGKILL, SIGTERM, SIGINT. After each kill the command is
+started anew. When everything is complete, every output must have the bytes of an undisturbed run,
+MLflow must hold each run once and none RUNNING, and nothing may be left of the processes. All the
+while a watch sees to it that no stage runs twice at once on the same outputs. With --load a busy
+loop per core runs beside it, so that processes take seconds to begin and to end. The counts are
+printed, by kind of process; exit code 1 says that something was lost.
 """
 
 import argparse
@@ -61,7 +63,9 @@ class Counts:
     half_written: Counter[str] = field(default_factory=Counter)
     """Files of dvc's own that a kill left so, and that were mended, by name."""
     lost: list[str] = field(default_factory=list)
-    """Anything that must not be: differing bytes, doubles, processes left, a start that failed without a kill."""
+    """Anything that must not be: differing bytes, doubles, processes left, a start that failed
+    without a kill.
+    """
 
     def table(self) -> str:
         """To be printed."""
@@ -79,7 +83,8 @@ class Counts:
             f"rounds {self.rounds}, starts {self.starts}, resumed trainings {self.resumed}, "
         )
         lines[-1] += (
-            f"starts that found stale locks {self.stale}, half-written files mended {dict(self.half_written)}"
+            f"starts that found stale locks {self.stale}, half-written files mended "
+            f"{dict(self.half_written)}"
         )
         return "\n".join(
             [
@@ -148,7 +153,9 @@ class Soak:
         return self.counts
 
     def _round(self, expected: Pipeline) -> None:
-        """A new project, killed and started again until it is complete, then held against the undisturbed one."""
+        """A new project, killed and started again until it is complete, then held against the
+        undisturbed one.
+        """
         shutil.rmtree(self.folder / "disturbed", ignore_errors=True)
         pipeline = build(self.folder / "disturbed", self.epochs, SEEDS)
         pipeline.env.update(SOAK=self.mark, RECURRENCE_SNAPSHOT_S="0.5")
@@ -199,7 +206,9 @@ class Soak:
         )
 
     def _hit(self, leader: subprocess.Popen[bytes]) -> bool:
-        """Where a stage runs that has not been hit often enough, wait a while and kill something; true if so."""
+        """Where a stage runs that has not been hit often enough, wait a while and kill something;
+        true if so.
+        """
         if self.counts.kills.total() >= self.wanted or (aim := self._aim()) is None:
             return False
         kind, stage = aim
@@ -227,7 +236,9 @@ class Soak:
         return True
 
     def _aim(self) -> tuple[str, Process | None] | None:
-        """A stage that runs and has not been hit often enough, and its verb; ("dvc", None) while none runs."""
+        """A stage that runs and has not been hit often enough, and its verb; ("dvc", None) while
+        none runs.
+        """
         running = list(roots(marked(self.mark)))
         kinds = {each: each.stage.partition(" ")[0] for each in running}
         left = [each for each in running if self.hits[each.stage] < HITS.get(kinds[each], 1)]

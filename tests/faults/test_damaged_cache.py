@@ -1,4 +1,6 @@
-"""A damaged object of dvc's cache: dvc brings it back as it is, we name it, and without it the result is made anew."""
+"""A damaged object of dvc's cache: dvc brings it back as it is, we name it, and without it the
+result is made anew.
+"""
 
 import shlex
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""A disk that is full, at every write of every stage: an error for people, and all that was there before is intact."""
+"""A disk that is full, at every write of every stage: an error for people, and all that was there
+before is intact.
+"""
 
 import subprocess
 from collections.abc import Iterator
@@ -66,7 +68,9 @@ def run_everything() -> None:
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    """Every file of the project, without the snapshots that a training leaves for its next attempt."""
+    """Every file of the project, without the snapshots that a training leaves for its next
+    attempt.
+    """
     files = [
         path for path in root.rglob("*") if path.is_file() and ".checkpoints" not in path.parts
     ]

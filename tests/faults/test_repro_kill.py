@@ -1,4 +1,6 @@
-"""`recurrence repro` on a small pipeline of real stages: as dvc does it, and killed in the midst of it."""
+"""`recurrence repro` on a small pipeline of real stages: as dvc does it, and killed in the midst of
+it.
+"""
 
 import json
 import os

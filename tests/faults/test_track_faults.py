@@ -1,4 +1,6 @@
-"""What `track` meets in the wild: kills at any moment, six first users at once, a server that loses its answers."""
+"""What `track` meets in the wild: kills at any moment, six first users at once, a server that loses
+its answers.
+"""
 
 import functools
 import http.client
@@ -40,7 +42,9 @@ PROCESSES.set_forkserver_preload(["recurrence.stages.track", "mlflow"])
 
 
 def held(uri: str) -> tuple[Counter[str], Counter[str]]:
-    """Names of the current runs and their logged models, and the states of all; superseded ones must be whole."""
+    """Names of the current runs and their logged models, and the states of all; superseded ones
+    must be whole.
+    """
     names, states, superseded = aftermath.held(uri, "toy")
     for model, *children in superseded:
         assert sorted(children) == [f"{model} / {strategy}" for strategy in DECODINGS]
@@ -133,7 +137,9 @@ def test_six_first_users_of_a_store_share_it(results: Path) -> None:
 def test_a_server_that_is_not_there_costs_less_than_a_minute_and_a_half(
     results: Path, trouble: str
 ) -> None:
-    """With the limits as they are for everyone; mlflow's own would be four minutes for each request, or more."""
+    """With the limits as they are for everyone; mlflow's own would be four minutes for each
+    request, or more.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1] if trouble == 'is silent' else 9}"
         command = [sys.executable, "-m", "recurrence.stages", "track", "toy"]
@@ -201,7 +207,9 @@ def _answers(port: int) -> bool:
 
 @contextmanager
 def losing_answers(port: int, every: int) -> Iterator[tuple[str, Counter[str]]]:
-    """The address of a go-between that passes every request on but loses every fourth or so answer; what it lost."""
+    """The address of a go-between that passes every request on but loses every fourth or so answer;
+    what it lost.
+    """
     lost: Counter[str] = Counter()
     asked = iter(range(1, 1_000_000))
 

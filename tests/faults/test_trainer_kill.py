@@ -1,4 +1,6 @@
-"""The real train stage, killed at random until it gets through: the bytes of an undisturbed run, and no orphan."""
+"""The real train stage, killed at random until it gets through: the bytes of an undisturbed run,
+and no orphan.
+"""
 
 import os
 import random
@@ -86,7 +88,9 @@ def stage(name: str) -> subprocess.Popen[str]:
 
 
 def ended(name: str) -> None:
-    """The stage run to its end. Not in this process, whose numerics may be others than a stage's."""
+    """The stage run to its end. Not in this process, whose numerics may be others than a
+    stage's.
+    """
     with stage(name) as process:
         said = process.communicate()[1]
     assert process.returncode == 0, said
@@ -105,7 +109,9 @@ def snapshots(name: str) -> set[Path]:
 
 
 def kill_at(process: subprocess.Popen[str], name: str, chance: random.Random) -> None:
-    """Kill it some time after it has kept a snapshot, so that it gets on; now and then before. It may end by itself."""
+    """Kill it some time after it has kept a snapshot, so that it gets on; now and then before. It
+    may end by itself.
+    """
     before, early = snapshots(name), chance.random() < 0.2
     while process.poll() is None and not early and not snapshots(name) - before:
         time.sleep(0.01)

@@ -1,7 +1,7 @@
 """What the fuzz tests share: trees and bytes that are almost right, and what may come of them.
 
-Each property has two tests. One tries the same few examples at every run; the other, marked nightly, tries new ones for
-minutes: FUZZ_EXAMPLES says how many.
+Each property has two tests. One tries the same few examples at every run; the other, marked
+nightly, tries new ones for minutes: FUZZ_EXAMPLES says how many.
 """
 
 import copy
@@ -21,7 +21,9 @@ MOST_CHARACTERS = 6000
 
 _CHECKS = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
 MOST_CPU_S = 10.0
-"""Of the processor, so that a busy machine does not matter; what grows without bound takes longer at once."""
+"""Of the processor, so that a busy machine does not matter; what grows without bound takes longer
+at once.
+"""
 few = settings(
     max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=_CHECKS
 )
@@ -34,7 +36,9 @@ many = settings(
 
 
 def refused_or_done(call: Callable[[], Any]) -> Any:
-    """What the call returns, None where it refuses; any other exception passes through, and fails the test."""
+    """What the call returns, None where it refuses; any other exception passes through, and fails
+    the test.
+    """
     began = time.process_time()
     try:
         return call()

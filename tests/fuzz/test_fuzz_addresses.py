@@ -1,4 +1,6 @@
-"""Addresses as people and servers may write them: followed, or refused in words that show no password."""
+"""Addresses as people and servers may write them: followed, or refused in words that show no
+password.
+"""
 
 import socket
 from pathlib import Path
@@ -85,7 +87,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def follow(folder: Path, address: str) -> None:
-    """As the stage `download` does it, with the address as a corpus's own, as a mirror, and as a redirect."""
+    """As the stage `download` does it, with the address as a corpus's own, as a mirror, and as a
+    redirect.
+    """
     (folder / "out").mkdir(exist_ok=True)
     fetch = Fetcher(folder, folder / "partial", address)
     refused_or_done(lambda: Fetcher(folder, folder).get([address], folder / "out", anything))

@@ -1,4 +1,6 @@
-"""Folders with a model whose config, vocabulary or weights are not quite right: used, or refused in words."""
+"""Folders with a model whose config, vocabulary or weights are not quite right: used, or refused in
+words.
+"""
 
 import json
 import math

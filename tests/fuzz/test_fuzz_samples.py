@@ -1,4 +1,6 @@
-"""JSONL and text from anywhere for `recurrence loops`: judged, or refused in words; every line that is told is safe."""
+"""JSONL and text from anywhere for `recurrence loops`: judged, or refused in words; every line that
+is told is safe.
+"""
 
 import io
 import json

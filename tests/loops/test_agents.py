@@ -1,4 +1,6 @@
-"""An agent's calls with their results as events: the same call with the same result loops, polling does not."""
+"""An agent's calls with their results as events: the same call with the same result loops, polling
+does not.
+"""
 
 import json
 from typing import Any

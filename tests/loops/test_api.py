@@ -1,4 +1,6 @@
-"""The detector as a person calls it in Python: texts, lists, columns; and words for what does not fit."""
+"""The detector as a person calls it in Python: texts, lists, columns; and words for what does not
+fit.
+"""
 
 from typing import Any
 

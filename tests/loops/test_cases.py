@@ -1,4 +1,6 @@
-"""Labelled texts with the structure of public reports: what a person says of each is what the detector says."""
+"""Labelled texts with the structure of public reports: what a person says of each is what the
+detector says.
+"""
 
 import csv
 import json

@@ -1,4 +1,6 @@
-"""datatrove's block: documents that loop are dropped with their reason, by two workers as by one."""
+"""datatrove's block: documents that loop are dropped with their reason, by two workers as by
+one.
+"""
 
 import gzip
 import json

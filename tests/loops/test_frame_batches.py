@@ -1,4 +1,6 @@
-"""Verdicts on columns: frames and mappings keep what they have, and get columns of the same types in every batch."""
+"""Verdicts on columns: frames and mappings keep what they have, and get columns of the same types
+in every batch.
+"""
 
 import numpy as np
 import pandas as pd

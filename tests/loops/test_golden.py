@@ -1,4 +1,6 @@
-"""The verdicts on samples built like those that the notebooks printed, with the whole detector as it comes."""
+"""The verdicts on samples built like those that the notebooks printed, with the whole detector as
+it comes.
+"""
 
 import numpy as np
 import pytest
@@ -11,14 +13,18 @@ CHAR, WORD = DETECTORS["char"], DETECTORS["word"]
 
 
 def long_word_loop() -> list[str]:
-    """22 words, then 177 of a unit of 85 in which 8 words come 4.25 times, then a word that was cut."""
+    """22 words, then 177 of a unit of 85 in which 8 words come 4.25 times, then a word that was
+    cut.
+    """
     inner = ["and", "it", "was", "a", "very", "good", "film", "but"]
     unit = [f"u{i}" for i in range(20)] + inner * 4 + inner[:2] + [f"v{i}" for i in range(31)]
     return [f"w{i}" for i in range(22)] + (unit * 3)[:177] + ["th"]
 
 
 def markov(seed: int, length: int) -> str:
-    """Sampled from the characters that follow each two characters of a text: what a model without memory samples."""
+    """Sampled from the characters that follow each two characters of a text: what a model without
+    memory samples.
+    """
     text = prose(seed, 3_000)
     follows: dict[str, list[str]] = {}
     for before, after in zip(zip(text, text[1:], strict=False), text[2:], strict=False):
@@ -53,7 +59,9 @@ def test_greedy_characters_that_loop_from_the_first() -> None:
 
 
 def test_greedy_words_with_a_long_unit_a_run_inside_and_a_cut_last_word() -> None:
-    """Period 85 from word 22 on, 2.08 copies; in the unit 34 words of period 8; one more word, which ends the run."""
+    """Period 85 from word 22 on, 2.08 copies; in the unit 34 words of period 8; one more word,
+    which ends the run.
+    """
     ids = words(long_word_loop())
     verdict = WORD.judge(ids, " ".join(long_word_loop()))
     assert (verdict.kind, verdict.length, verdict.start, verdict.period) == ("exact", 200, 22, 85)

@@ -1,4 +1,6 @@
-"""LoopStoppingCriteria in `generate` of a tiny GPT-2 with random weights, which loops at once under greedy."""
+"""LoopStoppingCriteria in `generate` of a tiny GPT-2 with random weights, which loops at once under
+greedy.
+"""
 
 from typing import Any
 

@@ -30,7 +30,9 @@ def told(detector: OnlineDetector, ids: list[int]) -> int | None:
 
 
 def looped(ids: list[int], floor: int) -> tuple[int, Run] | None:
-    """By the definition: the shortest prefix with a run at its end that has enough evidence, and the best such run."""
+    """By the definition: the shortest prefix with a run at its end that has enough evidence, and
+    the best such run.
+    """
     for end in range(1, len(ids) + 1):
         found = []
         for period in range(1, end // 2 + 1):

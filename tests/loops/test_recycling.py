@@ -1,4 +1,6 @@
-"""Reuse without a period: the two figures, where they are taken, and the limits that people's text sets."""
+"""Reuse without a period: the two figures, where they are taken, and the limits that people's text
+sets.
+"""
 
 import numpy as np
 import pytest

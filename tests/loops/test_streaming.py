@@ -1,4 +1,6 @@
-"""Loops in a text while it comes: within their promised delay, by the offline verdict, and what is done then."""
+"""Loops in a text while it comes: within their promised delay, by the offline verdict, and what is
+done then.
+"""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""Verdicts on texts of any kind: what is a loop, what counts up, what brings news, what is drawn; on made-up texts."""
+"""Verdicts on texts of any kind: what is a loop, what counts up, what brings news, what is drawn;
+on made-up texts.
+"""
 
 import random
 from dataclasses import replace
@@ -98,7 +100,8 @@ def test_words_drawn_from_a_few_are_a_near_loop_in_prose() -> None:
     rng = random.Random(3)
     who = ["Ada", "Bruno", "Celia", "Doug"]
     said = "".join(
-        f"Perhaps {rng.choice(who)} keeps the key and {rng.choice(who)} keeps the lamp, but then it "
+        f"Perhaps {rng.choice(who)} keeps the key and {rng.choice(who)} keeps the lamp, but then "
+        f"it "
         "would be dark below. Let me try again. "
         for _ in range(40)
     )

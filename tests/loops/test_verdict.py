@@ -1,4 +1,6 @@
-"""The parts of a verdict, exact loops wherever they are planted, which rule comes first, and text of people."""
+"""The parts of a verdict, exact loops wherever they are planted, which rule comes first, and text
+of people.
+"""
 
 import io
 import os

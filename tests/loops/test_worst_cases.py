@@ -1,4 +1,6 @@
-"""Bounds that hold for every input: of the near search how much is aligned; of the exact one that it is right."""
+"""Bounds that hold for every input: of the near search how much is aligned; of the exact one that
+it is right.
+"""
 
 from typing import Any
 

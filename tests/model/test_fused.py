@@ -1,4 +1,6 @@
-"""torch's fused layers as cores: the same numbers as torch's own, masks from where all masks are drawn."""
+"""torch's fused layers as cores: the same numbers as torch's own, masks from where all masks are
+drawn.
+"""
 
 from unittest.mock import patch
 

@@ -1,4 +1,6 @@
-"""A GPT-2 made in a moment, with a tokenizer of a few pairs of bytes, and a server that answers as one of OpenAI's."""
+"""A GPT-2 made in a moment, with a tokenizer of a few pairs of bytes, and a server that answers as
+one of OpenAI's.
+"""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""Each metric of a sample on an example counted by hand, and those by suffix array against their definition."""
+"""Each metric of a sample on an example counted by hand, and those by suffix array against their
+definition.
+"""
 
 import zlib
 from math import isnan
@@ -96,7 +98,9 @@ def test_rep_w_equals_its_definition(ids: list[int], window: int) -> None:
 
 
 def test_rep_r_by_hand() -> None:
-    """a b x a b y: ab is there twice, so its four tokens count; x and y stand in no such bigram. aaa: aa twice."""
+    """a b x a b y: ab is there twice, so its four tokens count; x and y stand in no such bigram.
+    aaa: aa twice.
+    """
     assert rep_r(letters("abxaby")) == 4 / 6
     assert rep_r(letters("aaa")) == 1
     assert rep_r(letters("abc")) == 0
@@ -138,7 +142,9 @@ def test_longest_repeat_equals_the_slow_search(ids: list[int]) -> None:
     "parsed", ["a|ab", "a|aaaaaaa", "a|b|ababab", "a|b|ac|ab", "b|a|n|ana", "a|b|c|abcx|xy"]
 )
 def test_lz_factors_by_hand(parsed: str) -> None:
-    """banana: b, a and n are new; then ana, which begins at the first a too and overlaps it, up to the end."""
+    """banana: b, a and n are new; then ana, which begins at the first a too and overlaps it, up to
+    the end.
+    """
     text = parsed.replace("|", "")
     assert lz_factors(letters(text)) == pytest.approx(1000 * len(parsed.split("|")) / len(text))
 
@@ -163,7 +169,9 @@ def test_zlib_ratio_takes_text_that_is_no_proper_unicode() -> None:
 
 
 def test_non_word_by_hand() -> None:
-    """Whole words: sat, dgo, on; of them dgo is unknown. "he" and "th" touch the ends and may be cut."""
+    """Whole words: sat, dgo, on; of them dgo is unknown. "he" and "th" touch the ends and may be
+    cut.
+    """
     known = words_of("The cat sat on the mat--did it?")
     assert known == {"The", "cat", "sat", "on", "the", "mat", "did", "it"}
     assert non_word("he sat,dgo on th", known) == 1 / 3

@@ -1,4 +1,6 @@
-"""What samples are like together: each figure by hand, BLEU also against its formula written out."""
+"""What samples are like together: each figure by hand, BLEU also against its formula written
+out.
+"""
 
 from collections import Counter
 from math import exp, isnan, log
@@ -16,7 +18,9 @@ some = st.integers(1, 5).flatmap(
 
 
 def test_pooled_rep_n_by_hand() -> None:
-    """aaaa has 1 bigram of 3, abc 2 of 2: pooled 1 - 3/5; the mean over sequences would be (2/3 + 0) / 2."""
+    """aaaa has 1 bigram of 3, abc 2 of 2: pooled 1 - 3/5; the mean over sequences would be (2/3 +
+    0) / 2.
+    """
     assert pooled_rep_n([[1, 1, 1, 1], [1, 2, 3]], 2) == pytest.approx(2 / 5)
     assert pooled_rep_n([[1, 1, 1, 1], [7]], 2) == pytest.approx(2 / 3), (
         "what has no bigram counts nothing"
@@ -31,7 +35,9 @@ def test_diversity_by_hand() -> None:
 
 
 def test_zipf_by_hand() -> None:
-    """Frequencies 8, 4 and 2 at ranks 1, 2 and 3: y falls by ln 2 each; x = 0, ln 2, ln 3 less their mean."""
+    """Frequencies 8, 4 and 2 at ranks 1, 2 and 3: y falls by ln 2 each; x = 0, ln 2, ln 3 less
+    their mean.
+    """
     x = np.log([1, 2, 3]) - np.log(6) / 3
     slope = (x @ np.log([8, 4, 2])) / (x @ x)
     assert zipf([[5] * 8 + [3] * 2, [9] * 4]) == pytest.approx(-slope)
@@ -61,13 +67,16 @@ def bleu(sample: list[int], others: list[list[int]]) -> float:
 
 
 def test_self_bleu_by_hand() -> None:
-    """abcde against abcdf: 4/5 words, 3/4 bigrams, 2/3 trigrams, 1/2 fours, and the same back: (1/5) ** (1/4)."""
+    """abcde against abcdf: 4/5 words, 3/4 bigrams, 2/3 trigrams, 1/2 fours, and the same back:
+    (1/5) ** (1/4).
+    """
     assert self_bleu([[1, 2, 3, 4, 5], [1, 2, 3, 4, 6]]) == pytest.approx(
         (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** 0.25
     )
     assert self_bleu([[1, 2, 3, 4, 5]] * 3) == pytest.approx(1)
     assert self_bleu([[1, 2], [3, 4]]) == 0
-    # the second has no fours in common: 0.1 of 3; and it is cut short against 6: e ** (1 - 6/4) ... the other way round
+    # the second has no fours in common: 0.1 of 3; and it is cut short against 6: e ** (1 - 6/4) ...
+    # the other way round
     long, brief = [1, 2, 3, 9, 8, 7], [1, 2, 3, 5]
     one = (3 / 6 * 2 / 5 * 1 / 4 * 0.1 / 3) ** 0.25
     other = (3 / 4 * 2 / 3 * 1 / 2 * 0.1 / 1) ** 0.25 * exp(1 - 6 / 4)
@@ -76,7 +85,9 @@ def test_self_bleu_by_hand() -> None:
 
 
 def test_counts_are_clipped_at_the_other_that_has_most() -> None:
-    """Three a: another has two of them, so 2 of 3 words; of bigrams 1 of 2; trigrams and fours none."""
+    """Three a: another has two of them, so 2 of 3 words; of bigrams 1 of 2; trigrams and fours
+    none.
+    """
     samples = [[1, 1, 1], [1, 1, 2], [2, 1, 3]]
     assert bleu(samples[0], samples[1:]) == pytest.approx(
         (2 / 3 * 1 / 2 * 0.1 / 1 * 0.1 / 1) ** 0.25

@@ -1,4 +1,6 @@
-"""Published rules on examples worked out by hand, with their blind spots, and vLLM's on its own test vectors."""
+"""Published rules on examples worked out by hand, with their blind spots, and vLLM's on its own
+test vectors.
+"""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""The longest stretch that stands in the training text: by hand, against the slow search, and with bad fingerprints."""
+"""The longest stretch that stands in the training text: by hand, against the slow search, and with
+bad fingerprints.
+"""
 
 import numpy as np
 import pytest

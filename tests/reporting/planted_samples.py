@@ -1,7 +1,8 @@
-"""Samples of the toy corpus by rule, the verdicts on them, and the rates over those: as generate and detect_loops do.
+"""Samples of the toy corpus by rule, the verdicts on them, and the rates over those: as generate
+and detect_loops do.
 
-In: the name of a model of results_tree. Out: the samples table, the loops table, the rates. No stage code is used, so
-intervals and whatever else the report only passes on are made up.
+In: the name of a model of results_tree. Out: the samples table, the loops table, the rates. No
+stage code is used, so intervals and whatever else the report only passes on are made up.
 """
 
 from typing import Any
@@ -80,7 +81,9 @@ def vocab() -> Vocab:
 
 
 def texts(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Samples of three prompts under all strategies, and their verdicts with human windows below them."""
+    """Samples of three prompts under all strategies, and their verdicts with human windows below
+    them.
+    """
     names = STRATEGIES if name in KINDS else COUNTED
     drawn = [
         (strategy, prompt, seed)
@@ -361,7 +364,9 @@ def false_positives(windows: int) -> dict[str, Any]:
 
 
 def planted() -> list[dict[str, Any]]:
-    """A planted grid: exact loops are found where there are no edits, near ones up to a tenth; each rule in its way."""
+    """A planted grid: exact loops are found where there are no edits, near ones up to a tenth; each
+    rule in its way.
+    """
     rows = []
     for period, copies in ((2, 2), (13, 2), (13, 5), (85, 2.5), (85, 10)):
         for edits in (0, 0.05, 0.1, 0.2):

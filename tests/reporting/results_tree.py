@@ -1,8 +1,10 @@
-"""A small project folder with the results of all stages before the report, made by rule: no training, no stage code.
+"""A small project folder with the results of all stages before the report, made by rule: no
+training, no stage code.
 
-Planted: `good` (two seeds, better than the counted floor) loops under greedy from character 5 on with period 4, and in
-other ways under beams and a penalty; `poor` (one seed, worse than the floor) loops in a third of its greedy samples and
-one of its top-p ones; nothing loops under multinomial. Of the baselines only `kneser_ney` is sampled.
+Planted: `good` (two seeds, better than the counted floor) loops under greedy from character 5 on
+with period 4, and in other ways under beams and a penalty; `poor` (one seed, worse than the floor)
+loops in a third of its greedy samples and one of its top-p ones; nothing loops under multinomial.
+Of the baselines only `kneser_ney` is sampled.
 """
 
 import json
@@ -122,7 +124,9 @@ def _model(root: Path, corpus: str, name: str) -> None:
 
 
 def history(name: str) -> pd.DataFrame:
-    """Three epochs for each seed of a trained model, ending at the figure it is scored with; none for a baseline."""
+    """Three epochs for each seed of a trained model, ending at the figure it is scored with; none
+    for a baseline.
+    """
     columns = [
         "seed",
         "protocol",
@@ -155,7 +159,9 @@ def history(name: str) -> pd.DataFrame:
 
 
 def scores(corpus: str, name: str) -> dict[str, Any]:
-    """What evaluate writes: exact for all, as_notebook for trained models, a notebook's figure for `good`."""
+    """What evaluate writes: exact for all, as_notebook for trained models, a notebook's figure for
+    `good`.
+    """
     nats = NATS[name]
     mean, trained = float(np.mean(nats)), MODELS[name]["recipe"] != "counted"
     spread = float(np.std(nats, ddof=1)) if len(nats) > 1 else None

@@ -49,7 +49,8 @@ def test_false_alarms_stand_beside_their_bound(toy: Results) -> None:
         120,
     )
     assert shown["anyhow"][1] == (
-        "Of 1,191 windows of training text, laid end to end in 10 ways: 0 exact loop, 1 near loop, 0 recycling."
+        "Of 1,191 windows of training text, laid end to end in 10 ways: 0 exact loop, 1 near "
+        "loop, 0 recycling."
     )
     assert ours["valid"]["high"] == pytest.approx(3.8415 / (40 + 3.8415), rel=1e-3)
 

@@ -144,6 +144,6 @@ def test_many_names_are_counted(toy: Results) -> None:
     answer, details = asked(toy)["Which decoding loops?"]
     assert answer == "10 of the 13 strategies"
     assert (
-        "greedy_0, greedy_1, greedy_2, greedy_3, greedy_4 and 3 more 100 % and greedy 67 %; medians: after"
-        in details
+        "greedy_0, greedy_1, greedy_2, greedy_3, greedy_4 and 3 more 100 % and greedy 67 %; "
+        "medians: after" in details
     )

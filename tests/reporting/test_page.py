@@ -168,7 +168,8 @@ def test_every_trained_model_has_its_charts_and_lines(html: str) -> None:
         assert f'aria-label="Loop rate against reference nats of the strategies, {name}"' in html
         assert f'aria-label="Share of samples that do not loop yet, {name}"' in html
     assert (
-        ">greedy</a></b>: 100\N{NO-BREAK SPACE}% (50 to 100\N{NO-BREAK SPACE}%) loop, from character 6 on, period 4 "
+        ">greedy</a></b>: 100\N{NO-BREAK SPACE}% (50 to 100\N{NO-BREAK SPACE}%) loop, from "
+        "character 6 on, period 4 "
         "(3 of 3\N{NO-BREAK SPACE}samples of 1 net, the same one)" in html
     )
     assert "<b>good</b>, under poor" in html

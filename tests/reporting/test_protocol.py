@@ -10,13 +10,14 @@ from reporting.results_tree import changed, model
 def test_the_protocol_says_what_was_done(toy: Results) -> None:
     sampling, confirming, references, human, intervals, alone = protocol(toy)
     assert (
-        "Every net of good goes on from 3 prompts of 8 characters from evenly spaced places of the held-out text, "
-        "those of other models from as many as give as many samples (all prompts: sha256 0123456789ab…), "
-        in sampling
+        "Every net of good goes on from 3 prompts of 8 characters from evenly spaced places of "
+        "the held-out text, "
+        "those of other models from as many as give as many samples (all prompts: sha256 "
+        "0123456789ab…), " in sampling
     )
     assert (
-        "once, to 120 characters where the likeliest token is taken and nothing else is asked, random ones with 2 seeds"
-        in sampling
+        "once, to 120 characters where the likeliest token is taken and nothing else is asked, "
+        "random ones with 2 seeds" in sampling
     )
     assert sampling.endswith("Nets: good 1, poor 1 and kneser_ney 1.")
     assert "until at most 1.0 % can loop" in confirming

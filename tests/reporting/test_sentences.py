@@ -45,7 +45,10 @@ def test_there_is_a_line_for_every_strategy_by_family(toy: Results, good: ModelR
         "pure sampling", "sampling after filters and penalties",
     ]  # fmt: skip
     (drawn,) = found["pure sampling"]
-    text = "no loop in 6 samples of 1 net, so at most 50 % loop; 2.120 nats, less predictable than human text"
+    text = (
+        "no loop in 6 samples of 1 net, so at most 50 % loop; 2.120 nats, less predictable than "
+        "human text"
+    )
     assert drawn == Line("multinomial", text, "free")
     (penalty,) = found["the likeliest token after filters and penalties"]
     assert (

@@ -24,13 +24,14 @@ def test_a_model_with_a_setting_and_one_without(toy: Results) -> None:
     )
     assert chosen == "top_p_0_9 for good"
     assert (
-        "good: top_p_0_9; chosen: 0 of 6 loop (1 net), 1.420 nats (1.320 to 1.520); confirmed: 0 of 381 loop "
+        "good: top_p_0_9; chosen: 0 of 6 loop (1 net), 1.420 nats (1.320 to 1.520); confirmed: 0 "
+        "of 381 loop "
         "(2 nets), 1.420 nats (1.320 to 1.520), at most 1.0 %; human text 1.310 to 1.690."
         in settings
     )
     assert (
-        "poor: none qualifies; nearest is top_p_0_9: 3 of 40 loop, at most 20 %. Of 3 candidates 2 tried."
-        in settings
+        "poor: none qualifies; nearest is top_p_0_9: 3 of 40 loop, at most 20 %. Of 3 candidates "
+        "2 tried." in settings
     )
 
 
@@ -72,5 +73,6 @@ def test_a_reference_model_that_knows_the_text_less_well_is_named(toy: Results) 
     scores = model(toy, "poor").scores
     weak = changed(toy, "poor", scores=scores | {"exact": scores["exact"] | {"nats": 1.7}})
     assert both(weak)[1].endswith(
-        "With caution: good's reference model, poor, predicts held-out text worse (1.700) than it does."
+        "With caution: good's reference model, poor, predicts held-out text worse (1.700) than it "
+        "does."
     )

@@ -1,4 +1,6 @@
-"""Commands of stages as processes: what they say, how they end, and that nothing is left of them."""
+"""Commands of stages as processes: what they say, how they end, and that nothing is left of
+them.
+"""
 
 import json
 import os
@@ -145,7 +147,8 @@ def test_what_the_warm_process_imports_makes_no_cuda_call() -> None:
         "def refuse(*_): raise AssertionError\n"
         "torch._C._cuda_init = torch._C._cuda_getDeviceCount = torch.cuda._lazy_init = refuse\n"
         "from recurrence import stages\n"
-        "for each in pkgutil.iter_modules(stages.__path__): importlib.import_module(f'recurrence.stages.{each.name}')\n"
+        "for each in pkgutil.iter_modules(stages.__path__): "
+        "importlib.import_module(f'recurrence.stages.{each.name}')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -1,4 +1,6 @@
-"""A guarded command is the command; and it is gone with who asked for it, whichever of them is killed."""
+"""A guarded command is the command; and it is gone with who asked for it, whichever of them is
+killed.
+"""
 
 import os
 import signal

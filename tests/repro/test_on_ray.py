@@ -1,4 +1,6 @@
-"""Whole runs with stages as Ray tasks: a Ray of their own, a cluster of two nodes, one that works in copies, one that dies."""
+"""Whole runs with stages as Ray tasks: a Ray of their own, a cluster of two nodes, one that works
+in copies, one that dies.
+"""
 
 import subprocess
 import sys

@@ -79,7 +79,9 @@ def test_a_failure_stops_what_needs_it_and_nothing_else() -> None:
 def test_every_stage_goes_once_after_all_that_it_needs(
     edges: list[list[int]], total: int, data: st.DataObject
 ) -> None:
-    """Whatever the graph, what fails, and what ends first: each stage ends or is left out, and none goes too early."""
+    """Whatever the graph, what fails, and what ends first: each stage ends or is left out, and none
+    goes too early.
+    """
     needs = {str(n): [str(m) for m in set(found) if m < n] for n, found in enumerate(edges)}
     made, ended, running = plan(needs, total), {}, []
     while made.is_open:

@@ -1,4 +1,6 @@
-"""Whole runs of small pipelines of shell commands, in a process of their own, against dvc where it can do the same."""
+"""Whole runs of small pipelines of shell commands, in a process of their own, against dvc where it
+can do the same.
+"""
 
 import json
 import re
@@ -29,7 +31,9 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_all_that_is_left_is_as_dvc_leaves_it(project: Project, tmp_path: Path) -> None:
-    """First run, one param changed, a fresh lock and outputs gone: outputs, dvc.lock and run cache, byte for byte."""
+    """First run, one param changed, a fresh lock and outputs gone: outputs, dvc.lock and run cache,
+    byte for byte.
+    """
     peer = made_in(tmp_path / "peer")
     changed = PARAMS.replace("two", "four")
     for params in (PARAMS, changed):
@@ -91,8 +95,13 @@ def slow_pipeline(project: Project, names: str, command: str) -> None:
 
 
 def test_as_many_run_at_a_time_as_there_are_jobs(project: Project) -> None:
-    """Each of three waits until it has seen two others begin; that works out with three jobs only."""
-    meet = "touch began-${item}; for i in $(seq 500); do [ $(ls began-* | wc -l) = 3 ] && break; sleep 0.02; done;"
+    """Each of three waits until it has seen two others begin; that works out with three jobs
+    only.
+    """
+    meet = (
+        "touch began-${item}; for i in $(seq 500); do [ $(ls began-* | wc -l) = 3 ] && break; "
+        "sleep 0.02; done;"
+    )
     slow_pipeline(project, "xyz", f"{meet} ls began-* | wc -l > ${{item}}")
     assert told(project.repro(jobs=3)) == {"ran": 3}
     assert [(project.root / name).read_text().strip() for name in "xyz"] == ["3"] * 3

@@ -1,4 +1,6 @@
-"""Figures of two reports: which are the same, which moved within their intervals, which beyond them."""
+"""Figures of two reports: which are the same, which moved within their intervals, which beyond
+them.
+"""
 
 import math
 from pathlib import Path

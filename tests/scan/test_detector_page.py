@@ -1,4 +1,6 @@
-"""docs/detector.md says what is there: its examples run, its options exist, its fields are those of a row."""
+"""docs/detector.md says what is there: its examples run, its options exist, its fields are those of
+a row.
+"""
 
 import re
 from pathlib import Path

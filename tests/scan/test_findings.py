@@ -1,4 +1,6 @@
-"""Samples get a row each, in order, whatever the batches; of many rows the most evident are kept."""
+"""Samples get a row each, in order, whatever the batches; of many rows the most evident are
+kept.
+"""
 
 import itertools
 import json
@@ -91,7 +93,9 @@ def test_a_long_unit_is_not_spelled_out(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_long_loop_with_another_within_it_is_seen_in_words_and_in_characters() -> None:
-    """As in the notebooks' sample of words: 200 of them, the last one cut, and a unit of 85 that ends in a run of 8."""
+    """As in the notebooks' sample of words: 200 of them, the last one cut, and a unit of 85 that
+    ends in a run of 8.
+    """
     unit = [f"w{i}" for i in range(51)] + [f"very{i % 8}" for i in range(34)]
     text = " ".join([f"start{i}" for i in range(22)] + unit * 2 + unit[:7] + ["w7"])
     text = text[:-1]  # as the notebook's cell cut it

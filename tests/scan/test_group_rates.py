@@ -25,7 +25,9 @@ def test_the_difference_is_newcombes(first: tuple[int, int], second: tuple[int, 
 
 
 def test_newcombes_own_example() -> None:
-    """56 of 70 and 48 of 80: 0.0524 to 0.3339 (Statistics in Medicine 17, 1998, table II, column a)."""
+    """56 of 70 and 48 of 80: 0.0524 to 0.3339 (Statistics in Medicine 17, 1998, table II, column
+    a).
+    """
     found = difference(Rate(48, 80), Rate(56, 70))
     assert found.interval == pytest.approx((0.0524, 0.3339), abs=5e-5)
     assert (found.verdict, difference(Rate(56, 70), Rate(48, 80)).verdict) == ("more", "less")

@@ -1,4 +1,6 @@
-"""Texts with their loops marked: where copies begin, what is left out, and that nothing in a text can act."""
+"""Texts with their loops marked: where copies begin, what is left out, and that nothing in a text
+can act.
+"""
 
 import re
 from html.parser import HTMLParser
@@ -155,7 +157,8 @@ def test_verdicts_in_words() -> None:
     assert sentence(judged(of_text("a b c", "x", "word"))) == "no loop (3 words)"
     near = NEAR | {"length": 2900, "start": 1200, "period": 8, "copies": 3.04, "terminal": False}
     assert sentence(near) == (
-        "near loop from word 1,200 of 2,900 on, period 8, 3.0 copies, then it goes on otherwise; copies are 90% alike"
+        "near loop from word 1,200 of 2,900 on, period 8, 3.0 copies, then it goes on otherwise; "
+        "copies are 90% alike"
     )
     recycling = {"kind": "recycling", "tokens": "char", "length": 1000, "start": None}
     assert (

@@ -1,4 +1,6 @@
-"""Verdicts for programs and CI: what stands there is what was found, and does nothing to whoever reads it."""
+"""Verdicts for programs and CI: what stands there is what was found, and does nothing to whoever
+reads it.
+"""
 
 import io
 import json

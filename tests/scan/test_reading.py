@@ -1,4 +1,6 @@
-"""Text, records, folders and stdin become samples; what cannot be read is skipped, counted and named."""
+"""Text, records, folders and stdin become samples; what cannot be read is skipped, counted and
+named.
+"""
 
 import gzip
 import io

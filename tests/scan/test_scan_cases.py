@@ -1,4 +1,6 @@
-"""Labelled texts through the command, in the forms in which people have them: read, and judged as a person does."""
+"""Labelled texts through the command, in the forms in which people have them: read, and judged as a
+person does.
+"""
 
 import csv
 import json

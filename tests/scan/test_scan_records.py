@@ -1,4 +1,6 @@
-"""What is found in records by itself, in the forms that people have them in; and by a named field."""
+"""What is found in records by itself, in the forms that people have them in; and by a named
+field.
+"""
 
 import json
 from typing import Any

@@ -1,4 +1,6 @@
-"""The stage on a small corpus: a card where it should be, by the corpus's vocabulary and the project's params."""
+"""The stage on a small corpus: a card where it should be, by the corpus's vocabulary and the
+project's params.
+"""
 
 import json
 from pathlib import Path

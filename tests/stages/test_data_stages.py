@@ -1,4 +1,6 @@
-"""download, split, build_vocab, numericalize: from a params block to ids, on small texts and on the real files."""
+"""download, split, build_vocab, numericalize: from a params block to ids, on small texts and on the
+real files.
+"""
 
 import json
 import os
@@ -145,7 +147,8 @@ def test_a_missing_file_names_the_block_and_the_remedy(project: Path) -> None:
     with pytest.raises(RecurrenceError) as caught:
         download.main("mine")
     assert str(caught.value) == (
-        "corpora.mine.source: no place gives a good mine.txt:\n  texts/mine.txt: No such file or directory\n"
+        "corpora.mine.source: no place gives a good mine.txt:\n  texts/mine.txt: No such file or "
+        "directory\n"
         f"mend the path; a relative one starts at {project}"
     )
     assert nothing_written(project)
@@ -194,7 +197,10 @@ def test_one_line_cannot_be_split_by_lines(project: Path) -> None:
     download.main("mine")
     with pytest.raises(
         RecurrenceError,
-        match="too short: the train part has no text .* longer text, move the cut, or .*rule: char_fraction",
+        match=(
+            "too short: the train part has no text .* longer text, move the cut, or .*rule: "
+            "char_fraction"
+        ),
     ):
         split.main("mine")
 

@@ -1,4 +1,6 @@
-"""The stage on a project with planted samples: a verdict for each, human text beside them, rates of both."""
+"""The stage on a project with planted samples: a verdict for each, human text beside them, rates of
+both.
+"""
 
 import json
 from pathlib import Path
@@ -82,7 +84,9 @@ MIXED = np.random.default_rng(0).integers(2, 14, 700)
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two greedy samples that loop, one that does so only after the first 60 characters, and one of pure sampling."""
+    """Two greedy samples that loop, one that does so only after the first 60 characters, and one of
+    pure sampling.
+    """
     monkeypatch.setenv("RECURRENCE_ROOT", str(tmp_path))
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(PARAMS), encoding="utf-8")
     vocab = Vocab(("<unk>", "<eos>", *LETTERS), ("<unk>", "<eos>"), Tokens(unit="char"))
@@ -302,5 +306,8 @@ def test_what_is_not_there_is_named(project: Path, path: str, message: str) -> N
 
 def test_one_line_says_which_loop(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     detect_loops.main("toy-unigram")
-    told = "detect_loops toy-unigram: floor 30 chars; looping sometimes greedy 2/3; never the other 2\n"
+    told = (
+        "detect_loops toy-unigram: floor 30 chars; looping sometimes greedy 2/3; never the other "
+        "2\n"
+    )
     assert capsys.readouterr().err == told

@@ -1,4 +1,6 @@
-"""How a stage begins and ends: its arguments, its errors, its lock, and that it does not outlive its dvc."""
+"""How a stage begins and ends: its arguments, its errors, its lock, and that it does not outlive
+its dvc.
+"""
 
 import json
 import os
@@ -132,7 +134,9 @@ def test_a_stage_dies_with_the_dvc_that_started_it(
 
 
 def orphan(env: dict[str, str], root: Path) -> str:
-    """What a stage says whose dvc was killed before its first instruction: its parent is whoever takes in orphans."""
+    """What a stage says whose dvc was killed before its first instruction: its parent is whoever
+    takes in orphans.
+    """
     command = f"(while [ ! -e go ]; do sleep 0.02; done; exec {SPEAK}) 2> said & "
     subprocess.run(
         ["/bin/sh", "-c", command], cwd=root, env=env | {"DVC_STAGE": "speak@long"}, check=True

@@ -1,4 +1,6 @@
-"""The evaluate stage on a project of one small corpus: what it writes, in the form that report and track read."""
+"""The evaluate stage on a project of one small corpus: what it writes, in the form that report and
+track read.
+"""
 
 import json
 import math
@@ -105,7 +107,8 @@ def test_repetition_on_peoples_text_is_the_mean_over_seeds() -> None:
     ]
     assert found == pytest.approx({name: (each[0][name] + each[1][name]) / 2 for name in each[0]})
     assert set(found) == {"rep_128", "wrep_128", "human_rep_128", "unique"}
-    # the likeliest word comes at place 0 or later, so at 100 places of 101 a window of 128 reaches back to the start
+    # the likeliest word comes at place 0 or later, so at 100 places of 101 a window of 128 reaches
+    # back to the start
     unigram = scores("unigram")["repetition"]
     favourite = int(np.bincount(VALID).argmax())
     first = int(np.flatnonzero(favourite == VALID)[0])

@@ -1,4 +1,6 @@
-"""The generate stage on the small trained project: what it writes, in the form that detect_loops and report read."""
+"""The generate stage on the small trained project: what it writes, in the form that detect_loops
+and report read.
+"""
 
 import shutil
 from pathlib import Path
@@ -43,7 +45,9 @@ def ask(
     strategies: dict[str, Any] | None = None,
     sizes: dict[str, Any] | None = None,
 ) -> None:
-    """Put prompts, strategies and sizes into the project's params.yaml; every model is sampled by all strategies."""
+    """Put prompts, strategies and sizes into the project's params.yaml; every model is sampled by
+    all strategies.
+    """
     tree = yaml.safe_load((project / "params.yaml").read_text())
     tree["corpora"]["mine"]["prompts"] = PROMPTS | (prompts or {})
     tree["protocol"]["tiny"] = SIZES | (sizes or {})
@@ -258,7 +262,9 @@ def test_prices_of_samples_and_of_human_text(trained_project: Path) -> None:
 def test_candidates_go_on_with_the_confirming_nets(
     trained_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bound so wide that some prompts show it; prices of people are said to be as the samples'."""
+    """A bound so wide that some prompts show it; prices of people are said to be as the
+    samples'.
+    """
     more_nets(trained_project)
     ask(trained_project, {"prompt_tokens": 4}, sizes={"pairs": 6, "candidates": 3})
     tree = yaml.safe_load((trained_project / "params.yaml").read_text())

@@ -1,4 +1,6 @@
-"""The detector card: limits from training text, false alarms and recall counted, the same every time."""
+"""The detector card: limits from training text, false alarms and recall counted, the same every
+time.
+"""
 
 import json
 from dataclasses import replace
@@ -143,7 +145,9 @@ def test_limits_rise_above_what_people_wrote() -> None:
 
 
 def test_a_passage_that_windows_end_to_end_cut_in_two_raises_the_limits() -> None:
-    """46 words that repeat, around the end of the first window: half of them stand in each, too few to be seen."""
+    """46 words that repeat, around the end of the first window: half of them stand in each, too few
+    to be seen.
+    """
     ids = np.r_[IDS[:277], np.resize(IDS[1000:1012], 46), IDS[277:900]]
     halves = ids[:LENGTH], ids[LENGTH : 2 * LENGTH]
     assert not any(find_runs(halves, 20))
@@ -156,7 +160,9 @@ def test_a_passage_that_windows_end_to_end_cut_in_two_raises_the_limits() -> Non
 
 
 def test_text_that_counts_allows_for_fewer_edits() -> None:
-    """Every line is the one before but for a word in seven: such near loops are how people wrote here."""
+    """Every line is the one before but for a word in seven: such near loops are how people wrote
+    here.
+    """
     lines = np.concatenate([[1, 2, 3, 4, 5, 100 + k, 6] for k in range(300)])
     found = calibrate(lines)
     assert found.near_delta == 0.14

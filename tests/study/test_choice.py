@@ -40,7 +40,9 @@ def first(plan: Plan = PLAN, **prices: float) -> list[dict[str, Any]]:
 
 
 class More:
-    """Further samples without a loop, but for these (strategy, net, prompt); what was asked for is noted."""
+    """Further samples without a loop, but for these (strategy, net, prompt); what was asked for is
+    noted.
+    """
 
     def __init__(self, *loops: tuple[str, int, int], **fields: Any) -> None:
         self.loops, self.fields = loops, fields
@@ -127,7 +129,9 @@ def test_the_other_nets_and_prompts_have_no_say_in_the_choice() -> None:
 
 
 def test_recycling_text_is_never_recommended() -> None:
-    """`the the ther the the the and the`: no loop, priced like people's, and it goes round in circles."""
+    """`the the ther the the the and the`: no loop, priced like people's, and it goes round in
+    circles.
+    """
     rows = first(round=1.5)
     for each in rows:
         each["kind"] = "recycling"
@@ -181,7 +185,9 @@ def test_the_same_rows_give_the_same_choice() -> None:
 
 
 def test_prompts_needed_by_hand() -> None:
-    """Without a loop z^2 (1 - b) / b pairs: 124.2 of one net, 62.1 of each of two, 41.4 of each of three."""
+    """Without a loop z^2 (1 - b) / b pairs: 124.2 of one net, 62.1 of each of two, 41.4 of each of
+    three.
+    """
     assert [prompts_needed((0,) * nets, 0.03) for nets in (1, 2, 3)] == [125, 63, 42]
     assert prompts_needed((0,), 0.01) == 381
     assert prompts_needed((0,), 0.03, at_least=200) == 200

@@ -154,7 +154,9 @@ def test_metrics_are_means_of_the_samples_that_have_them() -> None:
 
 
 def test_figures_of_samples_together() -> None:
-    """All of the first 100 tokens: no n-gram comes again, each sample is the other, every token twice."""
+    """All of the first 100 tokens: no n-gram comes again, each sample is the other, every token
+    twice.
+    """
     found = of(row("greedy", 0), row("greedy", 1), ids=np.concatenate([IDS, IDS]))
     assert (found["diversity"], found["self_bleu"], found["zipf"]) == (
         1,
@@ -180,8 +182,10 @@ def test_what_kind_of_decoding_it_was_and_what_the_states_say() -> None:
 
 
 def test_stopped_at_eos_by_hand() -> None:
-    """Ends at 40 without a loop; loops from 10 and ends at 80; loops from 50 and does not end; the fourth does neither.
-    At 10 one of four goes, 3/4 are left; at 40 one is censored; at 50 one of two goes, 3/8. Their area up to 100."""
+    """Ends at 40 without a loop; loops from 10 and ends at 80; loops from 50 and does not end; the
+    fourth does neither. At 10 one of four goes, 3/4 are left; at 40 one is censored; at 50 one of
+    two goes, 3/8. Their area up to 100.
+    """
     found = of(
         row("greedy", 0, eos_at=40, stopped_kind="none"),
         loop("greedy", 1, 10, eos_at=80, stopped_kind="exact", stopped_start=10),
@@ -205,8 +209,9 @@ def test_the_same_samples_gone_on_with() -> None:
 
 
 def test_strategies_are_compared_with_pure_sampling_on_the_same_prompts() -> None:
-    """Greedy loops on all 6 prompts: p = 2 / 2**6; top-p on 1 of 6, of two samples one: sums +-1/2, p = 1. Holm: twice
-    the smaller."""
+    """Greedy loops on all 6 prompts: p = 2 / 2**6; top-p on 1 of 6, of two samples one: sums +-1/2,
+    p = 1. Holm: twice the smaller.
+    """
     pure = [row("pure", p, s) for p in range(6) for s in range(2)]
     greedy = [loop("greedy", p, 5) for p in range(6)]
     top_p = [loop("top_p", 0, 5)] + [row("top_p", p, s) for p in range(6) for s in range(2)][1:]

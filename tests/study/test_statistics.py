@@ -65,9 +65,11 @@ def test_of_one_net_with_a_sample_per_prompt_it_is_wilsons() -> None:
 
 
 def test_a_rate_over_two_nets_by_hand() -> None:
-    """Nets of 4 prompts with 3 and 1 hits: rate 1/2. Between: 2 * (1^2 + 1^2) / 8^2 = 1/16. Within a net
-    4/3 * (3 * (1/4)^2 + (3/4)^2) = 1, so 2 / 64 = 1/32. Together 3/32; an effective number of (1/4) / (3/32) = 8/3.
-    Degrees of freedom: (3/32)^2 / ((1/16)^2 / 1 + (1/32)^2 / 6) = 9 / (4 + 1/6) = 2.16."""
+    """Nets of 4 prompts with 3 and 1 hits: rate 1/2. Between: 2 * (1^2 + 1^2) / 8^2 = 1/16. Within
+    a net 4/3 * (3 * (1/4)^2 + (3/4)^2) = 1, so 2 / 64 = 1/32. Together 3/32; an effective number of
+    (1/4) / (3/32) = 8/3. Degrees of freedom: (3/32)^2 / ((1/16)^2 / 1 + (1/32)^2 / 6) = 9 / (4 +
+    1/6) = 2.16.
+    """
     found = rate_interval([1, 1, 1, 0, 1, 0, 0, 0], [0] * 4 + [1] * 4, [0, 1, 2, 3] * 2)
     t = float(special.stdtrit(2.16, 0.975))
     assert found == pytest.approx(wilson(4 / 3, 8 / 3, t), abs=1e-12)
@@ -112,7 +114,9 @@ def coverage(nets: int, prompts: int, mean: float, icc: float, trials: int = 400
 def test_intervals_hold_the_rate_of_the_nets_there_might_be(
     nets: int, mean: float, icc: float
 ) -> None:
-    """0.3 with 0.2: nets as far apart as 8 and 50 %. At least 93 %; 400 trials may fall short by 2 points."""
+    """0.3 with 0.2: nets as far apart as 8 and 50 %. At least 93 %; 400 trials may fall short by 2
+    points.
+    """
     assert coverage(nets, 8, mean, icc) >= 0.91
 
 
@@ -128,7 +132,9 @@ def test_nets_that_are_far_apart_widen_the_interval() -> None:
 
 
 def test_sign_flip_by_hand() -> None:
-    """1, 1, 2: the eight sums are +-4 (2), +-2 (4), 0 (2). As far as 4: 2 of 8; as far as 2: 6 of 8; 0: all."""
+    """1, 1, 2: the eight sums are +-4 (2), +-2 (4), 0 (2). As far as 4: 2 of 8; as far as 2: 6 of
+    8; 0: all.
+    """
     assert sign_flip([1, 1, 2]) == 2 / 8
     assert sign_flip([-1, 1, 2]) == 6 / 8
     assert sign_flip([-1, -1, 2]) == 1
@@ -138,7 +144,9 @@ def test_sign_flip_by_hand() -> None:
 
 @pytest.mark.parametrize(("wins", "losses"), [(5, 0), (7, 2), (3, 3), (10, 1), (150, 110)])
 def test_with_one_sample_per_prompt_it_is_mcnemars_exact_test(wins: int, losses: int) -> None:
-    """Of n pairs that differ, as many as the fewer or less go one way by chance: twice the binomial tail at 1/2."""
+    """Of n pairs that differ, as many as the fewer or less go one way by chance: twice the binomial
+    tail at 1/2.
+    """
     pairs = wins + losses
     tail = sum(comb(pairs, k) for k in range(min(wins, losses) + 1)) / 2**pairs
     assert sign_flip([1] * wins + [0] * 9 + [-1] * losses) == pytest.approx(min(2 * tail, 1))
@@ -186,8 +194,9 @@ def test_holm_by_hand() -> None:
 
 
 def test_kaplan_meier_by_hand() -> None:
-    """Six at risk at 3: one event, 5/6. At 5 one is censored with an event: five at risk, 5/6 * 4/5 = 4/6. At 8, three
-    are left, two events: 4/6 * 1/3 = 2/9. The last is censored at 10."""
+    """Six at risk at 3: one event, 5/6. At 5 one is censored with an event: five at risk, 5/6 * 4/5
+    = 4/6. At 8, three are left, two events: 4/6 * 1/3 = 2/9. The last is censored at 10.
+    """
     curve = kaplan_meier([3, 5, 5, 8, 8, 10], [True, True, False, True, True, False])
     assert [time for time, _ in curve] == [0, 3, 5, 8]
     assert [share for _, share in curve] == pytest.approx([1, 5 / 6, 4 / 6, 2 / 9])

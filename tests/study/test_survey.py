@@ -1,4 +1,6 @@
-"""A row per sample: what stands in it, on samples made so that each verdict and position is known."""
+"""A row per sample: what stands in it, on samples made so that each verdict and position is
+known.
+"""
 
 from collections.abc import Sequence
 

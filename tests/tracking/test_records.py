@@ -174,7 +174,9 @@ def test_a_model_that_is_not_sampled_has_no_decodings(results: Tracked) -> None:
 
 
 def test_names_are_few_and_never_shared_between_the_kinds_of_run(results: Tracked) -> None:
-    """The table sorted by a figure of models must not show decodings first, nor the other way round."""
+    """The table sorted by a figure of models must not show decodings first, nor the other way
+    round.
+    """
     full = {"nats": 1.0, "accuracy": 0.5}
     scores = results.scores | {"as_notebook": full, "notebook": full | {"id": "n"}, "delta": full}
     made = record(changed(results, scores=scores))
@@ -275,7 +277,9 @@ def test_a_record_has_its_long_params_whole_as_an_artifact(results: Tracked) -> 
 
 
 def test_facts_of_the_machine_are_shown_but_decide_nothing(results: Tracked) -> None:
-    """The same results of another machine, or of one of which nothing is known, are the same record."""
+    """The same results of another machine, or of one of which nothing is known, are the same
+    record.
+    """
     other = changed(results, machine=results.machine | {"train_seconds": 99.0, "device": "cuda"})
     unknown = changed(results, machine={})
     assert record(other).fingerprint == record(results).fingerprint == record(unknown).fingerprint
@@ -302,9 +306,12 @@ def test_notes_say_the_key_figures(results: Tracked) -> None:
     assert "| greedy | 50 % | 22 % to 78 % | 12 | 5 | 0.75 |\n| *human text* | 0 % |" in note
     assert note.endswith("Reference nats: per token, under other.")
     assert made.decodings["greedy"].tags["mlflow.note.content"] == (
-        "**50 % of 8 samples loop** (95 %: 22 % to 78 %) when small decodes by greedy: typically from word 12 of 300, "
-        "with a period of 5 words; 3 exactly, 1 nearly, in 2 different loops. Human text of the same length: 0 %. "
-        "Reference nats: 0.75 per word under other (95 %: 0.5 to 1); human text: 3.25. Hidden states confirm 3 of 4 loops "
+        "**50 % of 8 samples loop** (95 %: 22 % to 78 %) when small decodes by greedy: typically "
+        "from word 12 of 300, "
+        "with a period of 5 words; 3 exactly, 1 nearly, in 2 different loops. Human text of the "
+        "same length: 0 %. "
+        "Reference nats: 0.75 per word under other (95 %: 0.5 to 1); human text: 3.25. Hidden "
+        "states confirm 3 of 4 loops "
         "that they certify. Against multinomial: +50 points, p = 0.03 (Holm)."
     )
 
@@ -314,8 +321,10 @@ def test_the_note_of_a_strategy_without_loops_is_short(results: Tracked) -> None
     rates = results.rates | {"strategies": {"greedy": calm}}
     note = record(changed(results, rates=rates)).decodings["greedy"].tags["mlflow.note.content"]
     assert note == (
-        "**0 % of 8 samples loop** (95 %: 0 % to 10 %) when small decodes by greedy. 25 % reuse phrases without a "
-        "period. Human text of the same length: -. In 3 samples every token was banned at some point."
+        "**0 % of 8 samples loop** (95 %: 0 % to 10 %) when small decodes by greedy. 25 % reuse "
+        "phrases without a "
+        "period. Human text of the same length: -. In 3 samples every token was banned at some "
+        "point."
     )
 
 

@@ -1,4 +1,6 @@
-"""What becomes of runs whose results are no more: they stay, marked, while what is no result goes for good."""
+"""What becomes of runs whose results are no more: they stay, marked, while what is no result goes
+for good.
+"""
 
 from pathlib import Path
 from typing import Any

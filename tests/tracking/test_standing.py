@@ -1,4 +1,6 @@
-"""A receipt counts only while the store bears it out: nothing deleted, moved, copied or damaged goes unseen."""
+"""A receipt counts only while the store bears it out: nothing deleted, moved, copied or damaged
+goes unseen.
+"""
 
 import shutil
 import sqlite3

@@ -1,4 +1,6 @@
-"""A server that is down, broken, silent or slow costs `track` seconds, and the next run completes what it could not."""
+"""A server that is down, broken, silent or slow costs `track` seconds, and the next run completes
+what it could not.
+"""
 
 import json
 import socket
@@ -66,7 +68,9 @@ def drops_the_connection(handler: BaseHTTPRequestHandler) -> None:
 
 
 def trickles(handler: BaseHTTPRequestHandler) -> None:
-    """Every byte comes in time for a limit on the time between two of them; the answer never ends."""
+    """Every byte comes in time for a limit on the time between two of them; the answer never
+    ends.
+    """
     handler.send_response(200)
     handler.end_headers()
     try:

@@ -45,7 +45,8 @@ def test_rows_keep_a_last_small_batch_only_for_validation() -> None:
 
 
 def test_the_notebooks_counts_come_out() -> None:
-    # figures of the notebooks: 470 and 942 batches for nietzsche A, 49 and 12 for human numbers, 4,207 targets for lm1
+    # figures of the notebooks: 470 and 942 batches for nietzsche A, 49 and 12 for human numbers,
+    # 4,207 targets for lm1
     assert len(batches.VariableBptt(torch.empty(482_972), 64, 16)) == 470
     assert len(batches.VariableBptt(torch.empty(482_972), 64, 8)) == 942
     assert len(batches.VariableBptt(torch.empty(485_749), 64, 8)) == 947

@@ -1,5 +1,6 @@
-"""Training through graphs against training step by step, on the CPU, with stand-ins for graphs (tape.py) and for the
-GPU itself (pretended.py)."""
+"""Training through graphs against training step by step, on the CPU, with stand-ins for graphs
+(tape.py) and for the GPU itself (pretended.py).
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -227,7 +228,9 @@ def test_every_core_can_be_captured(core: str) -> None:
 
 
 def on_gpu(begin: Callable[[], Trainer]) -> tuple[list[Row], dict[str, Tensor], int]:
-    """A training on the pretended GPU: its rows, all tensors that a next step would depend on, and the waits."""
+    """A training on the pretended GPU: its rows, all tensors that a next step would depend on, and
+    the waits.
+    """
     Tape.made.clear()
     with PretendedGpu() as gpu:
         one, before = begin(), gpu.waits
@@ -243,7 +246,9 @@ def on_gpu(begin: Callable[[], Trainer]) -> tuple[list[Row], dict[str, Tensor], 
 
 
 def close(one: Sequence[Any], other: Sequence[Any]) -> None:
-    """Up to rounding: the layers that have a kernel of their own on a CPU add up in another order there."""
+    """Up to rounding: the layers that have a kernel of their own on a CPU add up in another order
+    there.
+    """
     assert [row.valid_nats for row in one[0]] == pytest.approx(
         [row.valid_nats for row in other[0]], abs=1e-4
     )

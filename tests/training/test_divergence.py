@@ -1,4 +1,6 @@
-"""A loss that is no longer finite stops the training at the step, or sends it back to go on with a lower rate."""
+"""A loss that is no longer finite stops the training at the step, or sends it back to go on with a
+lower rate.
+"""
 
 import pickle
 from dataclasses import dataclass

@@ -1,4 +1,6 @@
-"""How a model's seeds are shared out over processes, and that it does not show in what comes out."""
+"""How a model's seeds are shared out over processes, and that it does not show in what comes
+out.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

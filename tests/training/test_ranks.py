@@ -1,4 +1,6 @@
-"""Two processes under gloo against one: the same loss, gradients, weights and history, to rounding."""
+"""Two processes under gloo against one: the same loss, gradients, weights and history, to
+rounding.
+"""
 
 import multiprocessing
 import os
@@ -186,7 +188,9 @@ def kept_waiting(among: Ranks, _: Path) -> str:
 ACTS: list[tuple[Callable[[Ranks, Path], object], float]] = [
     (compare, WAIT_S), (kept_waiting, SHORT_S), (left_alone, WAIT_S)
 ]  # fmt: skip
-"""What the ranks do one after another, each time joined anew, and how long they wait for one another."""
+"""What the ranks do one after another, each time joined anew, and how long they wait for one
+another.
+"""
 
 
 def start(rank: int, ports: list[int], folder: Path) -> None:

@@ -1,4 +1,6 @@
-"""A training stopped anywhere and gone on with by a new object is the training that was never stopped, bit for bit."""
+"""A training stopped anywhere and gone on with by a new object is the training that was never
+stopped, bit for bit.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -252,7 +254,8 @@ def test_snapshots_are_taken_by_the_clock(
     for at, done in ((109, 0), (111, 3), (111, 0), (140, 3), (200, 3)):
         now[0], one.done = at, done
         keeper.pause(one)
-    # the first between epochs, since a third of 30 s was enough; the next after 50 s, since it had cost half a second
+    # the first between epochs, since a third of 30 s was enough; the next after 50 s, since it had
+    # cost half a second
     assert taken == [(111, "00000001"), (200, "00000002")]
 
 

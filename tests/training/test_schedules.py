@@ -41,6 +41,7 @@ def test_leftover_is_what_the_phase_before_left() -> None:
 
 
 def test_the_long_run_of_the_notebook_started_at_a_leftover() -> None:
-    # lstm-b: about 905 real batches an epoch against 947 nominal, 15 epochs: the last cycle is cut off before its end
+    # lstm-b: about 905 real batches an epoch against 947 nominal, 15 epochs: the last cycle is cut
+    # off before its end
     at = schedules.cosine_restarts(1e-2, cycle=947, mult=2, warm_fraction=0.05)
     assert 0.8e-4 < at(15 * 905)[0] < 2.9e-4

@@ -1,4 +1,6 @@
-"""Each seed of a stack against its own run alone: histories and weights, with its own order, masks and optimizer."""
+"""Each seed of a stack against its own run alone: histories and weights, with its own order, masks
+and optimizer.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

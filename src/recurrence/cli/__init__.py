@@ -1,4 +1,6 @@
-"""The commands of a person. What is slow to import (torch, mlflow, dvc) is imported by the command that needs it."""
+"""The commands of a person. What is slow to import (torch, mlflow, dvc) is imported by the command
+that needs it.
+"""
 
 import sys
 from collections.abc import Callable
@@ -70,7 +72,9 @@ for _stage in pipeline.STAGES:
 
 
 def main() -> None:
-    """Run a command; an error meant for people is one line on stderr and exit code 2, never a traceback."""
+    """Run a command; an error meant for people is one line on stderr and exit code 2, never a
+    traceback.
+    """
     try:
         with refusals_named(), integrity.damage_named():
             app()

@@ -1,4 +1,6 @@
-"""`recurrence add`: a text of one's own becomes a corpus of the project, with a model to begin with."""
+"""`recurrence add`: a text of one's own becomes a corpus of the project, with a model to begin
+with.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -14,7 +16,8 @@ def add(  # noqa: PLR0913 (each is an option of the command)
     path: Annotated[
         str,
         typer.Argument(
-            help="A text, JSONL, JSON, CSV, TSV or Parquet file, also .gz or .zst, a folder of such, a Hugging "
+            help="A text, JSONL, JSON, CSV, TSV or Parquet file, also .gz or .zst, a folder of "
+            "such, a Hugging "
             "Face dataset on disk, or an address of a file.",
             show_default=False,
         ),
@@ -32,7 +35,8 @@ def add(  # noqa: PLR0913 (each is an option of the command)
         str | None,
         typer.Option(
             metavar="bpe|unigram|FILE",
-            help="With --unit subword: what is trained, or a tokenizer.json in texts/; default: bpe.",
+            help="With --unit subword: what is trained, or a tokenizer.json in texts/; default: "
+            "bpe.",
             show_default=False,
         ),
     ] = None,
@@ -41,15 +45,17 @@ def add(  # noqa: PLR0913 (each is an option of the command)
         bool,
         typer.Option(
             "--keep-newlines",
-            help="Newlines within a record stay; default: each is a space, so that a record is a line.",
+            help="Newlines within a record stay; default: each is a space, so that a record is a "
+            "line.",
         ),
     ] = False,
     encoding: Annotated[str, typer.Option(help="Of the files.")] = "utf-8",
 ) -> None:
-    """Add a corpus to params.yaml: its block, a small LSTM with its recipe, a Kneser-Ney baseline, and sampling.
+    """Add a corpus to params.yaml: its block, a small LSTM with its recipe, a Kneser-Ney baseline,
+    and sampling.
 
-    A file or folder that does not lie in texts/ is linked from there, file by file. All else in params.yaml stays as
-    it is.
+    A file or folder that does not lie in texts/ is linked from there, file by file. All else in
+    params.yaml stays as it is.
 
     \b
     Examples:

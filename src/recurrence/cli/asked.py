@@ -1,4 +1,6 @@
-"""The options of `recurrence loops`, in the order in which its help has them, each with its default explained."""
+"""The options of `recurrence loops`, in the order in which its help has them, each with its default
+explained.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +40,8 @@ FieldOf = Annotated[
     typer.Option(
         "--field",
         metavar="a.b[0].c",
-        help="Where in a record the text or tokens stand ([]: all of a list); default: found by names in use.",
+        help="Where in a record the text or tokens stand ([]: all of a list); default: found by "
+        "names in use.",
         show_default=False,
         rich_help_panel=READ,
     ),
@@ -173,7 +176,8 @@ FailOn = Annotated[
     str,
     typer.Option(
         metavar="KINDS",
-        help="Kinds that count as loops, with commas; also template and recycling, which bring news or have no period.",
+        help="Kinds that count as loops, with commas; also template and recycling, which bring "
+        "news or have no period.",
         rich_help_panel=RESULTS,
     ),
 ]
@@ -204,15 +208,19 @@ Jobs = Annotated[
 
 
 def check(files: Sequence[str], html: Path | None, highlight: bool, format: str) -> None:
-    """What is not there, or an output that could be somebody's text or folder, is refused before anything is read."""
+    """What is not there, or an output that could be somebody's text or folder, is refused before
+    anything is read.
+    """
     for file in files:
         if file != "-" and not Path(file).exists():
             raise RecurrenceError(
-                f"{file}: cannot be read (No such file or directory); name files, folders, or - for stdin"
+                f"{file}: cannot be read (No such file or directory); name files, folders, or - "
+                f"for stdin"
             )
     if html and (html.suffix not in (".html", ".htm") or html.is_dir()):
         raise RecurrenceError(
-            f"--html {html}: must be a file named *.html, to be written; samples come without an option"
+            f"--html {html}: must be a file named *.html, to be written; samples come without an "
+            f"option"
         )
     if highlight and format != "table":
         raise RecurrenceError(

@@ -1,4 +1,6 @@
-"""What `recurrence add` writes: blocks of params.yaml for a text of one's own, and links to it from texts/."""
+"""What `recurrence add` writes: blocks of params.yaml for a text of one's own, and links to it from
+texts/.
+"""
 
 import os
 import re
@@ -18,7 +20,8 @@ NAME = re.compile("[a-z][a-z0-9_]*")
 
 
 def add_corpus(corpus: str, path: str, tokens: dict[str, Any], options: dict[str, Any]) -> None:
-    """Write the blocks, and say what was seen and what comes next. Raises RecurrenceError before anything is written.
+    """Write the blocks, and say what was seen and what comes next. Raises RecurrenceError before
+    anything is written.
 
     `tokens` is the corpus's tokens block, `options` what its source has beside kind and addresses.
     """
@@ -37,7 +40,8 @@ def add_corpus(corpus: str, path: str, tokens: dict[str, Any], options: dict[str
     print(f"{corpus}: {told}")
     if links:
         print(
-            f"linked from {own.FOLDER}/: {len(links):,} files; what is put beside them later is not linked by itself"
+            f"linked from {own.FOLDER}/: {len(links):,} files; what is put beside them later is "
+            f"not linked by itself"
         )
     print(f"added to params.yaml: corpora.{corpus}, recipes.{corpus}, models.{corpus}-lstm,")
     print(f"  models.{corpus}-kneser_ney, sampling.{corpus}-lstm")
@@ -47,11 +51,13 @@ def add_corpus(corpus: str, path: str, tokens: dict[str, Any], options: dict[str
 def _check_name(corpus: str, known: Iterable[str]) -> None:
     if not NAME.fullmatch(corpus):
         raise RecurrenceError(
-            f"CORPUS: must be a name of letters a-z, digits and _, beginning with a letter, got {corpus!r}"
+            f"CORPUS: must be a name of letters a-z, digits and _, beginning with a letter, got "
+            f"{corpus!r}"
         )
     if corpus in known:
         raise RecurrenceError(
-            f"params.yaml: corpora has {corpus!r} already; choose another name, or remove its blocks"
+            f"params.yaml: corpora has {corpus!r} already; choose another name, or remove its "
+            f"blocks"
         )
 
 
@@ -111,7 +117,9 @@ def _suffix(path: Path) -> str:
 
 
 def _links(place: Path, path: Path) -> dict[Path, Path]:
-    """A link for each file, since dvc does not look into linked folders. Raises RecurrenceError where one is there."""
+    """A link for each file, since dvc does not look into linked folders. Raises RecurrenceError
+    where one is there.
+    """
     if place.is_symlink() or place.exists():
         raise RecurrenceError(
             f"{own.FOLDER}/{place.name}: is there already; name it as PATH, or move it away"

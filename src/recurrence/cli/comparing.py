@@ -1,4 +1,6 @@
-"""Commands that hold results against others: against what is committed, or any two states of the project."""
+"""Commands that hold results against others: against what is committed, or any two states of the
+project.
+"""
 
 import json
 from collections import Counter
@@ -26,7 +28,8 @@ def verify(
     corpus: Annotated[str | None, typer.Argument(help="default: all that were made here")] = None,
     against: Annotated[str, typer.Option(metavar="REVISION", help="What is committed.")] = "HEAD",
 ) -> None:
-    """Hold what was made here against what is committed: the same bytes, or figures that differ by chance alone.
+    """Hold what was made here against what is committed: the same bytes, or figures that differ by
+    chance alone.
 
     Exit code 1 where something is missing, or a figure lies outside what its interval allows.
 
@@ -48,7 +51,8 @@ def verify(
         found = [each for each in found if _was_run(each)]
     if not any(each.outputs for each in found):
         raise RecurrenceError(
-            f"{against}: its dvc.lock has no outputs of {corpus or 'any corpus that was made here'}; "
+            f"{against}: its dvc.lock has no outputs of "
+            f"{corpus or 'any corpus that was made here'}; "
             f"run recurrence repro first, and commit what it makes"
         )
     for each in found:
@@ -95,7 +99,9 @@ def _was_run(found: "Verification") -> bool:
 
 
 def _told(found: "Verification") -> list[str]:
-    """What is to be said of a corpus: outputs that are not the committed ones, and figures that moved."""
+    """What is to be said of a corpus: outputs that are not the committed ones, and figures that
+    moved.
+    """
     lines = []
     for bytes_, words in (("not here", "not made here"), ("other", "other bytes")):
         named = [each.path for each in found.outputs if each.bytes == bytes_]

@@ -73,13 +73,16 @@ def _with_bits(found: Trained) -> Setting:
 
 
 def _with_amateur(found: Trained) -> Setting:
-    """With its amateur as well; RecurrenceError where params.yaml names none, or it is not trained."""
+    """With its amateur as well; RecurrenceError where params.yaml names none, or it is not
+    trained.
+    """
     block = load_config(found.folder)
     key = f"{block.corpus}-{block.name}"
     asked = params.load().sampling.get(key)
     if asked is None:
         raise RecurrenceError(
-            f"params.yaml: sampling has no {key!r}, and this strategy needs a second, weaker model, "
+            f"params.yaml: sampling has no {key!r}, and this strategy needs a second, weaker "
+            f"model, "
             "which that block names as `amateur`; add it"
         )
     return setting_of(asked, found.vocab, torch.device("cpu"))

@@ -67,12 +67,14 @@ def _of_card(corpus: str) -> "Detector":
     if not path.is_file():
         params.corpus(corpus)  # names the nearest where there is none of this name
         raise RecurrenceError(
-            f"{path}: not there; measure it first: {command('recurrence', 'repro', f'calibrate@{corpus}')}"
+            f"{path}: not there; measure it first: "
+            f"{command('recurrence', 'repro', f'calibrate@{corpus}')}"
         )
     card = read_json(path)
     try:
         return detector_of(card)
     except (KeyError, TypeError) as error:
         raise RecurrenceError(
-            f"{path}: no calibration of this version; run: {command('recurrence', 'repro', f'calibrate@{corpus}')}"
+            f"{path}: no calibration of this version; run: "
+            f"{command('recurrence', 'repro', f'calibrate@{corpus}')}"
         ) from error

@@ -20,9 +20,10 @@ def export(
 ) -> None:
     """Write a trained model as an ONNX graph, or as a folder that transformers loads.
 
-    onnx: model.onnx (ids and state in, logits and next state out, a token at a time), its inputs and outputs in
-    onnx.json, and vocab.json; held against torch under onnxruntime before anything is left in DIR.
-    huggingface: weights, config and tokenizer. Models that count can be written as neither.
+    onnx: model.onnx (ids and state in, logits and next state out, a token at a time), its inputs
+    and outputs in onnx.json, and vocab.json; held against torch under onnxruntime before anything
+    is left in DIR. huggingface: weights, config and tokenizer. Models that count can be written as
+    neither.
 
     \b
     Examples:

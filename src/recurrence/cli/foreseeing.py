@@ -1,4 +1,6 @@
-"""`recurrence repro --dry`: which stages would run, why, and how long they took the last time. Nothing is run."""
+"""`recurrence repro --dry`: which stages would run, why, and how long they took the last time.
+Nothing is run.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +36,8 @@ def foreseen(targets: list[str]) -> list[str]:
         return [f"nothing would run: {total} stages are up to date"]
     width = max(len(each.name) for each in due)
     lines = [
-        f"{each.name:<{width}}  {_took(each.seconds):>9}  {'' if each.is_certain else 'perhaps: '}{each.why}"
+        f"{each.name:<{width}}  {_took(each.seconds):>9}  "
+        f"{'' if each.is_certain else 'perhaps: '}{each.why}"
         for each in due
     ]
     return [*lines, *_summary(due, total)]
@@ -45,12 +48,14 @@ def _summary(due: list[Due], total: int) -> list[str]:
     known = [each.seconds for each in due if each.seconds is not None]
     lines = [
         "",
-        f"would run: {len(certain)} of {total} stages; {len(due) - len(certain)} more only if what they "
+        f"would run: {len(certain)} of {total} stages; {len(due) - len(certain)} more only if "
+        f"what they "
         "need comes out otherwise than before. What dvc has in its cache is restored and not run",
     ]
     if known:
         lines.append(
-            f"the last runs of {len(known)} of these took {_took(sum(known))} in all, one after the other"
+            f"the last runs of {len(known)} of these took {_took(sum(known))} in all, one after "
+            f"the other"
         )
     if unknown := len(due) - len(known):
         lines.append(f"how long {unknown} take is not known (no row in reports/CORPUS/machine.csv)")

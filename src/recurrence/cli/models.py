@@ -119,9 +119,11 @@ def generate(  # noqa: PLR0913 (each is an option of the command)
         bool, typer.Option("--stop-at-eos", help="End with the first <eos>.")
     ] = False,
 ) -> None:
-    """Continue a prompt, token by token as it is made. Without --prompt: run the stage `generate` of the model.
+    """Continue a prompt, token by token as it is made. Without --prompt: run the stage `generate`
+    of the model.
 
-    On a terminal, control characters are shown as escapes; into a file or a program, the text goes as it is.
+    On a terminal, control characters are shown as escapes; into a file or a program, the text goes
+    as it is.
 
     \b
     Examples:
@@ -141,7 +143,8 @@ def generate(  # noqa: PLR0913 (each is an option of the command)
         }
         if given := [option for option, is_given in asked.items() if is_given]:
             raise RecurrenceError(
-                f"{given[0]} needs a --prompt to continue; without options, generate runs the whole "
+                f"{given[0]} needs a --prompt to continue; without options, generate runs the "
+                f"whole "
                 "stage: every strategy on the corpus's prompts"
             )
         return pipeline.run_stage("generate", model)

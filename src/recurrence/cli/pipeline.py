@@ -36,7 +36,8 @@ STAGES = {
     ),
     "generate": (
         "model",
-        "Continue the corpus's prompts under every strategy, and score the samples under the reference model.",
+        "Continue the corpus's prompts under every strategy, and score the samples under the "
+        "reference model.",
     ),
     "detect_loops": ("model", "Say which of a model's samples loop."),
     "report": ("corpus", "Write reports/CORPUS/."),
@@ -168,7 +169,9 @@ def _print_corpora(rows: list[dict[str, Any]]) -> None:
 
 
 def dvcs_troubles(mend: bool) -> tuple[list[str], list[str]]:
-    """What is wrong with dvc's own files, and what was mended of it where that is asked for. Nothing without dvc."""
+    """What is wrong with dvc's own files, and what was mended of it where that is asked for.
+    Nothing without dvc.
+    """
     try:
         from recurrence.repro import mending
     except ImportError:
@@ -182,7 +185,8 @@ def dvcs_troubles(mend: bool) -> tuple[list[str], list[str]]:
 
 
 def validate(loaded: "Params") -> None:
-    """What the schema cannot know: that cores take their sizes, options and recipes, and that filters exist.
+    """What the schema cannot know: that cores take their sizes, options and recipes, and that
+    filters exist.
 
     Raises RecurrenceError naming the block. Trains and stores nothing.
     """
@@ -232,8 +236,8 @@ def repro(
 ) -> None:
     """Run whatever is not up to date, with what it needs; go on past failures; sum up at the end.
 
-    What `dvc repro` would do, with the same results, several stages at a time. Ctrl-C stops all of them; the same
-    command goes on from there. In a target, corpus/model will do for corpus-model.
+    What `dvc repro` would do, with the same results, several stages at a time. Ctrl-C stops all of
+    them; the same command goes on from there. In a target, corpus/model will do for corpus-model.
 
     \b
     Examples:

@@ -22,7 +22,8 @@ class Trained:
 def trained(model: str, seed: int | None) -> Trained:
     """Find a model by `corpus/model` or path, with its first seed unless one is named.
 
-    Raises RecurrenceError for a name that params.yaml does not have, and for a folder without a model of ours.
+    Raises RecurrenceError for a name that params.yaml does not have, and for a folder without a
+    model of ours.
     """
     from recurrence.model.checkpoint import check_vocabulary, load_config, seeds_in
 

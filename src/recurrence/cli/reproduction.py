@@ -1,4 +1,6 @@
-"""`recurrence repro`: what is known of the stages, the run, and at its end what became of them and how to mend it."""
+"""`recurrence repro`: what is known of the stages, the run, and at its end what became of them and
+how to mend it.
+"""
 
 import os
 import signal
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 
 NAMES_SHOWN = 8
 PER_GPU = 4
-"""Stages that share a GPU: each alone leaves it idle for much of the time, and each takes memory for itself."""
+"""Stages that share a GPU: each alone leaves it idle for much of the time, and each takes memory
+for itself.
+"""
 COST = {
     "train": 60.0,
     "generate": 30.0,
@@ -68,7 +72,8 @@ def run(
     print(f"in {timedelta(seconds=round(time.monotonic() - started))}")
     if scheduler.signal:
         print(
-            f"stopped by {signal.Signals(scheduler.signal).name}; the same command goes on from here"
+            f"stopped by {signal.Signals(scheduler.signal).name}; the same command goes on from "
+            f"here"
         )
         return 128 + scheduler.signal
     return 255 if scheduler.progress.why else 0
@@ -110,7 +115,8 @@ def summary(log: "Log") -> list[str]:
     lines += [f"  {name}: {log.why[name]}" for name in failed]
     if failed:
         lines.append(
-            f"Mend that, then: {command('recurrence', 'repro', *failed)} (or everything: make repro)"
+            f"Mend that, then: {command('recurrence', 'repro', *failed)} (or everything: make "
+            f"repro)"
         )
     return lines
 
@@ -124,10 +130,12 @@ def cost(name: str) -> float:
 
 
 def cores(name: str, jobs: int) -> int:
-    """How many of the jobs a stage stands for: as many as it computes with threads, or its part of a GPU.
+    """How many of the jobs a stage stands for: as many as it computes with threads, or its part of
+    a GPU.
 
-    In fast numerics each computes with as many threads as it would alone, since the last digits of a large net depend
-    on their number; so such a stage has the cores to itself. In portable numerics a net computes on one core.
+    In fast numerics each computes with as many threads as it would alone, since the last digits of
+    a large net depend on their number; so such a stage has the cores to itself. In portable
+    numerics a net computes on one core.
     """
     stage, _, key = name.partition("@")
     if stage not in numerics.WITH_NETS:

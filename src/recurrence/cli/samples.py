@@ -52,11 +52,13 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
     fail_over: options.FailOver = 0.0,
     jobs: options.Jobs = None,
 ) -> None:
-    """Which samples loop, since when, with what unit. A text file is one sample; of JSONL each line, of a table each
-    row, of a JSON array each element has one or more: text, tokens, completion, response, choices, messages and the
-    like are found by themselves, reasoning and answer apart; messages with calls of tools are judged as a trace, too.
-    Exact and near loops count, and progressions (copies that only count up); templates (copies that each bring news,
-    as rows do) and recycling (phrases reused without a period) are only shown. What cannot be read is skipped and named.
+    """Which samples loop, since when, with what unit. A text file is one sample; of JSONL each
+    line, of a table each row, of a JSON array each element has one or more: text, tokens,
+    completion, response, choices, messages and the like are found by themselves, reasoning and
+    answer apart; messages with calls of tools are judged as a trace, too. Exact and near loops
+    count, and progressions (copies that only count up); templates (copies that each bring news, as
+    rows do) and recycling (phrases reused without a period) are only shown. What cannot be read is
+    skipped and named.
 
     Exit code: 0 no loop, 1 loops found, 2 error.
 
@@ -123,7 +125,9 @@ class _Scan:
     skips: "Skips"
 
     def run(self) -> _Heard:
-        """The verdicts on all samples, told at once to programs; for people some are kept, with their marks if asked."""
+        """The verdicts on all samples, told at once to programs; for people some are kept, with
+        their marks if asked.
+        """
         from recurrence.scan.findings import Evident, judge_samples
         from recurrence.scan.formats import writer
         from recurrence.scan.highlight import pieces

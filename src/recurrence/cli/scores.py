@@ -33,7 +33,9 @@ class Scored:
 
 
 def score(found: Trained, asked: int | Literal["all"] | None, text: str) -> Scored:
-    """Score a text under the first net, the one asked for, or all. RecurrenceError for a seed that is not there."""
+    """Score a text under the first net, the one asked for, or all. RecurrenceError for a seed that
+    is not there.
+    """
     known = seeds_in(found.folder)
     seeds = known if asked == "all" else [known[0] if asked is None else asked]
     if missing := [seed for seed in seeds if seed not in known]:

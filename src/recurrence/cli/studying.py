@@ -54,10 +54,12 @@ def study(  # noqa: PLR0913 (each is an option of the command)
         bool, typer.Option("--trust-remote-code", help="Run code that a folder brings.")
     ] = False,
 ) -> None:
-    """Which decoding for a model, and what does it cost? Samples it under strategies, judges what loops, writes a page.
+    """Which decoding for a model, and what does it cost? Samples it under strategies, judges what
+    loops, writes a page.
 
-    A local folder of transformers is also asked what texts cost under it (nats and bits per character); an
-    OpenAI-compatible address is sampled and judged alone. Nothing is trained, nothing downloaded.
+    A local folder of transformers is also asked what texts cost under it (nats and bits per
+    character); an OpenAI-compatible address is sampled and judged alone. Nothing is trained,
+    nothing downloaded.
 
     \b
     Examples:
@@ -148,7 +150,9 @@ class _Run:
         return max(1, *(len(each.made.text) for each in self.samples))
 
     def _read(self) -> Any:
-        """What people's text costs, or without one the prompts; None where the model does not say."""
+        """What people's text costs, or without one the prompts; None where the model does not
+        say.
+        """
         try:
             reading = self.model.read(self.scored)
         except RecurrenceError:

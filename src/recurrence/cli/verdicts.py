@@ -1,4 +1,6 @@
-"""Verdicts as people are told of them: a table, texts with their loops marked, rates, and a page."""
+"""Verdicts as people are told of them: a table, texts with their loops marked, rates, and a
+page.
+"""
 
 import io
 import sys
@@ -27,7 +29,9 @@ _BOUNDARY = "│", "bold red"
 
 
 def show(found: Evident, highlight: bool) -> None:
-    """Print the table, with `highlight` the texts of those in it that loop, and how many of all do."""
+    """Print the table, with `highlight` the texts of those in it that loop, and how many of all
+    do.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(
             errors="backslashreplace"
@@ -65,7 +69,9 @@ def _table(shown: Sequence[tuple[Mapping[str, Any], Any]]) -> Table:
 
 
 def _show_text(console: Console, row: Mapping[str, Any], parts: Sequence[Piece]) -> None:
-    """A sample's verdict in words and its text: a bar where a copy begins or ends, and every second copy darker."""
+    """A sample's verdict in words and its text: a bar where a copy begins or ends, and every second
+    copy darker.
+    """
     text, before = Text(), 0
     for piece in parts:
         if piece.copy != before:
@@ -90,12 +96,18 @@ def _summary(found: Evident, shown: int) -> Iterator[str]:
     if left:
         yield f"shown: {shown:,} with the most evidence; not shown: {left:,}"
     if found.exact_only:
-        yield f"longer than {MOST_TOKENS:,} tokens, so only exact loops were looked for: {found.exact_only:,} samples"
+        yield (
+            f"longer than {MOST_TOKENS:,} tokens, so only exact loops were looked for: "
+            f"{found.exact_only:,} samples"
+        )
     kinds = (
         f"{counts['exact']:,} exact, {counts['near']:,} near, {counts['progression']:,} count up"
     )
     kinds += f"; {counts['template']:,} templates, {counts['recycling']:,} recycle"
-    yield f"{found.looping:,} of {found.total:,} samples loop ({found.looping / found.total:.1%}): {kinds}"
+    yield (
+        f"{found.looping:,} of {found.total:,} samples loop ({found.looping / found.total:.1%}): "
+        f"{kinds}"
+    )
 
 
 # ---------------------------------------------------------------- rates

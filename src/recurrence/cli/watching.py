@@ -12,7 +12,9 @@ BAR_BYTES = 4_000_000
 
 @contextmanager
 def watched(files: Sequence[str], rows_pass_by: bool) -> Iterator[Callable[[int], None]]:
-    """Told of bytes that are done with, shows a bar on a terminal, unless there is little to read or rows pass by."""
+    """Told of bytes that are done with, shows a bar on a terminal, unless there is little to read
+    or rows pass by.
+    """
     total = _total_bytes(files)
     shown = sys.stderr.isatty() and not (rows_pass_by and sys.stdout.isatty())
     pending, advance = 0, None

@@ -1,6 +1,8 @@
-"""AWD-LSTM: LSTM layers with DropConnect on the hidden-to-hidden weights (Merity et al. 2017, arXiv 1708.02182).
+"""AWD-LSTM: LSTM layers with DropConnect on the hidden-to-hidden weights (Merity et al. 2017, arXiv
+1708.02182).
 
-The last layer is as wide as the embedding, so that the head can be tied to it. Between layers: locked dropout.
+The last layer is as wide as the embedding, so that the head can be tied to it. Between layers:
+locked dropout.
 """
 
 import torch
@@ -24,8 +26,9 @@ class WeightDroppedLSTM(nn.Module):
         if not self.training or self.p == 0:
             output, (h, c) = self.lstm(x_BTE, (h, c))
             return output, h, c
-        # nn.LSTM reads a private list of its weights, so a weight swapped in from outside may silently do nothing
-        # (it did in several releases); the kernel is called with the dropped weight in hand instead.
+        # nn.LSTM reads a private list of its weights, so a weight swapped in from outside may
+        # silently do nothing (it did in several releases); the kernel is called with the dropped
+        # weight in hand instead.
         w_ih, w_hh, b_ih, b_hh = self.lstm.parameters()
         weights = [w_ih, drop(w_hh, self.p), b_ih, b_hh]
         output, h, c = torch.lstm(x_BTE, (h, c), weights, True, 1, 0.0, True, False, True)

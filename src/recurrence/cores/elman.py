@@ -1,4 +1,5 @@
-"""The lessons' simplest recurrent net: the input is added to the hidden state, then one square layer.
+"""The lessons' simplest recurrent net: the input is added to the hidden state, then one square
+layer.
 
     u_t = x_t, or relu(V x_t + b) with an input layer;   h_t = act(W (h_{t-1} + u_t) + c)
 With relu and no input layer: LMModel2 to LMModel4 of human numbers. With tanh and an input layer: CharLoopModel.
@@ -16,7 +17,9 @@ from recurrence.params import Dropout
 
 
 class Core(nn.Module):
-    """One layer, in a loop over time or, `unrolled`, for windows of one to three tokens from zero state."""
+    """One layer, in a loop over time or, `unrolled`, for windows of one to three tokens from zero
+    state.
+    """
 
     stacks = True
 
@@ -35,7 +38,8 @@ class Core(nn.Module):
             raise ValueError(f"layers must be 1 for a core unrolled by hand, got {layers}")
         if not input_layer and input_size != hidden_size:
             raise ValueError(
-                f"embedding must equal hidden without an input layer, got {input_size} and {hidden_size}"
+                f"embedding must equal hidden without an input layer, got {input_size} and "
+                f"{hidden_size}"
             )
         self.output_size = hidden_size
         self.state_shapes = () if unrolled else ((1, hidden_size),)

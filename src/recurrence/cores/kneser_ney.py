@@ -2,16 +2,18 @@
 
     p_k(w | h) = (c(hw) - D(c(hw))) / c(h.) + g(h) p_{k-1}(w | h'),     g(h) = sum_w D(c(hw)) / c(h.)
 
-with h' = h without its first token and p_0 = 1/V. At the top order c counts occurrences; below it c(hw) counts the
-different tokens seen before hw (continuation counts). An n-gram seen only at the very start of the stream has none
-before it, so below the top order it counts 0. A context never seen leaves the distribution below it as it is.
+with h' = h without its first token and p_0 = 1/V. At the top order c counts occurrences; below it
+c(hw) counts the different tokens seen before hw (continuation counts). An n-gram seen only at the
+very start of the stream has none before it, so below the top order it counts 0. A context never
+seen leaves the distribution below it as it is.
 
-D(1), D(2), D(3+) are estimated at each order from n_i, the number of k-grams whose count is i:
-Y = n1 / (n1 + 2 n2), D(i) = i - (i+1) Y n_{i+1} / n_i. Where that needs an n_i that is 0 (tiny vocabularies), or gives
-no positive discount, D(i) takes the value of D(i-1), and D(1) takes 1/2: every context still leaves some mass below.
+D(1), D(2), D(3+) are estimated at each order from n_i, the number of k-grams whose count is i: Y =
+n1 / (n1 + 2 n2), D(i) = i - (i+1) Y n_{i+1} / n_i. Where that needs an n_i that is 0 (tiny
+vocabularies), or gives no positive discount, D(i) takes the value of D(i-1), and D(1) takes 1/2:
+every context still leaves some mass below.
 
-Source: S. F. Chen and J. Goodman, "An empirical study of smoothing techniques for language modeling", Computer Speech
-and Language 13 (1999), section 4.
+Source: S. F. Chen and J. Goodman, "An empirical study of smoothing techniques for language
+modeling", Computer Speech and Language 13 (1999), section 4.
 """
 
 from collections.abc import Mapping
@@ -28,24 +30,31 @@ from recurrence.model.counting import CountedModel, Floats, Ids, check_options
 
 #   B = rows, T = tokens of context, V = vocabulary, N = tokens of a stream
 #
-# The k-grams of the stream are the nodes of level k of a trie, numbered in sorted order; level 0 is the empty context.
-# A node's key is (number of its first k-1 tokens) * V + last token: the children of a context stand side by side, and a
-# key stays below N * V at any order. -1 stands for an n-gram never seen.
+# The k-grams of the stream are the nodes of level k of a trie, numbered in sorted order; level 0 is
+# the empty context. A node's key is (number of its first k-1 tokens) * V + last token: the children
+# of a context stand side by side, and a key stays below N * V at any order. -1 stands for an n-gram
+# never seen.
 
 Nodes = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Level:
-    """The k-grams of one order, and what their contexts (the nodes one level up) need to be mixed."""
+    """The k-grams of one order, and what their contexts (the nodes one level up) need to be
+    mixed.
+    """
 
     keys: Nodes
     probabilities: Floats
     """p_k of each k-gram's last token, interpolated all the way down."""
     mass_below: Floats
-    """g of each context; one more entry at the end, 1, so that a context never seen (-1) passes all on."""
+    """g of each context; one more entry at the end, 1, so that a context never seen (-1) passes all
+    on.
+    """
     first_child: Nodes
-    """Context q has children first_child[q] to first_child[q + 1]; one more entry, 0, gives -1 an empty range."""
+    """Context q has children first_child[q] to first_child[q + 1]; one more entry, 0, gives -1 an
+    empty range.
+    """
     best_token: Nodes
     best_probability: Floats
     """The likeliest next token of each context, child or not, and its p_k."""
@@ -61,7 +70,9 @@ class Counted(CountedModel):
     """An n-gram model of `order` tokens: order - 1 of context and the one predicted."""
 
     def __init__(self, keys: list[Nodes], counts: Nodes, vocab_size: int) -> None:
-        """Take the keys of every level, lowest first, and the occurrences of the top level's nodes."""
+        """Take the keys of every level, lowest first, and the occurrences of the top level's
+        nodes.
+        """
         super().__init__(vocab_size, context=max(1, len(keys) - 1))
         for k, level in enumerate(keys, start=1):
             self.register_buffer(f"keys_{k}", torch.from_numpy(level))
@@ -74,7 +85,8 @@ class Counted(CountedModel):
         order = _order(options)
         if len(ids) < order:
             raise RecurrenceError(
-                f"kneser_ney of order {order} needs at least {order} training tokens, got {len(ids)}"
+                f"kneser_ney of order {order} needs at least {order} training tokens, got "
+                f"{len(ids)}"
             )
         tokens, nodes = ids.astype(np.int64), np.zeros(len(ids), np.int64)
         keys = []
@@ -125,7 +137,9 @@ class Counted(CountedModel):
         return best
 
     def _walk(self, ids: Nodes) -> list[Nodes]:
-        """Per k from 0 on, the nodes of the k-grams that start at each place of the last axis (-1: unseen)."""
+        """Per k from 0 on, the nodes of the k-grams that start at each place of the last axis (-1:
+        unseen).
+        """
         length = ids.shape[-1]
         nodes = [np.zeros((*ids.shape[:-1], length + 1), np.int64)]
         for k, level in enumerate(self._levels[:length]):
@@ -134,7 +148,9 @@ class Counted(CountedModel):
 
 
 def _check(keys: list[Nodes], counts: Nodes, vocab_size: int) -> None:
-    """Raise ValueError where what was read from a file is no trie: nothing is indexed, or made, by what it says."""
+    """Raise ValueError where what was read from a file is no trie: nothing is indexed, or made, by
+    what it says.
+    """
     contexts = 1
     for k, level in enumerate(keys, start=1):
         if level.dtype != np.int64 or level.ndim != 1 or not len(level):
@@ -185,7 +201,9 @@ def _build(keys: list[Nodes], top_counts: Nodes, vocab_size: int) -> list[Level]
 def _level(
     keys: Nodes, counts: Nodes, below: Floats, best: tuple[Nodes, Floats], vocab_size: int
 ) -> Level:
-    """One order, given the probability `below` of each of its n-grams and the likeliest token after each context."""
+    """One order, given the probability `below` of each of its n-grams and the likeliest token after
+    each context.
+    """
     parents, contexts = keys // vocab_size, len(best[0])
     discounts = _discounts(counts)[np.minimum(counts, 3)]
     totals = np.bincount(parents, counts, contexts)
@@ -204,7 +222,9 @@ def _level(
 def _likeliest(
     tokens: Nodes, parents: Nodes, p: Floats, best_token: Nodes, best_p: Floats
 ) -> tuple[Nodes, Floats]:
-    """Per context, the better of its likeliest child and the likeliest token below; of equals the lowest id."""
+    """Per context, the better of its likeliest child and the likeliest token below; of equals the
+    lowest id.
+    """
     firsts = np.flatnonzero(np.diff(parents, prepend=-1))
     own = parents[firsts]
     peak = np.zeros(len(best_p))
@@ -230,7 +250,9 @@ def _discounts(counts: Nodes) -> Floats:
 
 
 def _ranges(starts: Nodes, ends: Nodes) -> tuple[Nodes, Nodes]:
-    """All places of the ranges start to end, one after another, with the number of the range that each is of."""
+    """All places of the ranges start to end, one after another, with the number of the range that
+    each is of.
+    """
     lengths = ends - starts
     rows = np.repeat(np.arange(len(starts)), lengths)
     return rows, np.arange(len(rows)) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)

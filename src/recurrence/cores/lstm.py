@@ -1,4 +1,5 @@
-"""Long short-term memory by torch's fused kernel (Hochreiter & Schmidhuber 1997; forget gate of Gers et al. 2000).
+"""Long short-term memory by torch's fused kernel (Hochreiter & Schmidhuber 1997; forget gate of
+Gers et al. 2000).
 
 i, f, o = sigmoid(W x + U h),  g = tanh(W_g x + U_g h),  c' = f * c + i * g,  h' = o * tanh(c')
 """

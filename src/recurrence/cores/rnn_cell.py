@@ -1,6 +1,7 @@
 """Elman's network unrolled by hand: h_t = tanh(W x_t + b + U h_{t-1} + c), one step after another.
 
-The notebook's check of the fused kernel: with the weights of rnn.py it gives the same outputs to rounding.
+The notebook's check of the fused kernel: with the weights of rnn.py it gives the same outputs to
+rounding.
 """
 
 import torch

@@ -76,7 +76,9 @@ class Attention(nn.Module):
         return self.output(o_BTH), after
 
     def _hidden(self, time: int, count_B1: Tensor) -> Tensor:
-        """What a step does not see: later ones, those past the window, empty places of the cache."""
+        """What a step does not see: later ones, those past the window, empty places of the
+        cache.
+        """
         cached = self.window - 1
         steps_S = torch.arange(cached + time, device=count_B1.device)
         ago_TS = steps_S[cached:, None] - steps_S

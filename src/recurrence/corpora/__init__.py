@@ -1,8 +1,9 @@
-"""How a kind of source becomes text: a text file, files of any form, a dataset, an archive, the built-in human numbers.
+"""How a kind of source becomes text: a text file, files of any form, a dataset, an archive, the
+built-in human numbers.
 
-Each kind is a module with `obtain` (get the files into a folder, digests checked) and `read` (the folder's text: the
-parts `train` and `valid` where the source gives them, else the single part `whole`). A part comes in pieces of any
-length, as it is read; only an archive's is held as a whole.
+Each kind is a module with `obtain` (get the files into a folder, digests checked) and `read` (the
+folder's text: the parts `train` and `valid` where the source gives them, else the single part
+`whole`). A part comes in pieces of any length, as it is read; only an archive's is held as a whole.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,9 @@ KINDS: dict[str, ModuleType] = {
 
 
 def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
-    """Put the files of a corpus into `folder`, as they come from the source; raises RecurrenceError."""
+    """Put the files of a corpus into `folder`, as they come from the source; raises
+    RecurrenceError.
+    """
     KINDS[source.kind].obtain(source, folder, fetcher)
 
 

@@ -11,20 +11,25 @@ from recurrence.errors import RecurrenceError
 LONGEST_NAME = 255
 """Bytes that a file system takes."""
 _LOGIN = re.compile(r"(?<=//)(?:.*:.*|[^/?#]*)@", re.DOTALL)
-"""A password may hold any of / ? # @ where nobody has escaped it, so this takes all up to the last @; a path that has an
-@ after a port is hidden with it."""
+"""A password may hold any of / ? # @ where nobody has escaped it, so this takes all up to the last
+@; a path that has an @ after a port is hidden with it.
+"""
 _QUERY = re.compile(r"\?[^#]*")
 
 
 def shown(address: str) -> str:
-    """The address without what may be secret: a login, and the values of a query (many are keys)."""
+    """The address without what may be secret: a login, and the values of a query (many are
+    keys).
+    """
     if "//" not in address:
         return address
     return _QUERY.sub("?...", _LOGIN.sub("***@", address, count=1))
 
 
 def file_name(address: str) -> str:
-    """The last component of an address or path; raises RecurrenceError where that cannot name a file."""
+    """The last component of an address or path; raises RecurrenceError where that cannot name a
+    file.
+    """
     path = _split(address).path if local_path(address) is None else address
     name = unquote(path).rsplit("/", 1)[-1]
     if name in ("", ".", "..") or "\\" in name or "\0" in name:
@@ -37,7 +42,9 @@ def file_name(address: str) -> str:
 
 
 def local_path(address: str) -> Path | None:
-    """The path that an address without a scheme, or with file:, means; None for http(s), RecurrenceError for others."""
+    """The path that an address without a scheme, or with file:, means; None for http(s),
+    RecurrenceError for others.
+    """
     parts = _split(address)
     scheme = parts.scheme.lower()
     if scheme in ("http", "https"):

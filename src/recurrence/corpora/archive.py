@@ -31,10 +31,11 @@ def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
 def read(source: Source, folder: Path) -> dict[str, Iterator[str]]:
     """The parts, each from the members that its pattern matches.
 
-    A pattern without wildcards names a file, taken as it is. One with wildcards names documents: each becomes one line
-    (newlines and `<br />` turn into spaces, unless source.newlines says keep), ordered by the number that the file's
-    name begins with, then by folder, so that any beginning mixes the folders evenly. Raises RecurrenceError where
-    nothing matches, or one member twice.
+    A pattern without wildcards names a file, taken as it is. One with wildcards names documents:
+    each becomes one line (newlines and `<br />` turn into spaces, unless source.newlines says
+    keep), ordered by the number that the file's name begins with, then by folder, so that any
+    beginning mixes the folders evenly. Raises RecurrenceError where nothing matches, or one member
+    twice.
     """
     path = folder / file_name(source.addresses[0])
     found: dict[str, list[tuple[str, str]]] = {part: [] for part in source.members}
@@ -44,7 +45,8 @@ def read(source: Source, folder: Path) -> dict[str, Iterator[str]]:
             parts = [part for part, pattern in source.members.items() if fnmatchcase(name, pattern)]
             if len(parts) > 1:
                 raise RecurrenceError(
-                    f"source.members: {name!r} must belong to one part, but {' and '.join(parts)} match"
+                    f"source.members: {name!r} must belong to one part, but {' and '.join(parts)} "
+                    f"match"
                 )
             if parts:
                 found[parts[0]].append(

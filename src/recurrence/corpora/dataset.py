@@ -1,4 +1,6 @@
-"""A corpus that is a dataset of Hugging Face's `datasets`, as `save_to_disk` left it in a folder."""
+"""A corpus that is a dataset of Hugging Face's `datasets`, as `save_to_disk` left it in a
+folder.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +21,8 @@ HELD_OUT = ("validation", "valid", "dev", "test")
 
 
 def read(source: Source, folder: Path) -> dict[str, Iterator[str]]:
-    """`train` and the held-out part of a dataset that has both, else all of it as `whole`; rows in their order.
+    """`train` and the held-out part of a dataset that has both, else all of it as `whole`; rows in
+    their order.
 
     Raises RecurrenceError where it is no dataset, or has parts of other names alone.
     """

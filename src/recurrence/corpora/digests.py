@@ -8,7 +8,9 @@ from recurrence.errors import RecurrenceError
 
 
 def check_file(path: Path, accepted: Sequence[str], where: str) -> None:
-    """Raise RecurrenceError unless the file has one of the accepted digests (none given: nothing to check)."""
+    """Raise RecurrenceError unless the file has one of the accepted digests (none given: nothing to
+    check).
+    """
     got = []
     for algorithm in _algorithms(accepted):
         with path.open("rb") as file:

@@ -1,7 +1,9 @@
-"""A corpus of files as people have them: a text, JSONL, JSON, CSV, TSV or Parquet file, packed or not, or a folder.
+"""A corpus of files as people have them: a text, JSONL, JSON, CSV, TSV or Parquet file, packed or
+not, or a folder.
 
-The forms are read by scan/, as for `recurrence loops`; what counts as a record's text is told here, since a corpus is
-not what a model wrote. Whatever cannot be read ends the stage: nothing is left out of a corpus without a word.
+The forms are read by scan/, as for `recurrence loops`; what counts as a record's text is told here,
+since a corpus is not what a model wrote. Whatever cannot be read ends the stage: nothing is left
+out of a corpus without a word.
 """
 
 from collections.abc import Iterator
@@ -30,7 +32,9 @@ MOST_NAMED = 3
 
 
 def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
-    """Fetch the file, whose digest must be one of the source's, or copy the folder, which has none."""
+    """Fetch the file, whose digest must be one of the source's, or copy the folder, which has
+    none.
+    """
 
     def accept(path: Path, where: str) -> None:
         if path.is_file():
@@ -42,9 +46,11 @@ def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
 
 
 def read(source: Source, folder: Path) -> dict[str, Iterator[str]]:
-    """The documents of the file, or of all files of the folder in the order of their names, as the part `whole`.
+    """The documents of the file, or of all files of the folder in the order of their names, as the
+    part `whole`.
 
-    Each document ends with a newline. Raises RecurrenceError, at the latest at the end, where there is no text.
+    Each document ends with a newline. Raises RecurrenceError, at the latest at the end, where there
+    is no text.
     """
     return {"whole": _documents(source, folder / file_name(source.addresses[0]))}
 
@@ -102,7 +108,9 @@ def _encoding(source: Source) -> str | None:
 
 
 def record(source: Source, value: Any, where: str) -> Iterator[str]:
-    """The text of a record as a document; none where it is null or blank. Raises RecurrenceError where it has none."""
+    """The text of a record as a document; none where it is null or blank. Raises RecurrenceError
+    where it has none.
+    """
     find = partial(_named, source.field) if source.field else _found
     for text in find(value, where):
         if text.strip():

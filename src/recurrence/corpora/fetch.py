@@ -36,11 +36,13 @@ class Fetcher:
         accept: Callable[[Path, str], None],
         folders: bool = False,
     ) -> Path:
-        """Put the file into `folder` under the name that its first address ends in, and return its path.
+        """Put the file into `folder` under the name that its first address ends in, and return its
+        path.
 
-        With `folders` it may be a folder of this machine as well, of which all that is not hidden is
-        copied. `accept(path, where)` raises RecurrenceError for a file that is not the right one: it is removed, and the next
-        place tried. When no place is left, raises RecurrenceError with all that was tried.
+        With `folders` it may be a folder of this machine as well, of which all that is not hidden
+        is copied. `accept(path, where)` raises RecurrenceError for a file that is not the right
+        one: it is removed, and the next place tried. When no place is left, raises RecurrenceError
+        with all that was tried.
         """
         target = folder / file_name(addresses[0])
         tried = []
@@ -104,12 +106,15 @@ class Fetcher:
             return f"mend the path; a relative one starts at {self.root}"
         return (
             "check the addresses, the digests and the connection, "
-            f"or let RECURRENCE_MIRROR name a folder or base address that has {file_name(addresses[0])}"
+            f"or let RECURRENCE_MIRROR name a folder or base address that has "
+            f"{file_name(addresses[0])}"
         )
 
 
 def _copy_folder(source: Path, target: Path, place: str) -> None:
-    """Copy the files of a folder, links to files as what they lead to; links to folders are left out (one may lead back)."""
+    """Copy the files of a folder, links to files as what they lead to; links to folders are left
+    out (one may lead back).
+    """
     count = 0
     for inside in sorted(source.rglob("[!.]*")):
         name = inside.relative_to(source)

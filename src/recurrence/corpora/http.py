@@ -1,9 +1,9 @@
 """Download over HTTP that goes on where it was broken off, also in a later run.
 
-aiohttp speaks the protocol, follows proxies and certificates, and refuses addresses that are none. What it has not, and
-no library has together, is here: a file is gone on with only where the server says that it still is the same one
-(ETag), it may have so many bytes at most, it must come at a least rate, and a public address may not lead to one of
-this machine or its private network.
+aiohttp speaks the protocol, follows proxies and certificates, and refuses addresses that are none.
+What it has not, and no library has together, is here: a file is gone on with only where the server
+says that it still is the same one (ETag), it may have so many bytes at most, it must come at a
+least rate, and a public address may not lead to one of this machine or its private network.
 """
 
 import asyncio
@@ -33,7 +33,9 @@ ANSWER_S = 30.0
 """For the head of an answer, however slowly it comes."""
 LEAST_BYTES = 1 << 18
 WINDOW_S = 60.0
-"""The least rate: so many bytes within so many seconds, else the place is given up. What brings less is no progress."""
+"""The least rate: so many bytes within so many seconds, else the place is given up. What brings
+less is no progress.
+"""
 ATTEMPTS = 3
 """Tries in a row that bring nothing new."""
 PAUSE_S = 0.5
@@ -54,9 +56,10 @@ class _Broken(Unreachable):
 def download(address: str, title: str, folder: Path, most_bytes: int) -> Path:
     """Fetch an address to a file in `folder` and return its path.
 
-    Raises Unreachable, after retries where they may help, and at once where the file has more than `most_bytes`.
-    What a broken connection leaves stays in `folder`; it is completed only if the server says that it still has the
-    same version of the file. Errors of the disk pass through as OSError.
+    Raises Unreachable, after retries where they may help, and at once where the file has more than
+    `most_bytes`. What a broken connection leaves stays in `folder`; it is completed only if the
+    server says that it still has the same version of the file. Errors of the disk pass through as
+    OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     part = _Part(folder / hashlib.sha256(os.fsencode(address)).hexdigest(), most_bytes)
@@ -105,7 +108,8 @@ class _Part:
         if size > self.most_bytes:
             self.forget()
             raise Unreachable(
-                f"larger than {self.most_bytes:,} bytes; if it is meant to be, say so: source.max_bytes"
+                f"larger than {self.most_bytes:,} bytes; if it is meant to be, say so: "
+                f"source.max_bytes"
             )
 
     @property
@@ -125,7 +129,8 @@ async def _transfer(address: str, title: str, part: _Part) -> None:
         else:
             part.forget()
             raise _Broken(
-                f"the server answered {answer.status}, but not with the same file from byte {offset:,}"
+                f"the server answered {answer.status}, but not with the same file from byte "
+                f"{offset:,}"
             )
         with file, progress(f"download {title}", total and total / 1e6, "MB") as advance:
             advance(offset / 1e6)
@@ -138,7 +143,9 @@ async def _transfer(address: str, title: str, part: _Part) -> None:
 async def _write(
     answer: aiohttp.ClientResponse, file: BinaryIO, part: _Part, advance: Advance
 ) -> bool:
-    """Write what comes, as long as it comes fast enough and is not too much; whether it came to its proper end."""
+    """Write what comes, as long as it comes fast enough and is not too much; whether it came to its
+    proper end.
+    """
     while not answer.content.at_eof():
         came = 0
         try:
@@ -171,7 +178,9 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
 
 @asynccontextmanager
 async def _answer(address: str, part: _Part, offset: int) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The answer that has the file, after redirects; raises Unreachable or _Broken for any other."""
+    """The answer that has the file, after redirects; raises Unreachable or _Broken for any
+    other.
+    """
     headers = {"User-Agent": "recurrence", "Accept-Encoding": "identity"}
     if offset:
         headers |= {"Range": f"bytes={offset}-", "If-Range": part.version}
@@ -216,8 +225,9 @@ async def _ask(session: aiohttp.ClientSession, url: str, guard: "_Guard") -> aio
 class _Guard:
     """Sees to it that a redirect does not lead from a public address to a private one.
 
-    Asked for every connection, with the address that is really spoken to, so that no spelling of it and no name server
-    that changes its mind gets past. Behind a proxy, which connects in our place, that is the proxy's to see to.
+    Asked for every connection, with the address that is really spoken to, so that no spelling of it
+    and no name server that changes its mind gets past. Behind a proxy, which connects in our place,
+    that is the proxy's to see to.
     """
 
     redirected: bool = False
@@ -278,13 +288,17 @@ def _total(answer: aiohttp.ClientResponse, offset: int) -> int | None:
 
 
 def _goes_on(answer: aiohttp.ClientResponse, part: _Part, offset: int) -> bool:
-    """Whether this is what is missing of the same file; a server may well answer with a range of another one."""
+    """Whether this is what is missing of the same file; a server may well answer with a range of
+    another one.
+    """
     given = re.match(r"bytes ([0-9]{1,18})-", answer.headers.get("Content-Range", ""))
     return given is not None and int(given[1]) == offset and _version(answer) == part.version
 
 
 def _version(answer: aiohttp.ClientResponse) -> str:
-    """The ETag where it stands for these very bytes. A date does not: a file may change twice in a second."""
+    """The ETag where it stands for these very bytes. A date does not: a file may change twice in a
+    second.
+    """
     tag = answer.headers.get("ETag", "")
     return tag if tag.startswith('"') and tag.isascii() else ""
 

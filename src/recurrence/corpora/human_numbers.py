@@ -1,6 +1,8 @@
-"""The numbers from 1 to 9,999 in English words: the one corpus that needs no source, since code can write it.
+"""The numbers from 1 to 9,999 in English words: the one corpus that needs no source, since code can
+write it.
 
-The files are byte for byte those of fast.ai's `human_numbers` sample (Apache-2.0), whose digests the params give.
+The files are byte for byte those of fast.ai's `human_numbers` sample (Apache-2.0), whose digests
+the params give.
 """
 
 from collections.abc import Iterator
@@ -31,7 +33,9 @@ def spell(number: int) -> str:
 
 
 def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
-    """Write the two files (each line ends in a space) and hold them against the published digests."""
+    """Write the two files (each line ends in a space) and hold them against the published
+    digests.
+    """
     for name, numbers in FILES.items():
         text = "".join(f"{spell(number)} \n" for number in numbers)
         (folder / name).write_text(text, encoding="ascii", newline="")

@@ -1,7 +1,9 @@
-"""The files in an archive, one after the other: .zip, or .tar as it is or compressed by gzip, bzip2 or xz.
+"""The files in an archive, one after the other: .zip, or .tar as it is or compressed by gzip, bzip2
+or xz.
 
-An archive comes from outside. It is never unpacked to disk, but read member by member within limits; one that holds a
-link, a device, or a name that leads out of its folder is refused as a whole.
+An archive comes from outside. It is never unpacked to disk, but read member by member within
+limits; one that holds a link, a device, or a name that leads out of its folder is refused as a
+whole.
 """
 
 import bz2
@@ -28,19 +30,24 @@ MAX_RATIO = 200
 FREE_BYTES = 1 << 20
 """Allowed whatever the ratio: the padding of a small archive packs very well."""
 HEAD_BYTES = 1 << 16
-"""Of all that a tar says of one member before its content: tarfile takes it into memory, and reads the next header of
-the same member by calling itself."""
+"""Of all that a tar says of one member before its content: tarfile takes it into memory, and reads
+the next header of the same member by calling itself.
+"""
 _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
 }
 Member = tuple[str, Callable[[], bytes]]
-"""A name, and a function that reads the content; it must be called before the next member is asked for."""
+"""A name, and a function that reads the content; it must be called before the next member is asked
+for.
+"""
 
 
 def members(path: Path) -> Iterator[Member]:
-    """Every file of an archive, in its order; raises RecurrenceError where it is broken or hostile."""
+    """Every file of an archive, in its order; raises RecurrenceError where it is broken or
+    hostile.
+    """
     with path.open("rb") as file:
         magic = file.read(6)
     opener = next((opener for start, opener in _OPENERS.items() if magic.startswith(start)), open)
@@ -57,7 +64,8 @@ def members(path: Path) -> Iterator[Member]:
 def _named(path: Path) -> Iterator[None]:
     """Whatever the libraries make of a damaged archive becomes one error that names it.
 
-    They raise what they happen to meet: besides their own errors ValueError, struct.error, KeyError, RecursionError.
+    They raise what they happen to meet: besides their own errors ValueError, struct.error,
+    KeyError, RecursionError.
     """
     try:
         yield
@@ -78,7 +86,9 @@ def _reader(path: Path, read: Callable[[], bytes]) -> Callable[[], bytes]:
 
 
 class _Limits:
-    """Counts what an archive claims and what it gives; raises RecurrenceError before it becomes too much."""
+    """Counts what an archive claims and what it gives; raises RecurrenceError before it becomes too
+    much.
+    """
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
@@ -167,7 +177,9 @@ def _tar(path: Path, stream: IO[bytes], limits: _Limits) -> Iterator[Member]:
 
 
 def _filter(member: tarfile.TarInfo, limits: _Limits) -> None:
-    """The standard library's own rules for archives of strangers, beside ours, which are stricter."""
+    """The standard library's own rules for archives of strangers, beside ours, which are
+    stricter.
+    """
     try:
         tarfile.data_filter(member, "/of/the/archive")
     except tarfile.FilterError as error:
@@ -181,7 +193,8 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _check_end(archive: tarfile.TarFile, bounded: _Bounded) -> None:
-    """tarfile takes a damaged header, or no more data, for the end: make sure that only padding is left.
+    """tarfile takes a damaged header, or no more data, for the end: make sure that only padding is
+    left.
 
     Reading to the end also has the compressed stream's own check sum compared.
     """

@@ -29,7 +29,9 @@ def check_source(source: Source, root: Path) -> None:
 
 
 def tokenizer_file(tokens: Tokens, root: Path) -> Path | None:
-    """The tokenizer.json that the tokens are of; None where there is none, RecurrenceError where it lies elsewhere."""
+    """The tokenizer.json that the tokens are of; None where there is none, RecurrenceError where it
+    lies elsewhere.
+    """
     if tokens.tokenizer is None:
         return None
     path = Path(os.path.normpath(root / Path(tokens.tokenizer).expanduser()))

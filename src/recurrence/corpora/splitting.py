@@ -1,7 +1,7 @@
 """The ordered split of a corpus into train and validation text. Nothing is shuffled.
 
-The parts go to files as they are read, and a cut is made in the file of the whole: what is in memory is a piece of a
-text, whatever its size.
+The parts go to files as they are read, and a cut is made in the file of the whole: what is in
+memory is a piece of a text, whatever its size.
 """
 
 import math
@@ -19,19 +19,21 @@ PARTS = ("train", "valid")
 BLOCK = 1 << 20
 """Characters, or bytes, that are copied at a time."""
 NEAR = 10_000
-"""char_fraction: so many characters beyond the cut, and at most a tenth of what is left, an end of a line or word is
-looked for."""
+"""char_fraction: so many characters beyond the cut, and at most a tenth of what is left, an end of
+a line or word is looked for.
+"""
 
 
 def split(
     texts: Mapping[str, Iterable[str]], rule: Split, tokens: Tokens, folder: Path
 ) -> dict[str, Path]:
-    """Write train.txt and valid.txt of what `corpora.read` gives; one after the other they are the whole.
+    """Write train.txt and valid.txt of what `corpora.read` gives; one after the other they are the
+    whole.
 
-    line_fraction: ceil(fraction x newlines) lines go to train. line: that many. char_fraction: int(fraction x
-    characters) characters, and what is left of the line, or of the word where the line does not end near.
-    token_windows: int(fraction x windows) windows of tokens. given: the source's own parts. Raises RecurrenceError
-    where the rule does not fit the source.
+    line_fraction: ceil(fraction x newlines) lines go to train. line: that many. char_fraction:
+    int(fraction x characters) characters, and what is left of the line, or of the word where the
+    line does not end near. token_windows: int(fraction x windows) windows of tokens. given: the
+    source's own parts. Raises RecurrenceError where the rule does not fit the source.
     """
     _check(list(texts), rule, tokens)
     files = {part: folder / f"{part}.txt" for part in PARTS}
@@ -101,7 +103,8 @@ def _check(parts: list[str], rule: Split, tokens: Tokens) -> None:
         )
     if rule.rule == "token_windows" and tokens.eos == "line" and tokens.unit == "word":
         raise RecurrenceError(
-            "tokens.eos: line needs lines, which split.rule token_windows does not keep; use part or none"
+            "tokens.eos: line needs lines, which split.rule token_windows does not keep; use part "
+            "or none"
         )
 
 

@@ -1,6 +1,8 @@
-"""A text of one's own -> the blocks of params.yaml with which to begin: a corpus, a model, its baseline, its sampling.
+"""A text of one's own -> the blocks of params.yaml with which to begin: a corpus, a model, its
+baseline, its sampling.
 
-The text is looked at first, as the stages would read it, so that what cannot be read is said at once, and sizes fit.
+The text is looked at first, as the stages would read it, so that what cannot be read is said at
+once, and sizes fit.
 """
 
 import re
@@ -22,7 +24,9 @@ LOOKED_AT = 2_000_000
 UNSEEN = 1_000_000
 """Characters and tokens that a text is thought to have which is not here yet."""
 LARGE = 50_000_000
-"""Characters from which on the first SAMPLE alone are used: a baseline counts all that there is in memory."""
+"""Characters from which on the first SAMPLE alone are used: a baseline counts all that there is in
+memory.
+"""
 SAMPLE = 20_000_000
 TRAINED_ON = 3_000_000
 """Tokens that the starter model sees in all its epochs: minutes on two cores."""
@@ -50,7 +54,9 @@ class Look:
 
 
 def kind_of(path: Path) -> str:
-    """The kind of source that a file or folder is; RecurrenceError for an archive, whose parts nobody can guess."""
+    """The kind of source that a file or folder is; RecurrenceError for an archive, whose parts
+    nobody can guess.
+    """
     if path.is_dir():
         is_dataset = any((path / name).is_file() for name in DATASET)
         return "dataset" if is_dataset else "files"
@@ -63,7 +69,9 @@ def kind_of(path: Path) -> str:
 
 
 def look(source: Source, path: Path, tokens: Tokens) -> Look:
-    """Read the beginning of a text as the stages would. Raises RecurrenceError where they could not."""
+    """Read the beginning of a text as the stages would. Raises RecurrenceError where they could
+    not.
+    """
     parts = corpora.read(source, path.parent)
     text, is_whole = _beginning(chain.from_iterable(parts.values()))
     characters = len(text) if is_whole else max(_bytes(path), len(text))
@@ -105,7 +113,8 @@ def _bytes(path: Path) -> int:
 def blocks(
     name: str, source: dict[str, Any], tokens: dict[str, Any], seen: Look, few: str | None
 ) -> dict[str, str]:
-    """Section of params.yaml to lines, as DVC lays them out. `few`: a set of strategies, so that sampling takes minutes.
+    """Section of params.yaml to lines, as DVC lays them out. `few`: a set of strategies, so that
+    sampling takes minutes.
 
     The recipe ends in its batches, and no block in a list: DVC would drop a comment behind one.
     """

@@ -15,7 +15,9 @@ from recurrence.params import Source
 BLOCK = 1 << 20
 """Bytes that are decoded at a time."""
 _NOT_FOR_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}
-"""Python has them as encodings, but they are for names and source code; some take hours for a text."""
+"""Python has them as encodings, but they are for names and source code; some take hours for a
+text.
+"""
 
 
 def obtain(source: Source, folder: Path, fetcher: Fetcher) -> None:
@@ -47,14 +49,17 @@ def decode(content: bytes, encoding: str, where: str) -> str:
 
 
 def pieces(file: IO[bytes], encoding: str, where: str) -> Iterator[str]:
-    """Strictly decoded text, newlines as \\n, no byte order mark; raises RecurrenceError for what is not text."""
+    """Strictly decoded text, newlines as \\n, no byte order mark; raises RecurrenceError for what
+    is not text.
+    """
     begin = _decoder(encoding, where)
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     is_first, characters = True, 0
     for text in _decoded(file, begin, encoding, where):
         if (nul := text.find("\0")) >= 0:
             raise RecurrenceError(
-                f"{where}: must be text, but character {characters + nul:,} is NUL, so it is binary; "
+                f"{where}: must be text, but character {characters + nul:,} is NUL, so it is "
+                f"binary; "
                 "give a text file"
             )
         characters += len(text)

@@ -1,4 +1,5 @@
-"""The samples of a model's nets: every strategy with every prompt and seed, as many together as can be.
+"""The samples of a model's nets: every strategy with every prompt and seed, as many together as can
+be.
 
 In come nets, prompts and cells; out comes a sample per cell. Knows no params, files or text.
 """
@@ -37,7 +38,9 @@ class Cell:
 
     @property
     def certifiable(self) -> bool:
-        """Whether the model's state, read by feeding a token at a time, decides all that follows."""
+        """Whether the model's state, read by feeding a token at a time, decides all that
+        follows.
+        """
         ours = self.strategy
         return ours.deterministic and not ours.uses_history and ours.window is None
 
@@ -89,11 +92,13 @@ def make(
     purpose: tuple[object, ...],
     tell: Tell,
 ) -> list[Made]:
-    """The sample of each cell, made by nets in double precision and the same in whatever grid it is a cell of.
+    """The sample of each cell, made by nets in double precision and the same in whatever grid it is
+    a cell of.
 
     Its random numbers are those of the net's seed, the purpose, the strategy's name, prompt and
     seed. All that go token by token to one length step together, those of all nets: what filters
-    cost is shared. Searches run one after another. `tell` hears of each step how many tokens it made.
+    cost is shared. Searches run one after another. `tell` hears of each step how many tokens it
+    made.
     """
     together: dict[tuple[object, int], list[int]] = {}
     for i, cell in enumerate(cells):

@@ -75,7 +75,8 @@ def unknown_in(text: str, vocab: Vocab) -> str | None:
     named = list(map(repr, dict.fromkeys(unknown)))
     more = ", ..." if len(named) > MOST_NAMED else ""
     return (
-        f"prompt: {len(unknown)} of {len(tokens)} {vocab.unit}s are not in the vocabulary, and read as "
+        f"prompt: {len(unknown)} of {len(tokens)} {vocab.unit}s are not in the vocabulary, and "
+        f"read as "
         f"{UNK}: {', '.join(named[:MOST_NAMED])}{more}"
     )
 

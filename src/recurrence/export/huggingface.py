@@ -1,9 +1,10 @@
 """A trained model as a folder that transformers loads: weights, config, tokenizer.
 
-A `transformer` without a bias in its head is a Mistral (sliding window, rotary embeddings, RMSNorm, gated MLP), and is
-written as one: transformers loads it by itself. Every other net has no counterpart there; its folder says in a file of
-code that it is ours, so it loads with trust_remote_code=True where recurrence-lab is installed. Models that count have
-no weights to write. Needs transformers (extra `huggingface`).
+A `transformer` without a bias in its head is a Mistral (sliding window, rotary embeddings, RMSNorm,
+gated MLP), and is written as one: transformers loads it by itself. Every other net has no
+counterpart there; its folder says in a file of code that it is ours, so it loads with
+trust_remote_code=True where recurrence-lab is installed. Models that count have no weights to
+write. Needs transformers (extra `huggingface`).
 """
 
 from pathlib import Path
@@ -62,7 +63,9 @@ def export_huggingface(
 
 
 def needed() -> None:
-    """Raise RecurrenceError, with what to install, where transformers is missing; without its bars."""
+    """Raise RecurrenceError, with what to install, where transformers is missing; without its
+    bars.
+    """
     try:
         import transformers
     except ModuleNotFoundError as error:

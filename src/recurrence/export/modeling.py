@@ -1,6 +1,8 @@
-"""Our models as transformers sees them: what an exported folder's own code imports. Needs transformers.
+"""Our models as transformers sees them: what an exported folder's own code imports. Needs
+transformers.
 
-A model that carries a state keeps it in `state` from step to step of `generate`. A window model reads its window anew.
+A model that carries a state keeps it in `state` from step to step of `generate`. A window model
+reads its window anew.
 """
 
 from dataclasses import dataclass
@@ -36,7 +38,9 @@ class RecurrenceConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
 
 @dataclass
 class Predicted(ModelOutput):
-    """logits_BTV, the state after them (None of a window model), and the loss where labels were given."""
+    """logits_BTV, the state after them (None of a window model), and the loss where labels were
+    given.
+    """
 
     loss: Tensor | None = None
     logits: Tensor | None = None
@@ -74,7 +78,9 @@ class RecurrenceForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[n
         labels: Tensor | None = None,
         **more: Any,
     ) -> Predicted:
-        """Logits_BTV after each of ids_BT. Raises ValueError for padded rows, as every token is read."""
+        """Logits_BTV after each of ids_BT. Raises ValueError for padded rows, as every token is
+        read.
+        """
         if attention_mask is not None and not bool(attention_mask.bool().all()):
             raise ValueError(
                 "every token is read, padding too: give prompts of one length, without padding"
@@ -112,7 +118,9 @@ class RecurrenceForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[n
         return tuple(leaf_LBH.index_select(1, beam_idx) for leaf_LBH in state)
 
     def _by_windows(self, ids_BT: Tensor, context: int, keep: int) -> Tensor:
-        """What the model says after each of the last `keep` tokens (0: all), from the window that ends there."""
+        """What the model says after each of the last `keep` tokens (0: all), from the window that
+        ends there.
+        """
         time = ids_BT.shape[1]
         ends = range(time - keep if keep else 0, time)
         windows = (ids_BT[:, max(0, end + 1 - context) : end + 1] for end in ends)

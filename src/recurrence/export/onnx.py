@@ -1,10 +1,12 @@
 """A trained model as an ONNX graph of one step: ids and a state in, logits and the next state out.
 
-A state-carrying model reads one token of each lane at a time: `ids` (B, 1) and `state_0`, `state_1`, ... as the core has
-them, each (L, B, H), zeros at first; out come `logits` (B, 1, V) and `next_state_0`, ... A window model has no state:
-`ids` (B, context) in, `logits` (B, V) after the window out. Any number of lanes; float32.
+A state-carrying model reads one token of each lane at a time: `ids` (B, 1) and `state_0`,
+`state_1`, ... as the core has them, each (L, B, H), zeros at first; out come `logits` (B, 1, V) and
+`next_state_0`, ... A window model has no state: `ids` (B, context) in, `logits` (B, V) after the
+window out. Any number of lanes; float32.
 
-Models that count look tables up and are no graph of tensors. Needs onnx, onnxscript and onnxruntime (extra `onnx`).
+Models that count look tables up and are no graph of tensors. Needs onnx, onnxscript and onnxruntime
+(extra `onnx`).
 """
 
 import logging
@@ -30,7 +32,9 @@ EXAMPLE_LANES = 3
 """Of the inputs with which the graph is traced; the graph takes any number."""
 CHECKED_STEPS = 16
 ROUNDING = 1e-4
-"""Largest difference to torch that may come from the order of float32 sums, as a share of the largest value."""
+"""Largest difference to torch that may come from the order of float32 sums, as a share of the
+largest value.
+"""
 MOST_BYTES = 1_900_000_000
 """A file of ONNX holds less than 2 GiB; what is larger goes beside it."""
 
@@ -50,13 +54,14 @@ class Step(nn.Module):
 def export_onnx(model: LanguageModel | CountedModel, folder: Path) -> float:
     """Write model.onnx and onnx.json (names and shapes of what goes in and out) into a folder.
 
-    Returns the largest difference to torch over CHECKED_STEPS steps of carried state under onnxruntime, as a share of
-    the largest value. Raises RecurrenceError for a model that counts, for what ONNX cannot express, and where the
-    difference is more than rounding.
+    Returns the largest difference to torch over CHECKED_STEPS steps of carried state under
+    onnxruntime, as a share of the largest value. Raises RecurrenceError for a model that counts,
+    for what ONNX cannot express, and where the difference is more than rounding.
     """
     if isinstance(model, CountedModel):
         raise RecurrenceError(
-            "a model that counts looks its tables up, which is no graph of tensors; export a trained net"
+            "a model that counts looks its tables up, which is no graph of tensors; export a "
+            "trained net"
         )
     needed()
     target = folder / "model.onnx"
@@ -65,7 +70,8 @@ def export_onnx(model: LanguageModel | CountedModel, folder: Path) -> float:
     difference = largest_difference(model, target)
     if not difference <= ROUNDING:
         raise RecurrenceError(
-            f"{target}: differs from torch by {difference:.1e} under onnxruntime, more than rounding; "
+            f"{target}: differs from torch by {difference:.1e} under onnxruntime, more than "
+            f"rounding; "
             "do not use it, and tell the project which model this was"
         )
     write_json(folder / "onnx.json", _signature(model, inputs, outputs))
@@ -80,7 +86,8 @@ def needed() -> None:
         import onnxscript  # noqa: F401
     except ModuleNotFoundError as error:
         raise RecurrenceError(
-            f"export to ONNX needs {error.name}, which is not installed: pip install 'recurrence-lab[onnx]'"
+            f"export to ONNX needs {error.name}, which is not installed: pip install "
+            f"'recurrence-lab[onnx]'"
         ) from error
 
 
@@ -92,7 +99,9 @@ def names(model: LanguageModel) -> tuple[list[str], list[str]]:
 
 
 def largest_difference(model: LanguageModel, file: Path, lanes: int = 2) -> float:
-    """Of logits and states, between torch and onnxruntime, over steps that each carry its own state."""
+    """Of logits and states, between torch and onnxruntime, over steps that each carry its own
+    state.
+    """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
@@ -149,7 +158,9 @@ class _RowByRow(TorchFunctionMode):
 
 
 def _solved(triangle: Tensor, known: Tensor) -> Tensor:
-    """x of `triangle` x = `known`, whose diagonal is taken as 1: each row less what those above it account for."""
+    """x of `triangle` x = `known`, whose diagonal is taken as 1: each row less what those above it
+    account for.
+    """
     rows = [known[..., :1, :]]
     for i in range(1, known.shape[-2]):
         above = torch.cat(rows, -2)
@@ -159,7 +170,9 @@ def _solved(triangle: Tensor, known: Tensor) -> Tensor:
 
 @contextmanager
 def _without_writing_in_place() -> Iterator[None]:
-    """A linear recurrence as it is computed on a GPU: on a CPU it writes into memory, which fixes the sizes."""
+    """A linear recurrence as it is computed on a GPU: on a CPU it writes into memory, which fixes
+    the sizes.
+    """
     before = linear_recurrence.one_by_one
     linear_recurrence.one_by_one = linear_recurrence.doubling
     try:

@@ -1,4 +1,5 @@
-"""A vocabulary of ours as a tokenizer of transformers: the same ids of a text, and the same text of ids.
+"""A vocabulary of ours as a tokenizer of transformers: the same ids of a text, and the same text of
+ids.
 
 It does what `Vocab.encode_text` does: no <eos> is added. Needs transformers (extra `huggingface`).
 """
@@ -14,7 +15,9 @@ ANY_CHARACTER = r"[\s\S]"
 
 
 def tokenizer_of(vocab: Vocab) -> Any:
-    """A PreTrainedTokenizerFast. A text with a token outside of a vocabulary without <unk> is an error there, too."""
+    """A PreTrainedTokenizerFast. A text with a token outside of a vocabulary without <unk> is an
+    error there, too.
+    """
     from tokenizers import Tokenizer, decoders
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast

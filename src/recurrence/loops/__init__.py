@@ -1,4 +1,5 @@
-"""Which samples loop, since when, and how badly. Takes ids from any model; needs numpy and nothing else.
+"""Which samples loop, since when, and how badly. Takes ids from any model; needs numpy and nothing
+else.
 
 verdict = judge("some text, of any kind and length")
 verdict.kind, verdict.start, verdict.period, verdict.copies

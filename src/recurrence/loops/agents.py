@@ -1,8 +1,10 @@
-"""Loops in what an agent does: its calls of tools, each with its result, as tokens for the same detector.
+"""Loops in what an agent does: its calls of tools, each with its result, as tokens for the same
+detector.
 
-In: the messages of a conversation, in the forms of OpenAI (chat, responses) and Anthropic. An event is a call and what
-came back, in canonical form: names and arguments whatever their order and spacing, without identifiers. So a call that
-is made again and brings the same is the same event, and polling that brings something else is not.
+In: the messages of a conversation, in the forms of OpenAI (chat, responses) and Anthropic. An event
+is a call and what came back, in canonical form: names and arguments whatever their order and
+spacing, without identifiers. So a call that is made again and brings the same is the same event,
+and polling that brings something else is not.
 """
 
 import json
@@ -14,7 +16,9 @@ import numpy as np
 from recurrence.loops.verdict import Verdict, judge
 
 EVENT_FLOOR = 3
-"""Least events that repeat: four equal ones, or A-B-A-B-A. Twice the same may be a check, and thrice a retry."""
+"""Least events that repeat: four equal ones, or A-B-A-B-A. Twice the same may be a check, and
+thrice a retry.
+"""
 _LONGEST = 200
 """Characters of an event's arguments and result that are shown."""
 
@@ -36,7 +40,8 @@ class Event(NamedTuple):
 def judge_events(messages: Iterable[Mapping[str, Any]], floor: int = EVENT_FLOOR) -> Verdict:
     """The verdict on an agent's trace by the exact rule; positions and lengths count events.
 
-    `floor`: least events that equal the one a period before. ValueError where the messages are no mappings.
+    `floor`: least events that equal the one a period before. ValueError where the messages are no
+    mappings.
     """
     numbers: dict[Event, int] = {}
     ids = [numbers.setdefault(event, len(numbers)) for event in events(messages)]
@@ -44,7 +49,9 @@ def judge_events(messages: Iterable[Mapping[str, Any]], floor: int = EVENT_FLOOR
 
 
 def events(messages: Iterable[Mapping[str, Any]]) -> list[Event]:
-    """The calls of a conversation, in order, each with the first result after it that is its own."""
+    """The calls of a conversation, in order, each with the first result after it that is its
+    own.
+    """
     found: list[Event] = []
     waiting: list[tuple[str | None, int]] = []
     for message in messages:

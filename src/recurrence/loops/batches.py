@@ -1,10 +1,12 @@
-"""Verdicts on a column of texts, a batch at a time: the one function for pandas, Ray Data and Hugging Face datasets.
+"""Verdicts on a column of texts, a batch at a time: the one function for pandas, Ray Data and
+Hugging Face datasets.
 
 frame = with_verdicts(frame)
 dataset.map_batches(with_verdicts, batch_format="pandas", fn_kwargs={"text": "completion"})     # Ray Data
 dataset.map(with_verdicts, batched=True)                                                        # datasets
 
-Needs none of them: it takes a frame, or a mapping of columns, and gives back the same with columns added.
+Needs none of them: it takes a frame, or a mapping of columns, and gives back the same with columns
+added.
 """
 
 from collections.abc import Mapping
@@ -26,9 +28,10 @@ MISSING = ""
 def with_verdicts(batch: Batch, text: str = "text", **options: Any) -> Batch:
     """The batch with the verdict on each text of a column; `options` are those of TextDetector.
 
-    Added: `loops` (bool), `loop_kind` (str; empty where the text is missing), `loop_start`, `loop_period`,
-    `loop_copies`, `loop_coverage` (float64, NaN where there is none), `loop_terminal` (bool). The types are the same
-    in every batch, as engines ask of a data set. RecurrenceError names a column or a row that does not fit.
+    Added: `loops` (bool), `loop_kind` (str; empty where the text is missing), `loop_start`,
+    `loop_period`, `loop_copies`, `loop_coverage` (float64, NaN where there is none),
+    `loop_terminal` (bool). The types are the same in every batch, as engines ask of a data set.
+    RecurrenceError names a column or a row that does not fit.
     """
     texts = _column(batch, text)
     there = [at for at, value in enumerate(texts) if not _is_missing(value)]

@@ -1,7 +1,7 @@
 """Texts by the terabyte: a block for datatrove's pipelines, on one machine, Slurm or Ray.
 
-pipeline = [JsonlReader("texts/"), LoopFilter(exclusion_writer=JsonlWriter("looping/")), JsonlWriter("kept/")]
-LocalPipelineExecutor(pipeline, tasks=64, workers=8).run()
+pipeline = [JsonlReader("texts/"), LoopFilter(exclusion_writer=JsonlWriter("looping/")),
+JsonlWriter("kept/")] LocalPipelineExecutor(pipeline, tasks=64, workers=8).run()
 
 Needs datatrove (extra `datatrove`).
 """
@@ -27,9 +27,10 @@ _SAID = ("start", "period", "copies", "coverage", "terminal")
 class LoopFilter(BaseFilter):  # type: ignore[misc]
     """Drops documents that loop, and writes the verdict into the metadata of each.
 
-    `kinds`: what is dropped, by default exact and near loops and progressions; an empty one drops nothing, so the block
-    only annotates. `batch_size`: documents judged at once. `options` are those of TextDetector, such as `to_end=True`.
-    Metadata: `loop_kind` of each document, and of those that loop `loop_start`, `loop_period` and so on.
+    `kinds`: what is dropped, by default exact and near loops and progressions; an empty one drops
+    nothing, so the block only annotates. `batch_size`: documents judged at once. `options` are
+    those of TextDetector, such as `to_end=True`. Metadata: `loop_kind` of each document, and of
+    those that loop `loop_start`, `loop_period` and so on.
     """
 
     name = "Loops"

@@ -1,7 +1,9 @@
-"""Factors: a stretch taken apart into pieces that stood before in it (Lempel & Ziv, 1976), and what did not.
+"""Factors: a stretch taken apart into pieces that stood before in it (Lempel & Ziv, 1976), and what
+did not.
 
-In: folded tokens. Out: pieces in order, each with the lag at which it stood before: of the longest repeats the nearest.
-Time n log n whatever the text: grams of sizes that double are sorted, and the pieces follow from where they stand.
+In: folded tokens. Out: pieces in order, each with the lag at which it stood before: of the longest
+repeats the nearest. Time n log n whatever the text: grams of sizes that double are sorted, and the
+pieces follow from where they stand.
 """
 
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ _SIZES = 5
 
 @dataclass(frozen=True)
 class Factors:
-    """Pieces tokens[start:end], in order; each equals what stands `lag` before it. What lies between is new."""
+    """Pieces tokens[start:end], in order; each equals what stands `lag` before it. What lies
+    between is new.
+    """
 
     start: Places
     end: Places
@@ -38,7 +42,9 @@ def factors(codes: Ints, size: int) -> Factors:
 
 
 def _reaches(codes: Ints, size: int) -> tuple[NDArray[np.int32], ...]:
-    """For each place where the longest repeat from it ends (the place itself: there is none), its lag, the nearest."""
+    """For each place where the longest repeat from it ends (the place itself: there is none), its
+    lag, the nearest.
+    """
     reach = np.arange(len(codes), dtype=np.int32)
     lags = np.zeros(len(codes), np.int32)
     near = [np.zeros(len(codes), np.int32)] * 2

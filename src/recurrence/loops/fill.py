@@ -1,7 +1,8 @@
-"""Fill: what people repeat to draw with or to hold a place: rules, leaders, blanks, empty cells, zeros.
+"""Fill: what people repeat to draw with or to hold a place: rules, leaders, blanks, empty cells,
+zeros.
 
-In: the unit of a run, as it is written. Out: whether it is such. Where it goes on to the end of a text it loops all the
-same, and blanks do so wherever nobody indents so far.
+In: the unit of a run, as it is written. Out: whether it is such. Where it goes on to the end of a
+text it loops all the same, and blanks do so wherever nobody indents so far.
 """
 
 import re
@@ -15,7 +16,9 @@ _SAYS = re.compile(r"[^\W_]")
 
 
 def is_fill(unit: str) -> bool:
-    """Whether a unit says nothing: signs, blanks, one and the same character, or what stands for no value."""
+    """Whether a unit says nothing: signs, blanks, one and the same character, or what stands for no
+    value.
+    """
     if len(set(unit)) == 1:
         return True
     left = set(_SAYS.findall(_HOLDERS.sub("", unit)))

@@ -1,8 +1,9 @@
-"""Fingerprints: a number per stretch of tokens, so that any two stretches are compared in constant time.
+"""Fingerprints: a number per stretch of tokens, so that any two stretches are compared in constant
+time.
 
-In: token ids as integers in [0, PRIME). Out: fingerprints (Karp & Rabin, 1987, modulo 2^31 - 1) of windows anywhere.
-Equal stretches have equal fingerprints, so nothing is missed; unequal ones may have too (1 in 2^31), so who needs
-certainty compares the tokens of what was found.
+In: token ids as integers in [0, PRIME). Out: fingerprints (Karp & Rabin, 1987, modulo 2^31 - 1) of
+windows anywhere. Equal stretches have equal fingerprints, so nothing is missed; unequal ones may
+have too (1 in 2^31), so who needs certainty compares the tokens of what was found.
 """
 
 from functools import lru_cache
@@ -23,7 +24,9 @@ BLOCK = 1 << 14
 
 
 class Fingerprints:
-    """Prefix fingerprints of a sequence: prefix[i + 1] = prefix[i] * base + codes[i], modulo the prime."""
+    """Prefix fingerprints of a sequence: prefix[i + 1] = prefix[i] * base + codes[i], modulo the
+    prime.
+    """
 
     def __init__(self, codes: Ints, base: int) -> None:
         self.size, self.base = len(codes), base
@@ -55,7 +58,8 @@ class Fingerprints:
     ) -> tuple[Places, Places]:
         """From where to where around `at` all tokens in [low, high) equal those `lag` before them.
 
-        Where they are fewer than `enough`, that may be said to be nowhere: most such are given up early.
+        Where they are fewer than `enough`, that may be said to be nowhere: most such are given up
+        early.
         """
         reached, rows, gap = np.stack([at, at]), np.arange(len(at)), self._gap(at, lag)
         level = 1 << int(np.maximum(at - low, high - at).max(initial=0)).bit_length()
@@ -80,15 +84,19 @@ class Fingerprints:
         return reached[0], reached[1]
 
     def _gap(self, at: Places, lag: Places) -> Places:
-        """prefix[at] - prefix[at - lag]: windows before two such places are equal iff it grows by the base's power."""
+        """prefix[at] - prefix[at - lag]: windows before two such places are equal iff it grows by
+        the base's power.
+        """
         gap: Places = (self.prefix[at] - self.prefix[at - lag]).astype(np.int64)
         return gap
 
 
 def winnow(values: Places, width: int) -> Flags:
-    """Which values are the smallest of some `width` in a row, all that tie included (Schleimer et al., 2003).
+    """Which values are the smallest of some `width` in a row, all that tie included (Schleimer et
+    al., 2003).
 
-    So every `width` in a row have one; and whether a value is one depends on its `width` - 1 neighbours on each side.
+    So every `width` in a row have one; and whether a value is one depends on its `width` - 1
+    neighbours on each side.
     """
     if len(values) < width:
         return np.zeros(len(values), np.bool_)
@@ -117,7 +125,9 @@ def _powers(base: int) -> Places:
 
 
 def _modulo(values: Places) -> Places:
-    """The same array with its values modulo the prime: several times as fast as %, as dividing is vectorized."""
+    """The same array with its values modulo the prime: several times as fast as %, as dividing is
+    vectorized.
+    """
     whole = values // PRIME
     whole *= PRIME
     values -= whole

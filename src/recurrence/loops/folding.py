@@ -1,8 +1,10 @@
-"""Folding: a text without what does not make it news: case, how lines are wrapped, which number stands there.
+"""Folding: a text without what does not make it news: case, how lines are wrapped, which number
+stands there.
 
-In: tokens. Out: fewer, folded ones, and where each stood. Letters lose their case, white space becomes one blank, a
-number one 0, and a row of one and the same sign (a rule, leaders, indentation) one sign. So `Step 9:` and `step 10:`
-are equal, and rows that people fill with signs have no length.
+In: tokens. Out: fewer, folded ones, and where each stood. Letters lose their case, white space
+becomes one blank, a number one 0, and a row of one and the same sign (a rule, leaders, indentation)
+one sign. So `Step 9:` and `step 10:` are equal, and rows that people fill with signs have no
+length.
 """
 
 from collections.abc import Sequence
@@ -39,7 +41,9 @@ def fold_characters(codes: Ints) -> tuple[Ints, Flags]:
 
 
 def fold_names(names: Sequence[str | int]) -> NDArray[np.int64]:
-    """Per token its number once it is folded: those whose names differ in case and numbers alone have the same one."""
+    """Per token its number once it is folded: those whose names differ in case and numbers alone
+    have the same one.
+    """
     known: dict[str, int] = {}
     return np.array([known.setdefault(_folded_name(name), len(known)) for name in names], np.int64)
 

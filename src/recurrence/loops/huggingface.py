@@ -1,6 +1,8 @@
-"""Stop Hugging Face `generate` where a row loops: for `generate(..., stopping_criteria=[LoopStoppingCriteria()])`.
+"""Stop Hugging Face `generate` where a row loops: for `generate(...,
+stopping_criteria=[LoopStoppingCriteria()])`.
 
-In: the ids that `generate` shows its stopping criteria. Out: a flag per row. Needs transformers (extra `huggingface`).
+In: the ids that `generate` shows its stopping criteria. Out: a flag per row. Needs transformers
+(extra `huggingface`).
 """
 
 from typing import Any
@@ -21,14 +23,16 @@ except ImportError as error:
 
 
 class LoopStoppingCriteria(StoppingCriteria):
-    """Ends each row at the token that makes what it generated an exact loop (`OnlineDetector`); the prompt is no part.
+    """Ends each row at the token that makes what it generated an exact loop (`OnlineDetector`); the
+    prompt is no part.
 
-    `floor`: least evidence, in tokens; default: 20. `pad_token_id`: what `generate` fills up rows with that ended; give
-    it where rows are many: padding does not count as a loop then, and rows that end by a loop are filled up, too
-    (without it they are so only where there is an end-of-sequence token). `prompt_tokens`: how many ids come before
-    those generated; default: all but the last one of the first call, which is right unless an assistant model drafts
-    several at once. Of beams, each that loops is ended and the others go on. One object may serve many calls of
-    `generate`, one after the other.
+    `floor`: least evidence, in tokens; default: 20. `pad_token_id`: what `generate` fills up rows
+    with that ended; give it where rows are many: padding does not count as a loop then, and rows
+    that end by a loop are filled up, too (without it they are so only where there is an
+    end-of-sequence token). `prompt_tokens`: how many ids come before those generated; default: all
+    but the last one of the first call, which is right unless an assistant model drafts several at
+    once. Of beams, each that loops is ended and the others go on. One object may serve many calls
+    of `generate`, one after the other.
     """
 
     def __init__(
@@ -43,7 +47,9 @@ class LoopStoppingCriteria(StoppingCriteria):
                 None  # a criterion with this attribute makes `generate` fill up rows that ended
             )
         self.detector = OnlineDetector(0, "token", floor)
-        """A lane per row of the latest call: `fired`, `start` (counted from the end of the prompt), `period`."""
+        """A lane per row of the latest call: `fired`, `start` (counted from the end of the prompt),
+        `period`.
+        """
         self._prompt = 0
         self._seen_BT = torch.zeros(0, 0, dtype=torch.int64)
 
@@ -56,7 +62,9 @@ class LoopStoppingCriteria(StoppingCriteria):
         return torch.from_numpy(self.detector.fired.copy()).to(input_ids.device)
 
     def _known(self, ids_BT: Tensor) -> int:
-        """How many columns the detector has been told, or need not be; it starts anew where rows are not the same."""
+        """How many columns the detector has been told, or need not be; it starts anew where rows
+        are not the same.
+        """
         seen_BT = self._seen_BT
         length = seen_BT.shape[1]
         goes_on = seen_BT.shape[0] == ids_BT.shape[0] and length < ids_BT.shape[1]

@@ -1,6 +1,8 @@
-"""Kinds of text: prose, code, json, table, markdown, log, chat, reasoning, ocr; told from the text itself.
+"""Kinds of text: prose, code, json, table, markdown, log, chat, reasoning, ocr; told from the text
+itself.
 
-In: a text. Out: the kind, by shares of lines that look like one. What looks like none of them is prose.
+In: a text. Out: the kind, by shares of lines that look like one. What looks like none of them is
+prose.
 """
 
 import json

@@ -1,7 +1,9 @@
-"""How much evidence a loop needs, by the kind of its text; what was measured to say so is in docs/detector.md.
+"""How much evidence a loop needs, by the kind of its text; what was measured to say so is in
+docs/detector.md.
 
-Characters, each of a dense script counted as two and a half. `end`: of a loop that goes on to the end of the text;
-`inside`: of one that does not. People end no text with a loop, but they do repeat themselves in the middle of one.
+Characters, each of a dense script counted as two and a half. `end`: of a loop that goes on to the
+end of the text; `inside`: of one that does not. People end no text with a loop, but they do repeat
+themselves in the middle of one.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +26,9 @@ class Limits:
     copies: float = 4.6
     """Least copies of a near loop or progression."""
     steady: float = 0.5
-    """The share of what stood before at a whole number of periods, from which on copies come in order."""
+    """The share of what stood before at a whole number of periods, from which on copies come in
+    order.
+    """
     identity: float = 0.5
     """Least share of a loop in order that stood before."""
     unsteady: float = 0.9
@@ -36,8 +40,9 @@ class Limits:
     edited: float = 0.74
     """Of copies that were aligned, the least share that needed no edit."""
     slots: float = 0.3
-    """Of copies that were aligned, the share of the unit in which they may disagree, for each share that they differ:
-    what differs elsewhere is edits."""
+    """Of copies that were aligned, the share of the unit in which they may disagree, for each share
+    that they differ: what differs elsewhere is edits.
+    """
     fixed: float = 0.5
     """The share of what differs that may stand there."""
     varied: float = float("inf")
@@ -58,7 +63,9 @@ _DATA = Limits(
     varied=0.3,
 )
 _LOG = replace(_DATA, exact_end=10_000, exact_inside=50_000, copies=inf)
-"""Programs do write the same lines over and over, with or without a time; so there is no near loop in a log."""
+"""Programs do write the same lines over and over, with or without a time; so there is no near loop
+in a log.
+"""
 
 
 def limits_of(kind: Kind) -> Limits:

@@ -1,14 +1,17 @@
-"""The exact rule while the text is being made: which lanes loop by now, known at the very token that makes them loop.
+"""The exact rule while the text is being made: which lanes loop by now, known at the very token
+that makes them loop.
 
-In: a token per lane per call. Out: a flag per lane, and of those that loop where the loop began and its period.
+In: a token per lane per call. Out: a flag per lane, and of those that loop where the loop began and
+its period.
 
-A lane fires at the first token at which `find_run(what it was told, floor)` is not None: when some run first has
-matched >= max(period, floor). Periods are looked for in levels that double. For those in [w, 2w) windows of w / 2
-tokens are kept, one for each w / 4 tokens, and each token's window is looked up among them: a run that is to have
-w matched tokens covers a kept one and repeats it before it has them. Then it is known when the run will have its
-evidence, if nothing breaks it, and at that token, and not before, tokens are compared. Before a lane fires no window
-comes again within its own length (that would be a run), so a window is found at most a few times at each level: the
-cost of a token grows as the logarithm of the text, whatever the text.
+A lane fires at the first token at which `find_run(what it was told, floor)` is not None: when some
+run first has matched >= max(period, floor). Periods are looked for in levels that double. For those
+in [w, 2w) windows of w / 2 tokens are kept, one for each w / 4 tokens, and each token's window is
+looked up among them: a run that is to have w matched tokens covers a kept one and repeats it before
+it has them. Then it is known when the run will have its evidence, if nothing breaks it, and at that
+token, and not before, tokens are compared. Before a lane fires no window comes again within its own
+length (that would be a run), so a window is found at most a few times at each level: the cost of a
+token grows as the logarithm of the text, whatever the text.
 """
 
 from collections import deque
@@ -28,10 +31,11 @@ _NOWHERE = 2**62
 class OnlineDetector:
     """Exact loops in `lanes` texts that grow by a token each at a time.
 
-    `floor` is the least evidence in tokens; default: DEFAULT_FLOORS of the unit (char, word, token). `unknown` is an id
-    that repeats nothing, not even itself (<unk>, padding). A lane that fired stays so, at no further cost, until it is
-    reset. `window` is the largest period that is looked for, and memory grows no further than four times that; by
-    default it is any, and memory grows with the tokens told, by about 150 bytes each.
+    `floor` is the least evidence in tokens; default: DEFAULT_FLOORS of the unit (char, word,
+    token). `unknown` is an id that repeats nothing, not even itself (<unk>, padding). A lane that
+    fired stays so, at no further cost, until it is reset. `window` is the largest period that is
+    looked for, and memory grows no further than four times that; by default it is any, and memory
+    grows with the tokens told, by about 150 bytes each.
     """
 
     def __init__(
@@ -48,16 +52,21 @@ class OnlineDetector:
         self._told = 0
         self.fired: NDArray[np.bool_] = np.zeros(lanes, np.bool_)
         self.start: NDArray[np.int64] = np.full(lanes, -1)
-        """Per lane that fired the first token of the loop's first unit, else -1; and likewise `period`."""
+        """Per lane that fired the first token of the loop's first unit, else -1; and likewise
+        `period`.
+        """
         self.period: NDArray[np.int64] = np.full(lanes, -1)
         self._lanes = [_Lane(self.floor, window) for _ in range(lanes)]
 
     def update(self, tokens: ArrayLike) -> NDArray[np.bool_]:
-        """Tell one more token per lane; returns which lanes have fired by now. What fired lanes are told is ignored."""
+        """Tell one more token per lane; returns which lanes have fired by now. What fired lanes are
+        told is ignored.
+        """
         told = np.asarray(tokens)
         if told.shape != self.fired.shape or told.dtype.kind not in "iu":
             raise ValueError(
-                f"tokens must be {len(self.fired)} integers, one per lane; got {told.dtype} of shape {told.shape}"
+                f"tokens must be {len(self.fired)} integers, one per lane; got {told.dtype} of "
+                f"shape {told.shape}"
             )
         if self.unknown is not None:
             self._told += 1
@@ -112,7 +121,9 @@ class _Lane:
         """Fingerprints of all tokens up to each, one more than there are tokens."""
         self.levels: list[_Level] = []
         self.due: dict[int, list[int]] = {}
-        """Per length of the text the periods that have as much evidence then as they need, if they still go on."""
+        """Per length of the text the periods that have as much evidence then as they need, if they
+        still go on.
+        """
         self.awaited: dict[int, int] = {}
         """Per period that is due the length at which it is."""
 
@@ -135,7 +146,9 @@ class _Lane:
         return self.floor << len(self.levels) if self.levels else 0
 
     def _open(self) -> None:
-        """Begin to look for periods twice as long. What was told before is too short to have them."""
+        """Begin to look for periods twice as long. What was told before is too short to have
+        them.
+        """
         first = not self.levels
         width = self.floor if first else self.floor << len(self.levels)
         if self.window and width > self.window and not first:
@@ -187,7 +200,9 @@ class _Lane:
         self.due.setdefault(when, []).append(period)
 
     def _matched(self, period: int) -> int:
-        """How many of the last tokens repeat those a period before, by their fingerprints: no fewer than do."""
+        """How many of the last tokens repeat those a period before, by their fingerprints: no fewer
+        than do.
+        """
         low, high = 1, min(max(period, self.floor), len(self.tokens) - period)
         while low < high:
             middle = (low + high + 1) // 2
@@ -206,7 +221,9 @@ class _Lane:
         return (last - before) % _PRIME == 0
 
     def _settle(self, periods: list[int]) -> int | None:
-        """Of some periods the one with the most evidence (if equal, the smallest) whose evidence is there."""
+        """Of some periods the one with the most evidence (if equal, the smallest) whose evidence is
+        there.
+        """
         end = len(self.tokens)
         for period in sorted(periods, key=lambda p: (-max(p, self.floor), p)):
             self.awaited.pop(period, None)

@@ -1,6 +1,8 @@
-"""Segments: where, for a while, nothing new comes. The pieces of a stretch, put together as far as they outweigh news.
+"""Segments: where, for a while, nothing new comes. The pieces of a stretch, put together as far as
+they outweigh news.
 
-In: factors. Out: segments, with the lag that their pieces usually have; whether they are loops others say (slots.py).
+In: factors. Out: segments, with the lag that their pieces usually have; whether they are loops
+others say (slots.py).
 """
 
 from collections.abc import Iterator
@@ -13,7 +15,9 @@ from recurrence.loops.factors import Factors
 from recurrence.loops.fingerprints import Flags, Places
 
 _FAR = 4096
-"""A piece that stood farther back counts only where it is long, or its neighbour stood as far back."""
+"""A piece that stood farther back counts only where it is long, or its neighbour stood as far
+back.
+"""
 _LONG = 32
 _LEVELS = (0.97, 0.85, 0.5)
 """Shares of a segment that must be old, whatever the lags; at the lowest, at steady lags alone."""
@@ -27,7 +31,9 @@ _BACK = 0.4
 _MUCH = 4
 """What stood more than so many periods before does not fit, at the beginning."""
 _COPIES, _OFF = 8, 0.06
-"""What differs from copy to copy may have stood so many copies before, off by this part of a period."""
+"""What differs from copy to copy may have stood so many copies before, off by this part of a
+period.
+"""
 _SLIP = 12
 """So many tokens that do not fit may stand at its beginning."""
 _ABOUT = 0.8, 1.25
@@ -43,7 +49,9 @@ _NEARLY = 0.5
 
 @dataclass(frozen=True)
 class Segment:
-    """Tokens [start, end) of a stretch: a first copy up to `again`, and what repeats from there on."""
+    """Tokens [start, end) of a stretch: a first copy up to `again`, and what repeats from there
+    on.
+    """
 
     start: int
     again: int
@@ -60,7 +68,9 @@ class Segment:
 
 
 def segments(found: Factors, least: int) -> list[Segment]:
-    """The segments with the most gain, of each level, which may overlap; none with fewer old tokens than `least`."""
+    """The segments with the most gain, of each level, which may overlap; none with fewer old tokens
+    than `least`.
+    """
     if not len(found.lag):
         return []
     steady = _steady(found)
@@ -81,9 +91,11 @@ def segments(found: Factors, least: int) -> list[Segment]:
 
 
 def one_lagged(nearest: NDArray[np.int32]) -> list[tuple[int, int]]:
-    """Windows, from which token to which, much of which stood before at about one lag; first the last one of all.
+    """Windows, from which token to which, much of which stood before at about one lag; first the
+    last one of all.
 
-    Of windows in a row with one lag that in the middle; the longest such rows first, if they are more than a few copies.
+    Of windows in a row with one lag that in the middle; the longest such rows first, if they are
+    more than a few copies.
     """
     at = np.flatnonzero(nearest > 1)
     if not len(at):
@@ -121,7 +133,9 @@ def _steady(found: Factors) -> Flags:
 
 
 def _rises(found: Factors, counts: Flags, cost: float) -> Iterator[tuple[int, int]]:
-    """From which piece to which the old tokens outweigh the others, at so much each, as far as the sum grows."""
+    """From which piece to which the old tokens outweigh the others, at so much each, as far as the
+    sum grows.
+    """
     size = found.end - found.start
     gap = np.append(0, found.start[1:] - found.end[:-1])
     loss = (gap * cost).tolist()
@@ -189,7 +203,9 @@ def _begin(found: Factors, period: int, first: int) -> int:
 
 
 def _further_back(found: Factors, period: int, first: int) -> int:
-    """The piece from which on, going backwards, what is old at about the period outweighs the rest."""
+    """The piece from which on, going backwards, what is old at about the period outweighs the
+    rest.
+    """
     total, best, start = 0.0, 0.0, first
     cost = _BACK / (1 - _BACK)
     edge = int(found.start[first])
@@ -209,7 +225,9 @@ def _further_back(found: Factors, period: int, first: int) -> int:
 
 
 def _late(nearest: NDArray[np.int32], period: int) -> int:
-    """How much later it begins, where most fits what is a period before: what fits must outweigh what does not."""
+    """How much later it begins, where most fits what is a period before: what fits must outweigh
+    what does not.
+    """
     fits = (nearest >= _ABOUT[0] * period) & (nearest <= _ABOUT[1] * period)
     if 2 * np.count_nonzero(fits) < len(nearest):
         return 0
@@ -232,7 +250,9 @@ def usual(nearest: NDArray[np.int32]) -> int:
 
 
 def fundamental(nearest: NDArray[np.int32]) -> int:
-    """The least lag that is nearly as usual as the usual one: copies farther back are found where nearer ones are edited."""
+    """The least lag that is nearly as usual as the usual one: copies farther back are found where
+    nearer ones are edited.
+    """
     lags = nearest[nearest > 1]
     if not len(lags):
         return 0

@@ -1,8 +1,9 @@
-"""Slots: what differs from copy to copy, by what stands before it; counted up, drawn from a few, or news each time.
+"""Slots: what differs from copy to copy, by what stands before it; counted up, drawn from a few, or
+news each time.
 
-In: a segment, folded and as it is written. Out: `Slots`, the figures that decide between a loop, a progression and a
-template. A slot is a place that comes again and again with the same few characters before it. Novelty is the share of
-the later copies that no copy before had in its slots.
+In: a segment, folded and as it is written. Out: `Slots`, the figures that decide between a loop, a
+progression and a template. A slot is a place that comes again and again with the same few
+characters before it. Novelty is the share of the later copies that no copy before had in its slots.
 """
 
 import re
@@ -32,7 +33,9 @@ _RATHER = 0.3
 _HALF = 0.45
 """The same of numbers there."""
 _COMMON, _ALIKE, _MOSTLY = 0.2, 0.6, 0.5
-"""The same where it holds one this often, and others have so much in common with that, so many of them."""
+"""The same where it holds one this often, and others have so much in common with that, so many of
+them.
+"""
 _READ = 50_000, 3
 """So many characters of a segment are read, at its end, and so many copies at least."""
 _STEPS = 0.85
@@ -69,7 +72,9 @@ class _Slot:
     new: list[str] = field(default_factory=list)
 
     def constant(self, copies: float, edited: bool) -> bool:
-        """Whether it holds one and the same, give or take edits, or in each copy what the copy before has."""
+        """Whether it holds one and the same, give or take edits, or in each copy what the copy
+        before has.
+        """
         around = max(round(len(self.values) / max(copies, 1)), 1)
         again = sum(
             one == other for one, other in zip(self.values, self.values[around:], strict=False)
@@ -98,7 +103,8 @@ def slots(
 ) -> Slots:
     """The slots of a segment whose first copy ends at `again`; folded[i] stands at text[places[i]].
 
-    `columns`: its copies were aligned, so there may be edits in any word, and numbers stand at a place of the unit.
+    `columns`: its copies were aligned, so there may be edits in any word, and numbers stand at a
+    place of the unit.
     """
     characters, least = _READ
     size = max(min(max(characters, round(least * len(folded) / copies)), len(folded)), 1)
@@ -164,7 +170,9 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _counts(slot: _Slot) -> bool:
-    """Whether the values are counted up: by steps of one or two sizes; or times and numbers that only grow."""
+    """Whether the values are counted up: by steps of one or two sizes; or times and numbers that
+    only grow.
+    """
     values = np.array([_value(each, slot.kind) for each in slot.values])
     steps = np.round(np.diff(values), 6)
     if len(steps) < 2:

@@ -1,12 +1,13 @@
 """Loops in a text while it comes, of every kind: exact, near, progressions; and what to do then.
 
-In: chunks of text as any client gives them. Out: the same chunks, until the text loops; then the verdict, and the text
-up to where the loop began.
+In: chunks of text as any client gives them. Out: the same chunks, until the text loops; then the
+verdict, and the text up to where the loop began.
 
-The last 1,024 characters are judged every 128, the last 2,048 every 256, and so on up to the window: so each character
-is looked at eight times per doubling, memory is the window, and a loop is seen an eighth of the window that holds it
-after it has its evidence, which is less than two of its copies. A text that is still growing goes on to its end
-whatever it does, so the floors of loops inside a text hold (limits.py).
+The last 1,024 characters are judged every 128, the last 2,048 every 256, and so on up to the
+window: so each character is looked at eight times per doubling, memory is the window, and a loop is
+seen an eighth of the window that holds it after it has its evidence, which is less than two of its
+copies. A text that is still growing goes on to its end whatever it does, so the floors of loops
+inside a text hold (limits.py).
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -19,15 +20,18 @@ from recurrence.loops.verdict import LOOPS, Verdict
 Action = Literal["trim", "resample", "close"]
 
 _SMALLEST, _PARTS = 1024, 8
-"""Characters that are judged at once at least; and the part of them after which they are judged anew."""
+"""Characters that are judged at once at least; and the part of them after which they are judged
+anew.
+"""
 WINDOW = 1 << 14
 
 
 class TextWatch:
     """Says of a growing text whether it loops by now.
 
-    `window`: the most characters that are remembered; loops whose evidence is longer are not seen. `detector`: its
-    options hold (kind, floor, identity, exact_only). ValueError if the window is too small for a loop.
+    `window`: the most characters that are remembered; loops whose evidence is longer are not seen.
+    `detector`: its options hold (kind, floor, identity, exact_only). ValueError if the window is
+    too small for a loop.
     """
 
     def __init__(self, detector: TextDetector | None = None, window: int = WINDOW) -> None:
@@ -68,7 +72,9 @@ class TextWatch:
             self._last = self._last[-self._window :]
 
     def _judged(self) -> Verdict | None:
-        """The verdict by the windows whose turn it is; where one sees a loop, the largest says since when."""
+        """The verdict by the windows whose turn it is; where one sees a loop, the largest says
+        since when.
+        """
         width = _SMALLEST
         while width <= self._window and self.told % (width // _PARTS) == 0:
             if self.told > width // 2 or width == _SMALLEST:
@@ -106,8 +112,9 @@ class Stream:
     closing: str = ""
     """With `close`: what is given out after the loop, an end of thinking or of the text."""
     again: Callable[[str, int], Iterable[str]] | None = None
-    """With `resample`: called with the text up to the loop and how often it looped so far, gives chunks to go on with:
-    from a hotter sampler, or one to which the repeating token is banned."""
+    """With `resample`: called with the text up to the loop and how often it looped so far, gives
+    chunks to go on with: from a hotter sampler, or one to which the repeating token is banned.
+    """
     tries: int = 3
     """How often that is done, before the text ends at the loop."""
     detector: TextDetector | None = None

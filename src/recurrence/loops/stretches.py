@@ -1,7 +1,9 @@
-"""Where a text may loop: stretches most of which stood before, a little way back or always at about the same lag.
+"""Where a text may loop: stretches most of which stood before, a little way back or always at about
+the same lag.
 
-In: folded texts end to end. Out: for each text the stretches worth a closer look, few where nothing loops. One place in
-four is looked at, chosen by what stands there: so the same places are chosen where the same words come again.
+In: folded texts end to end. Out: for each text the stretches worth a closer look, few where nothing
+loops. One place in four is looked at, chosen by what stands there: so the same places are chosen
+where the same words come again.
 """
 
 from dataclasses import dataclass
@@ -18,14 +20,19 @@ _FACTORS = np.array(
 _NEAR = 4096
 """So far back any repeat counts; farther ones only if their neighbours have the same lag."""
 _APART, _AMONG = (24, 96), 9
-"""Two repeats at one lag say something where they are so far apart: more than a phrase that comes again. So many of
-the next repeats are looked at."""
+"""Two repeats at one lag say something where they are so far apart: more than a phrase that comes
+again. So many of the next repeats are looked at.
+"""
 _DENSE, _SPARSE = (10, -10), (20, -2)
-"""What a repeated place counts and what another one costs: of repeats at any lag, and of those at one and the same."""
+"""What a repeated place counts and what another one costs: of repeats at any lag, and of those at
+one and the same.
+"""
 
 
 def grams(codes: Ints, size: int) -> NDArray[np.uint32]:
-    """A number for each `size` tokens in a row: equal where they are; in 1 of 2^32 also where they are not."""
+    """A number for each `size` tokens in a row: equal where they are; in 1 of 2^32 also where they
+    are not.
+    """
     x = codes.astype(np.uint32)
     last = len(x) - size + 1
     found: NDArray[np.uint32] = x[:last] * _FACTORS[0]
@@ -48,7 +55,9 @@ class Looked:
 
 
 def stretches(codes: Ints, bounds: Places, size: int, sampled: bool, least: int) -> list[Looked]:
-    """Of each text the first look; `size`: tokens of a gram; `least`: evidence worth a closer one."""
+    """Of each text the first look; `size`: tokens of a gram; `least`: evidence worth a closer
+    one.
+    """
     texts = len(bounds) - 1
     none = np.zeros((0, 2), np.int64)
     place, value = _chosen(codes, size, sampled)
@@ -110,8 +119,9 @@ def _lags(place: Places, value: NDArray[np.uint32], bounds: Places) -> Places:
 
 
 def _steady(place: Places, lag: Places) -> NDArray[np.bool_]:
-    """Which repeats have another at about the same lag, _APART tokens from them: edits, and copies that are older, may
-    lie between the two."""
+    """Which repeats have another at about the same lag, _APART tokens from them: edits, and copies
+    that are older, may lie between the two.
+    """
     old = np.flatnonzero(lag)
     steady = np.zeros(len(place), np.bool_)
     mine, where = lag[old], place[old]
@@ -131,7 +141,9 @@ def _steady(place: Places, lag: Places) -> NDArray[np.bool_]:
 def _excursions(
     place: Places, counts: NDArray[np.bool_], bounds: Places, weights: tuple[int, int], wanted: int
 ) -> Places:
-    """Where the sum of what counts and what costs rises far enough above its last low: (first place, best place)."""
+    """Where the sum of what counts and what costs rises far enough above its last low: (first
+    place, best place).
+    """
     gain, cost = weights
     step = np.where(counts, gain, cost)
     if len(bounds) > 2:

@@ -1,6 +1,8 @@
-"""What loops in a text, near or counted up: stretches taken apart, put together to segments, their slots read.
+"""What loops in a text, near or counted up: stretches taken apart, put together to segments, their
+slots read.
 
-In: code points of texts. Out: `Candidate`s, by evidence: loops, progressions and templates alike, before any limit.
+In: code points of texts. Out: `Candidate`s, by evidence: loops, progressions and templates alike,
+before any limit.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -143,7 +145,9 @@ def _of_region(folded: Ints, places: Places, weighed: Any, text: str) -> Iterato
 
 
 def _edited(folded: Ints, made: Factors) -> list[Near]:
-    """Loops whose copies have edits anywhere: where most stands at one lag, aligned with itself at it."""
+    """Loops whose copies have edits anywhere: where most stands at one lag, aligned with itself at
+    it.
+    """
     found: list[Near] = []
     tried = 0
     for first, last in one_lagged(made.nearest):
@@ -162,7 +166,9 @@ def _edited(folded: Ints, made: Factors) -> list[Near]:
 
 
 def _seed(made: Factors, first: int, last: int) -> tuple[int, int]:
-    """A place between two, in the middle, and the lag at which most stands before there; of about as many the least."""
+    """A place between two, in the middle, and the lag at which most stands before there; of about
+    as many the least.
+    """
     lags = made.nearest[first:last]
     period = fundamental(lags)
     for known in (made.nearest_twice[first:last], lags):

@@ -1,8 +1,10 @@
-"""The verdict on a text of any kind: does it loop, since when, with what unit; or is it rows that each bring news.
+"""The verdict on a text of any kind: does it loop, since when, with what unit; or is it rows that
+each bring news.
 
-exact: copies that are equal. near: copies that differ a little, or from which nothing new comes. progression: copies
-that differ in what is counted up. template: copies that each bring news, as rows and records do; no loop. recycling:
-phrases used again in no order; no loop. The largest loop is the verdict, however exact a smaller one inside it.
+exact: copies that are equal. near: copies that differ a little, or from which nothing new comes.
+progression: copies that differ in what is counted up. template: copies that each bring news, as
+rows and records do; no loop. recycling: phrases used again in no order; no loop. The largest loop
+is the verdict, however exact a smaller one inside it.
 """
 
 import re
@@ -27,7 +29,9 @@ from recurrence.loops.verdict import Kind as VerdictKind
 from recurrence.loops.verdict import judge as judge_exact
 
 _LARGER = 1.1, 8
-"""A loop that is no exact one is the verdict if its evidence is so many times that of the exact one, and some more."""
+"""A loop that is no exact one is the verdict if its evidence is so many times that of the exact
+one, and some more.
+"""
 _RATHER = 2.0
 """So many times the evidence of one with little news has one with more, to be the verdict."""
 _FEW = 2.6, 3
@@ -41,7 +45,9 @@ _LEAST = 28
 _FILL, _MUCH_FILL, _BLANK = 100, 1500, 300
 """Least evidence of fill at the end of a text, where a text still grows, and of blanks anywhere."""
 _REST = 50
-"""A loop goes on to the end if no more follows it than one period, or one in so many of its tokens."""
+"""A loop goes on to the end if no more follows it than one period, or one in so many of its
+tokens.
+"""
 _WORDS = 0.08
 """Least share of words in a progression: else it is counting that was asked for."""
 _DRAWN = 0.4
@@ -49,7 +55,9 @@ _DRAWN = 0.4
 _UNEDITED = 0.85
 """Copies with more edits than that have them in their numbers, too."""
 _APART = 400
-"""Characters to a slot that is counted up, at most: fewer make no progression of what is equal otherwise."""
+"""Characters to a slot that is counted up, at most: fewer make no progression of what is equal
+otherwise.
+"""
 _WORD = 6
 """Characters of a word, with its blank."""
 _WORDS_OF = re.compile(r"\S+")
@@ -64,9 +72,13 @@ class TextDetector:
     kind: Kind | None = None
     """The kind of all texts; None: told from each."""
     floor: int | None = None
-    """Least evidence of any loop, in characters; None: by the kind of text and its length (limits.py)."""
+    """Least evidence of any loop, in characters; None: by the kind of text and its length
+    (limits.py).
+    """
     identity: float | None = None
-    """The least share of a near loop that stood before; None: 0.5 where copies come in order, else 0.9."""
+    """The least share of a near loop that stood before; None: 0.5 where copies come in order, else
+    0.9.
+    """
     min_coverage: float = 0.0
     """The least share of a text that a loop must have."""
     to_end: bool = False
@@ -89,7 +101,9 @@ class TextDetector:
         return [self._judged(*each) for each in zip(texts, codes, runs, found, strict=True)]
 
     def judge_words(self, texts: Sequence[str]) -> list[Verdict]:
-        """The verdict on each text, whose positions and lengths count words; `floor` does as well."""
+        """The verdict on each text, whose positions and lengths count words; `floor` does as
+        well.
+        """
         asked = self if self.floor is None else replace(self, floor=self.floor * _WORD)
         found = asked.judge_all(texts)
         return [in_words(verdict, text) for verdict, text in zip(found, texts, strict=True)]
@@ -171,7 +185,9 @@ class _Sample:
         return verdict if kind == "template" or self._wanted(verdict) else None
 
     def _enough(self, each: Candidate, edited: bool = True) -> bool:
-        """Whether there is evidence enough, whatever the copies differ in; `edited`: or nothing but edits."""
+        """Whether there is evidence enough, whatever the copies differ in; `edited`: or nothing but
+        edits.
+        """
         limits = self.limits
         over = self._ends(each.end, each.period, each.matched) and not self.asked.growing
         if edited:
@@ -197,7 +213,9 @@ class _Sample:
         return found.slots <= limits.slots * (1 - each.identity) and found.fixed <= limits.fixed
 
     def _within(self, each: Candidate) -> "_Sample | None":
-        """The same sample as its part is judged that a candidate is, if that is of a kind with stricter limits."""
+        """The same sample as its part is judged that a candidate is, if that is of a kind with
+        stricter limits.
+        """
         if self.asked.kind or self.kind in DATA:
             return None
         middle = (each.start + each.end) // 2
@@ -264,7 +282,9 @@ class _Sample:
 
 
 def _recycles(codes: Ints) -> bool:
-    """Whether much of some stretch stood before in it; fill aside, and with some length to say so."""
+    """Whether much of some stretch stood before in it; fill aside, and with some length to say
+    so.
+    """
     folded, kept = fold_characters(codes)
     left = codes[kept | (folded == ord("0"))]
     return len(left) >= 500 and reuse(left, 8, 1000) > _REUSED
@@ -273,9 +293,11 @@ def _recycles(codes: Ints) -> bool:
 def judge(
     sample: str | ArrayLike, floor: int | None = None, unknown: int | None = None, **options: Any
 ) -> Verdict:
-    """The verdict on one text, by the rules for its kind (`options` are those of TextDetector), or on token ids.
+    """The verdict on one text, by the rules for its kind (`options` are those of TextDetector), or
+    on token ids.
 
-    Of ids with a `floor`, by the exact rule alone; `unknown` is an id that repeats nothing (<unk>, padding).
+    Of ids with a `floor`, by the exact rule alone; `unknown` is an id that repeats nothing (<unk>,
+    padding).
     """
     if isinstance(sample, str):
         return _detector(floor=floor, **options).judge(sample)
@@ -291,7 +313,8 @@ def judge(
 def judge_many(texts: Iterable[str], **options: Any) -> list[Verdict]:
     """The verdict on each of many texts; a column of a table of pandas will do.
 
-    RecurrenceError names the first that is no text; loops/batches.py takes columns in which some are missing.
+    RecurrenceError names the first that is no text; loops/batches.py takes columns in which some
+    are missing.
     """
     if isinstance(texts, str):
         raise RecurrenceError("judge_many takes several texts, got one; for that there is judge")
@@ -368,7 +391,9 @@ def _is_dense(codes: Ints) -> bool:
 
 
 def _largest(loops: list[tuple[float, Verdict]]) -> Verdict | None:
-    """Of the loops that were found the one with the most gain; one at steady lags alone only if it is far larger."""
+    """Of the loops that were found the one with the most gain; one at steady lags alone only if it
+    is far larger.
+    """
     best = next((verdict for level, verdict in loops if level > 0.5), None)
     steady = max((v for level, v in loops if level == 0.5), key=_evidence, default=None)
     if steady and (best is None or _evidence(steady) > _RATHER * _evidence(best)):

@@ -1,9 +1,9 @@
 """One label per sample: does it loop, since when, with what unit.
 
-exact: a run anywhere with copies >= 2 and matched >= floor. near: such a run whose copies differ a little (near.py).
-recycling: phrases used again, without a period (recycling.py). The first of these that holds is the verdict, else none.
-All limits are above what the corpus's own training text has in windows of the same length, so that repetition people
-wrote is not counted against a model.
+exact: a run anywhere with copies >= 2 and matched >= floor. near: such a run whose copies differ a
+little (near.py). recycling: phrases used again, without a period (recycling.py). The first of these
+that holds is the verdict, else none. All limits are above what the corpus's own training text has
+in windows of the same length, so that repetition people wrote is not counted against a model.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,9 +25,11 @@ LOOPS: tuple[Kind, ...] = ("exact", "near", "progression")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is to be said about one sample; all but `kind` and `length` are None where there is no exact or near loop.
+    """What is to be said about one sample; all but `kind` and `length` are None where there is no
+    exact or near loop.
 
-    Lengths and positions count tokens. `start` is the onset: how many tokens come before the unit's first copy.
+    Lengths and positions count tokens. `start` is the onset: how many tokens come before the unit's
+    first copy.
     """
 
     kind: Kind
@@ -45,7 +47,9 @@ class Verdict:
     identity: float | None = None
     """The share of tokens after the first copy that needed no edit; 1 for an exact loop."""
     novelty: float | None = None
-    """Of a near loop in a text, a progression or a template: the share of the later copies that none before had."""
+    """Of a near loop in a text, a progression or a template: the share of the later copies that
+    none before had.
+    """
     nested_start: int | None = None
     """Of an exact loop whose unit holds another one, above the same floor."""
     nested_period: int | None = None
@@ -75,7 +79,9 @@ class Detector:
     unknown: int | None = None
     """An id that stands for different words (<unk>): it repeats nothing, not even itself."""
     length: int = 500
-    """The tokens for which the limits of recycling hold; longer samples are looked at in stretches of that length."""
+    """The tokens for which the limits of recycling hold; longer samples are looked at in stretches
+    of that length.
+    """
 
     def judge(self, ids: ArrayLike, text: str | None = None) -> Verdict:
         """The verdict on one sample; without its text, recycling is told by rep-n alone."""
@@ -116,16 +122,19 @@ DETECTORS = {
     "word": _WORDS,
     "token": replace(_WORDS, unit="token"),
 }
-"""Where there is no text to measure limits on: above all that Nietzsche's prose shows in windows of 1,000 characters or
-500 words, however they are laid. What people repeat on purpose is found as well (benchmarks/false_alarms.py): of 1,000
-windows of reviews of films 1.4 and 1.2 (characters, words) are exact loops and 0.3 and 0.4 near ones, refrains and
-paragraphs pasted twice; of WikiText-2, with lists and tables, 5.6 and 9.0 are near. Measure, where there is text."""
+"""Where there is no text to measure limits on: above all that Nietzsche's prose shows in windows of
+1,000 characters or 500 words, however they are laid. What people repeat on purpose is found as well
+(benchmarks/false_alarms.py): of 1,000 windows of reviews of films 1.4 and 1.2 (characters, words)
+are exact loops and 0.3 and 0.4 near ones, refrains and paragraphs pasted twice; of WikiText-2, with
+lists and tables, 5.6 and 9.0 are near. Measure, where there is text.
+"""
 
 DEFAULT_FLOORS = {unit: detector.floor for unit, detector in DETECTORS.items()}
 
 
 def judge(ids: ArrayLike, floor: int, unknown: int | None = None) -> Verdict:
-    """The verdict by the exact rule alone: the run with the most evidence, if it has at least `floor` matched tokens.
+    """The verdict by the exact rule alone: the run with the most evidence, if it has at least
+    `floor` matched tokens.
 
     `unknown` is an id that stands for different words (<unk>): it repeats nothing, not even itself.
     """
@@ -134,7 +143,9 @@ def judge(ids: ArrayLike, floor: int, unknown: int | None = None) -> Verdict:
 
 
 def _exact(samples: Sequence[ArrayLike], told: Sequence[Ints], floor: int) -> list[Verdict | None]:
-    """The verdicts on those of the samples that loop exactly; `told`: the same with unknown ids told apart."""
+    """The verdicts on those of the samples that loop exactly; `told`: the same with unknown ids
+    told apart.
+    """
     verdicts: list[Verdict | None] = [None] * len(told)
     found = [(i, run) for i, run in enumerate(find_runs(told, floor)) if run]
     nested = nested_runs([told[i] for i, _ in found], [run for _, run in found], floor)
@@ -195,7 +206,9 @@ def told_apart(ids: Ints, unknown: int | None) -> Ints:
 
 
 def smallest_rotation(unit: Sequence[int]) -> tuple[int, ...]:
-    """The rotation that comes first in lexicographic order, in linear time: two candidates race, the loser jumps."""
+    """The rotation that comes first in lexicographic order, in linear time: two candidates race,
+    the loser jumps.
+    """
     size, one, other, equal = len(unit), 0, 1, 0
     while one < size and other < size and equal < size:
         a, b = unit[(one + equal) % size], unit[(other + equal) % size]
@@ -213,7 +226,9 @@ def smallest_rotation(unit: Sequence[int]) -> tuple[int, ...]:
 
 
 def windows(ids: Ints, length: int, at_most: int | None = None) -> list[Ints]:
-    """Windows of `length` that do not overlap, evenly spaced: as many as there is room for, or `at_most`."""
+    """Windows of `length` that do not overlap, evenly spaced: as many as there is room for, or
+    `at_most`.
+    """
     room = len(ids) // length
     number = room if at_most is None else min(room, at_most)
     return [
@@ -222,6 +237,8 @@ def windows(ids: Ints, length: int, at_most: int | None = None) -> list[Ints]:
 
 
 def measured_floor(texts: Iterable[ArrayLike], default: int, unknown: int | None = None) -> int:
-    """The least evidence that counts: `default`, or one more than the largest `matched` in these texts of people."""
+    """The least evidence that counts: `default`, or one more than the largest `matched` in these
+    texts of people.
+    """
     runs = find_runs([told_apart(np.asarray(ids), unknown) for ids in texts], default)
     return max((run.matched + 1 for run in runs if run), default=default)

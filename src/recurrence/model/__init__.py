@@ -22,10 +22,12 @@ State = tuple[Tensor, ...]
 
 
 class LanguageModel(nn.Module):
-    """Predicts the next token at every position, or, with `context`, after the last token of a window.
+    """Predicts the next token at every position, or, with `context`, after the last token of a
+    window.
 
-    forward(ids_BT, state) -> (logits, next state). context None: logits_BTV. context n: T is 1..n, the core starts from
-    zero state, logits_BV are those after the last token, and the state passes through unused.
+    forward(ids_BT, state) -> (logits, next state). context None: logits_BTV. context n: T is 1..n,
+    the core starts from zero state, logits_BV are those after the last token, and the state passes
+    through unused.
     """
 
     def __init__(self, block: params.Model, vocab_size: int) -> None:
@@ -63,7 +65,9 @@ class LanguageModel(nn.Module):
         return self.logits(dropped_BTH[:, -1]), state
 
     def features(self, ids_BT: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """The core's last output, raw and after output dropout (the regularizers want both), and the next state."""
+        """The core's last output, raw and after output dropout (the regularizers want both), and
+        the next state.
+        """
         raw_BTH, state = self.core(self.drop_input(self.embed(ids_BT)), state)
         return raw_BTH, self.drop_output(raw_BTH), state
 
@@ -86,7 +90,8 @@ class Head(nn.Linear):
 def _head(block: params.Model, size: int, vocab_size: int) -> Head:
     if block.tied and size != block.embedding:
         raise RecurrenceError(
-            f"params.yaml: models.{block.corpus}-{block.name}.tied: the core's output ({size}) must be as wide as the "
+            f"params.yaml: models.{block.corpus}-{block.name}.tied: the core's output ({size}) "
+            f"must be as wide as the "
             f"embedding ({block.embedding})"
         )
     head = Head(size, vocab_size, bias=block.head_bias)
@@ -127,7 +132,9 @@ def blank_model(block: params.Model, vocab_size: int) -> LanguageModel:
 
 
 class _Undrawn(TorchFunctionMode):
-    """Leaves weights undrawn: for tensors without numbers torch would load its compiler, seconds."""
+    """Leaves weights undrawn: for tensors without numbers torch would load its compiler,
+    seconds.
+    """
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -148,7 +155,8 @@ def _core(block: params.Model) -> Core:
     where = f"params.yaml: models.{block.corpus}-{block.name}"
     if unknown := sorted(set(block.options) - own):
         raise RecurrenceError(
-            f"{where}.options: core {block.core!r} has no {unknown[0]!r}; {nearest(unknown[0], own)}"
+            f"{where}.options: core {block.core!r} has no {unknown[0]!r}; "
+            f"{nearest(unknown[0], own)}"
         )
     try:
         core: Core = kind(

@@ -143,7 +143,9 @@ class BlockDiagonal(nn.Module):
 
 
 class HeadNorm(nn.Module):
-    """LayerNorm of each head by itself, with a weight for each unit (GroupNorm, a step at a time)."""
+    """LayerNorm of each head by itself, with a weight for each unit (GroupNorm, a step at a
+    time).
+    """
 
     def __init__(self, heads: int, size: int, eps: float = EPS) -> None:
         super().__init__()
@@ -170,7 +172,9 @@ def between(dropout: Rates) -> nn.Module:
 
 
 def inner_size(size: int, ratio: float) -> int:
-    """Inner units of an MLP. Raises ValueError where there would be none, or more than any layer has."""
+    """Inner units of an MLP. Raises ValueError where there would be none, or more than any layer
+    has.
+    """
     if not 1 <= ratio * size <= MOST_UNITS:
         raise ValueError(
             f"options.mlp_ratio must make 1 to {MOST_UNITS:,} units of {size}, got {ratio}"

@@ -1,7 +1,8 @@
-"""Trained models on disk: safetensors and JSON, no pickle. A folder holds one model with all its seeds.
+"""Trained models on disk: safetensors and JSON, no pickle. A folder holds one model with all its
+seeds.
 
-A folder may come from a stranger: what its config says is held against the names and shapes at the head of its weights
-before anything of that size is made, and what comes out is held to be numbers.
+A folder may come from a stranger: what its config says is held against the names and shapes at the
+head of its weights before anything of that size is made, and what comes out is held to be numbers.
 """
 
 import re
@@ -40,7 +41,9 @@ def save_weights(folder: Path, seed: int, model: torch.nn.Module) -> None:
 
 
 def write_weights(folder: Path, seed: int, weights: bytes) -> None:
-    """Write seed<k>.safetensors as `packed` made it. Not by save_file: its error for a full disk is no OSError."""
+    """Write seed<k>.safetensors as `packed` made it. Not by save_file: its error for a full disk is
+    no OSError.
+    """
     (folder / f"seed{seed}.safetensors").write_bytes(weights)
 
 
@@ -50,7 +53,9 @@ def packed(tensors: Mapping[str, torch.Tensor]) -> bytes:
 
 
 def load_config(folder: Path) -> params.Model:
-    """The params block a model was trained with; raises RecurrenceError for a folder that holds no model of ours."""
+    """The params block a model was trained with; raises RecurrenceError for a folder that holds no
+    model of ours.
+    """
     return _config(folder)[0]
 
 
@@ -66,7 +71,8 @@ def seeds_in(folder: Path) -> list[int]:
 def load_model(folder: Path, seed: int, device: torch.device | str = "cpu") -> LanguageModel:
     """One seed's model, ready to predict (eval mode).
 
-    Raises RecurrenceError when the folder or the seed is missing, or the weights are not those of its config.
+    Raises RecurrenceError when the folder or the seed is missing, or the weights are not those of
+    its config.
     """
     block, vocab_size = _config(folder)
     path = folder / f"seed{seed}.safetensors"
@@ -98,7 +104,9 @@ def check_vocabulary(folder: Path, tokens: int) -> None:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Whatever torch or safetensors make of foreign weights becomes one line that names the file."""
+    """Whatever torch or safetensors make of foreign weights becomes one line that names the
+    file.
+    """
     try:
         yield
     except RecurrenceError as error:
@@ -125,7 +133,9 @@ def _shapes(path: Path) -> Shapes:
 
 
 def _check_shapes(found: Shapes, block: params.Model, vocab_size: int) -> None:
-    """Raise ValueError for the first tensor that is not as the config says. Makes nothing of the config's sizes."""
+    """Raise ValueError for the first tensor that is not as the config says. Makes nothing of the
+    config's sizes.
+    """
     if block.layers > len(found):
         raise ValueError(f"{block.layers:,} layers cannot lie in {len(found):,} tensors")
     expected = blank_model(block, vocab_size).state_dict()
@@ -149,7 +159,8 @@ def _config(folder: Path) -> tuple[params.Model, int]:
     path = folder / "config.json"
     if not path.is_file():
         raise RecurrenceError(
-            f"{folder}: no trained model here (no config.json); train it: dvc repro train@CORPUS-NAME"
+            f"{folder}: no trained model here (no config.json); train it: dvc repro "
+            f"train@CORPUS-NAME"
         )
     tree = read_json(path, MOST_CONFIG_BYTES)
     try:
@@ -166,6 +177,7 @@ def _config(folder: Path) -> tuple[params.Model, int]:
 def _vocab_size(value: object) -> int:
     if type(value) is not int or not 1 <= value <= MOST_TOKENS:
         raise ValueError(
-            f"vocab_size must be a whole number from 1 to {MOST_TOKENS:,}, got {reprlib.repr(value)}"
+            f"vocab_size must be a whole number from 1 to {MOST_TOKENS:,}, got "
+            f"{reprlib.repr(value)}"
         )
     return value

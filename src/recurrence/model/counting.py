@@ -1,4 +1,6 @@
-"""CountedModel: what the models that count, and do not learn by gradient, have in common. Knows ids, not text."""
+"""CountedModel: what the models that count, and do not learn by gradient, have in common. Knows
+ids, not text.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -18,9 +20,11 @@ Floats = NDArray[np.float64]
 
 
 class CountedModel(nn.Module, ABC):
-    """Predicts from counts, with the interface of a window LanguageModel; computes on the CPU in float64.
+    """Predicts from counts, with the interface of a window LanguageModel; computes on the CPU in
+    float64.
 
-    All that was counted is in `state_dict()`; `context` is how many tokens are looked at, at least 1.
+    All that was counted is in `state_dict()`; `context` is how many tokens are looked at, at least
+    1.
     """
 
     def __init__(self, vocab_size: int, context: int = 1) -> None:
@@ -37,16 +41,21 @@ class CountedModel(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def from_state(cls, tensors: Mapping[str, Tensor], vocab_size: int, **options: Any) -> Self:
-        """The model whose `state_dict()` this was; raises KeyError where a tensor is missing, ValueError where one cannot
-        be of such a model."""
+        """The model whose `state_dict()` this was; raises KeyError where a tensor is missing,
+        ValueError where one cannot be of such a model.
+        """
 
     @abstractmethod
     def distributions(self, ids_BT: Ids) -> Floats:
-        """p_BV of the token after each row; contexts may be shorter than `context`, longer ones are cut."""
+        """p_BV of the token after each row; contexts may be shorter than `context`, longer ones are
+        cut.
+        """
 
     @abstractmethod
     def token_log_probs(self, ids: Ids) -> Floats:
-        """ln p of every token of a stream but the first (N - 1), each from at most `context` tokens before it."""
+        """ln p of every token of a stream but the first (N - 1), each from at most `context` tokens
+        before it.
+        """
 
     @abstractmethod
     def likeliest(self, ids: Ids) -> Ids:
@@ -64,7 +73,9 @@ class CountedModel(nn.Module, ABC):
     def forward(
         self, ids_BT: Tensor, state: tuple[Tensor, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Log-probabilities (float32) of the token after each row, on the device of the ids; state passes through."""
+        """Log-probabilities (float32) of the token after each row, on the device of the ids; state
+        passes through.
+        """
         logits_BV = torch.from_numpy(np.log(self.distributions(ids_BT.cpu().numpy())))
         return logits_BV.to(ids_BT.device, torch.float32), state
 

@@ -1,6 +1,8 @@
-"""Dropout: plain, of whole embedding rows, and locked over time (Merity et al. 2017, arXiv 1708.02182).
+"""Dropout: plain, of whole embedding rows, and locked over time (Merity et al. 2017, arXiv
+1708.02182).
 
-Comes in: a tensor. Comes out: the same with a part of it zero and the rest larger. All masks are drawn here.
+Comes in: a tensor. Comes out: the same with a part of it zero and the rest larger. All masks are
+drawn here.
 """
 
 import torch
@@ -17,7 +19,9 @@ class Dropout(nn.Dropout):
 
 
 class LockedDropout(nn.Module):
-    """One mask (B, 1, H) for all time steps of a forward, scaled by 1/(1-p) (Gal & Ghahramani 2016)."""
+    """One mask (B, 1, H) for all time steps of a forward, scaled by 1/(1-p) (Gal & Ghahramani
+    2016).
+    """
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -35,10 +39,11 @@ def drop(x: Tensor, p: float) -> Tensor:
 
 
 def dropout_mask(blank: Tensor, p: float, generator: torch.Generator | None = None) -> Tensor:
-    """Zeros with probability p, else 1/(1-p), shaped and laid out like `blank`, whose values do not matter.
+    """Zeros with probability p, else 1/(1-p), shaped and laid out like `blank`, whose values do not
+    matter.
 
-    On the CPU, where a mask of a recurrent matrix can take a tenth of a step, these are the draws that bernoulli_ would
-    make, bit for bit, in less than half its time.
+    On the CPU, where a mask of a recurrent matrix can take a tenth of a step, these are the draws
+    that bernoulli_ would make, bit for bit, in less than half its time.
     """
     if blank.is_cpu:
         drawn = torch.empty_like(blank, dtype=torch.float64).uniform_(generator=generator)
@@ -49,7 +54,9 @@ def dropout_mask(blank: Tensor, p: float, generator: torch.Generator | None = No
 
 
 def drop_rows(weight_VE: Tensor, p: float, training: bool) -> Tensor:
-    """Whole rows of an embedding matrix dropped, so a dropped token is absent wherever it stands."""
+    """Whole rows of an embedding matrix dropped, so a dropped token is absent wherever it
+    stands.
+    """
     if not training or p == 0:
         return weight_VE
     return weight_VE * dropout_mask(weight_VE.new_empty(len(weight_VE), 1), p)

@@ -1,8 +1,10 @@
-"""torch's fused recurrent layers as a core, with dropout between them that is drawn where all masks are (dropout.py).
+"""torch's fused recurrent layers as a core, with dropout between them that is drawn where all masks
+are (dropout.py).
 
-cuDNN would draw it from a state of its own, which a seed begins and no snapshot holds: a training that was gone on with
-would not be the one that was stopped. So layers that have dropout between them are run one by one, on every device; the
-same numbers as torch's own on a CPU, where drawing them takes less time.
+cuDNN would draw it from a state of its own, which a seed begins and no snapshot holds: a training
+that was gone on with would not be the one that was stopped. So layers that have dropout between
+them are run one by one, on every device; the same numbers as torch's own on a CPU, where drawing
+them takes less time.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,10 @@
-"""Seeds of a small net as one batched computation: S nets computed as one, with S times as many lanes.
+"""Seeds of a small net as one batched computation: S nets computed as one, with S times as many
+lanes.
 
-Comes in: models of one params block. Comes out: a model of them all, in which each computes what it would alone: on a
-CPU to the last bit, if the matrix library makes a product alone as it makes it among others. A small product takes
-longer to start than to compute; S of them at once are started once. A core that may be computed so says it: `stacks`.
+Comes in: models of one params block. Comes out: a model of them all, in which each computes what it
+would alone: on a CPU to the last bit, if the matrix library makes a product alone as it makes it
+among others. A small product takes longer to start than to compute; S of them at once are started
+once. A core that may be computed so says it: `stacks`.
 """
 
 import copy
@@ -16,8 +18,8 @@ from torch.nn import functional as F
 from recurrence.model import Head, LanguageModel, State
 from recurrence.model.dropout import Dropout, LockedDropout, dropout_mask
 
-#   S = seeds, B = lanes of a seed, N = S * B lanes, those of a seed side by side, T = time, V = vocabulary,
-#   E = input size, H = hidden or output size, G = H for each gate, L = layers
+# S = seeds, B = lanes of a seed, N = S * B lanes, those of a seed side by side, T = time, V =
+# vocabulary, E = input size, H = hidden or output size, G = H for each gate, L = layers
 
 Generators = Sequence[torch.Generator]
 Carried = tuple[Tensor, ...]
@@ -25,9 +27,11 @@ WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def can_stack(model: LanguageModel) -> bool:
-    """Whether its core declares that it `stacks`, and every part that has weights, or draws masks, can be stacked.
+    """Whether its core declares that it `stacks`, and every part that has weights, or draws masks,
+    can be stacked.
 
-    Parts alone do not tell: a core that lays out its lanes otherwise, or mixes them, is made of the same ones.
+    Parts alone do not tell: a core that lays out its lanes otherwise, or mixes them, is made of the
+    same ones.
     """
     declared = getattr(model.core, "stacks", False)
     return declared and all(type(part) in TOGETHER for part in model.modules() if _matters(part))
@@ -40,8 +44,8 @@ def _matters(part: nn.Module) -> bool:
 class Stacked(LanguageModel):
     """Models of one block as one: what one of them does to B lanes, this does to N.
 
-    The parameters are the models' own; their copies side by side, which the parts compute with, are made anew at every
-    forward. So optimizers see, and round, each as they would alone.
+    The parameters are the models' own; their copies side by side, which the parts compute with, are
+    made anew at every forward. So optimizers see, and round, each as they would alone.
     """
 
     def __init__(self, models: Sequence[LanguageModel], generators: Generators) -> None:
@@ -89,10 +93,14 @@ class Stacked(LanguageModel):
 
 
 class Part(nn.Module):
-    """Layers side by side; the weights that the layer has, with S in front, are put here from outside."""
+    """Layers side by side; the weights that the layer has, with S in front, are put here from
+    outside.
+    """
 
     def __init__(self, one: nn.Module, generators: Generators, by_time: bool) -> None:
-        """`by_time`: the core lays its output out time step by time step, as torch's recurrent layers do."""
+        """`by_time`: the core lays its output out time step by time step, as torch's recurrent
+        layers do.
+        """
         super().__init__()
         self.generators, self.by_time = generators, by_time
         self.p = float(getattr(one, "p", 0.0) or getattr(one, "dropout", 0.0))
@@ -106,7 +114,9 @@ class Part(nn.Module):
 
 
 class Layers(Part):
-    """Layers whose matrices are kept the way round in which they are used again and again, as SEH and S1H."""
+    """Layers whose matrices are kept the way round in which they are used again and again, as SEH
+    and S1H.
+    """
 
     def put(self, name: str, weights: Tensor) -> None:
         super().put(name, weights.mT if weights.dim() == 3 else weights[:, None])
@@ -124,7 +134,9 @@ class Linears(Layers):
 
 
 class RecurrentLayers(Layers):
-    """torch's recurrent layers, batch first, step by step: its own equations, for its own weights."""
+    """torch's recurrent layers, batch first, step by step: its own equations, for its own
+    weights.
+    """
 
     dropout = 0.0
     """Of torch's own kind, which fused.py goes around, there is none: masks are drawn in here."""
@@ -158,7 +170,9 @@ class RecurrentLayers(Layers):
 
     @staticmethod
     def cell(wx_SBG: Tensor, uh_SBG: Tensor, *carried_SBH: Tensor) -> Carried:
-        """What one step carries on, the output first; from W x + b, U h + b, and what was carried."""
+        """What one step carries on, the output first; from W x + b, U h + b, and what was
+        carried.
+        """
         raise NotImplementedError
 
 
@@ -192,7 +206,9 @@ class LstmLayers(RecurrentLayers):
 
 
 class Drops(Part):
-    """Plain dropout, each seed's masks from its own generator, in the order in which it would draw them alone."""
+    """Plain dropout, each seed's masks from its own generator, in the order in which it would draw
+    them alone.
+    """
 
     def forward(self, x_NTH: Tensor) -> Tensor:
         if not self.training or self.p == 0:
@@ -238,7 +254,9 @@ def linear(x: Tensor, weight_SEH: Tensor, bias_S1H: Tensor | None) -> Tensor:
 
 
 def masks(shape: Sequence[int], p: float, generators: Generators, like: Tensor) -> Tensor:
-    """Dropout masks of a shape that begins with S or N, each seed's part drawn by its own generator."""
+    """Dropout masks of a shape that begins with S or N, each seed's part drawn by its own
+    generator.
+    """
     blank = like.new_empty(shape)
     for part, generator in zip(blank.chunk(len(generators)), generators, strict=True):
         part.copy_(dropout_mask(part, p, generator))

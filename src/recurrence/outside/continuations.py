@@ -15,14 +15,17 @@ class Continuation:
 
     text: str
     nats: float | None = None
-    """-ln p of all of it under the model itself, before any filter; None where the model does not say."""
+    """-ln p of all of it under the model itself, before any filter; None where the model does not
+    say.
+    """
     rescued: int = 0
     """Steps at which the filters had left nothing."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A text as a model reads it: where each of its tokens begins, and -ln p of each given all before it.
+    """A text as a model reads it: where each of its tokens begins, and -ln p of each given all
+    before it.
 
     The first token has nothing before it and costs 0.
     """
@@ -48,7 +51,9 @@ class Outside(Protocol):
     def continued(
         self, name: str, block: Strategy, prompts: Sequence[str], length: int, seed: int, tell: Tell
     ) -> list[Continuation]:
-        """A text of at most `length` of the model's tokens after each prompt; `tell` hears of tokens made."""
+        """A text of at most `length` of the model's tokens after each prompt; `tell` hears of
+        tokens made.
+        """
 
     def read(self, text: str) -> Reading | None:
         """What a text costs token by token; None where the model does not say."""

@@ -1,7 +1,8 @@
-"""An OpenAI-compatible address: it continues prompts, and says nothing of what texts cost under its model.
+"""An OpenAI-compatible address: it continues prompts, and says nothing of what texts cost under its
+model.
 
-Of a strategy it takes what that interface has: temperature, top_p, the two penalties, and what vLLM and llama.cpp add
-(top_k, min_p, repetition_penalty). Everything else needs the model itself.
+Of a strategy it takes what that interface has: temperature, top_p, the two penalties, and what vLLM
+and llama.cpp add (top_k, min_p, repetition_penalty). Everything else needs the model itself.
 """
 
 import json
@@ -32,7 +33,9 @@ KEY = "OPENAI_API_KEY"
 
 
 class Endpoint:
-    """`address` up to and with /v1; `model` as the server calls it, default the first that it lists."""
+    """`address` up to and with /v1; `model` as the server calls it, default the first that it
+    lists.
+    """
 
     def __init__(self, address: str, model: str | None = None) -> None:
         self.address = address.rstrip("/")

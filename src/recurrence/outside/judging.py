@@ -1,7 +1,9 @@
-"""Continuations -> the same figures, choice and page as of a model of ours. By characters throughout.
+"""Continuations -> the same figures, choice and page as of a model of ours. By characters
+throughout.
 
-The text of a sample is judged, not its tokens, and prices are nats per character of it under the model itself: so models
-with other vocabularies compare, with each other and with ours on characters. A model is one net here.
+The text of a sample is judged, not its tokens, and prices are nats per character of it under the
+model itself: so models with other vocabularies compare, with each other and with ours on
+characters. A model is one net here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,7 +80,9 @@ class Study:
     bound: float = 0.03
 
     def rows(self, samples: Sequence[Sampled], length: int) -> list[Row]:
-        """A row for each sample: its verdict, metrics and price, as `rates` and `decide` read them."""
+        """A row for each sample: its verdict, metrics and price, as `rates` and `decide` read
+        them.
+        """
         ids = [self.characters.ids(each.made.text) for each in samples]
         train = self.characters.ids(self.human_text)
         words = words_of(self.human_text) if self.human_text else None
@@ -107,7 +111,9 @@ class Study:
         }
 
     def people(self, length: int) -> list[Row]:
-        """The same of windows of people's text of `length` characters; none where there is too little."""
+        """The same of windows of people's text of `length` characters; none where there is too
+        little.
+        """
         if len(self.human_text) < length:
             return []
         ids = self.characters.ids(self.human_text)
@@ -147,7 +153,9 @@ class Study:
 
 
 def detector_for(text: str, length: int, characters: Characters) -> Detector:
-    """The limits above what people's text shows in windows of so many characters; without a text the usual ones."""
+    """The limits above what people's text shows in windows of so many characters; without a text
+    the usual ones.
+    """
     usual = replace(DETECTORS[UNIT], length=length)
     if len(text) < 2 * length:
         return usual
@@ -163,7 +171,9 @@ def results(
     length: int,
     window: int,
 ) -> Results:
-    """What the pages of `reporting` show. `length`: characters of the longest sample; `window`: of people's text."""
+    """What the pages of `reporting` show. `length`: characters of the longest sample; `window`: of
+    people's text.
+    """
     rows = study.rows(samples, length)
     people = study.people(window)
     first = [i for i, each in enumerate(samples) if not each.fresh]
@@ -220,7 +230,10 @@ def results(
 
 def _about(study: Study, samples: int) -> str:
     """The head of the page."""
-    text = f"{study.model.about}: {samples} texts under {len(study.blocks)} decoding strategies. Everything is counted "
+    text = (
+        f"{study.model.about}: {samples} texts under {len(study.blocks)} decoding strategies. "
+        f"Everything is counted "
+    )
     text += "in characters, whatever the model's own tokens are"
     if study.reading is not None:
         text += "; what a text costs is nats per character under the model itself"
@@ -228,7 +241,9 @@ def _about(study: Study, samples: int) -> str:
 
 
 def exact_of(reading: Reading | None, text: str) -> dict[str, Any]:
-    """What `evaluate` says of a net, by characters: sums over the whole text, whatever the model's own tokens."""
+    """What `evaluate` says of a net, by characters: sums over the whole text, whatever the model's
+    own tokens.
+    """
     nats = float("nan")
     if reading is not None:
         nats = sum(reading.nats) / len(text)

@@ -1,7 +1,8 @@
 """A causal language model of transformers in a local folder, with the interface of a LanguageModel.
 
-Nothing is downloaded. What the attention keeps is carried as state, so that a token is fed per step; a model that keeps
-anything else reads its text anew at each step. Needs transformers (extra `huggingface`).
+Nothing is downloaded. What the attention keeps is carried as state, so that a token is fed per
+step; a model that keeps anything else reads its text anew at each step. Needs transformers (extra
+`huggingface`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -38,7 +39,9 @@ ROWS = 64
 
 
 class Cached(nn.Module):
-    """A model whose state is what its attention keeps: keys and values of each layer, (T, B, N, D)."""
+    """A model whose state is what its attention keeps: keys and values of each layer, (T, B, N,
+    D).
+    """
 
     context = None
 
@@ -70,7 +73,9 @@ class LocalModel:
     """A folder with a model and its tokenizer, loaded."""
 
     def __init__(self, folder: Path, trust: bool = False, device: str = "cpu") -> None:
-        """Raises RecurrenceError where the folder holds no causal model, or one whose code must be trusted first."""
+        """Raises RecurrenceError where the folder holds no causal model, or one whose code must be
+        trusted first.
+        """
         self.folder = folder
         self.name = folder.resolve().name
         self.model, self.tokenizer = _loaded(folder, trust, device)
@@ -118,7 +123,9 @@ class LocalModel:
 
     @property
     def _stop(self) -> Callable[[int], Stopping] | None:
-        """At the token that ends a text, where there is one: what comes after it would be another text."""
+        """At the token that ends a text, where there is one: what comes after it would be another
+        text.
+        """
         end = self.tokenizer.eos_token_id
         return None if end is None else lambda rows: at_token(end)
 
@@ -133,8 +140,10 @@ class LocalModel:
             yield Continuation(self.tokenizer.decode(ids[:at]), nats, rescued)
 
     def read(self, text: str) -> Reading:
-        """Windows as long as the model has positions for, each half a window further on: every token but the first is
-        predicted once, from at least half a window before it where so much is there."""
+        """Windows as long as the model has positions for, each half a window further on: every
+        token but the first is predicted once, from at least half a window before it where so much
+        is there.
+        """
         given = self.tokenizer(
             text, add_special_tokens=False, return_offsets_mapping=self.tokenizer.is_fast
         )
@@ -187,7 +196,9 @@ class LocalModel:
         return torch.allclose(last_BTV, whole_BTV[:, 4:], rtol=1e-3, atol=1e-3)
 
     def _batches(self, ids: Sequence[Prompt], net: LanguageModel) -> list[list[int]]:
-        """Places of prompts of one length, as what is kept of others has another shape; as many as `sample` takes."""
+        """Places of prompts of one length, as what is kept of others has another shape; as many as
+        `sample` takes.
+        """
         size = CHUNK_CELLS // (net.vocab_size * max(READ_TOKENS, net.context or 1))
         rows = max(1, min(ROWS, size))
         by_length: dict[int, list[int]] = {}
@@ -231,7 +242,8 @@ def bits_per_token(reading: Reading) -> float:
 def _loaded(folder: Path, trust: bool, device: str) -> tuple[Any, Any]:
     if not (folder / "config.json").is_file():
         raise RecurrenceError(
-            f"{folder}: must be a folder with a model of transformers (config.json), or an address like http://..."
+            f"{folder}: must be a folder with a model of transformers (config.json), or an "
+            f"address like http://..."
         )
     try:
         from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -1,4 +1,6 @@
-"""Which strategies a model from outside is sampled under: those of a project's params.yaml, else a few that are known."""
+"""Which strategies a model from outside is sampled under: those of a project's params.yaml, else a
+few that are known.
+"""
 
 from collections.abc import Mapping, Sequence
 

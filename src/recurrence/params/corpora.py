@@ -1,4 +1,6 @@
-"""The blocks that say what a corpus is: where it comes from, its tokens, split and vocabulary, what is continued."""
+"""The blocks that say what a corpus is: where it comes from, its tokens, split and vocabulary, what
+is continued.
+"""
 
 import reprlib
 from typing import Annotated, Any, Literal, Self
@@ -12,28 +14,39 @@ class Source(Block):
     """Where a corpus comes from. `kind` names the reader in corpora/."""
 
     kind: Literal["text", "files", "dataset", "archive", "human_numbers"]
-    """text: one text file. files: a text, JSONL, JSON, CSV, TSV or Parquet file, also .gz or .zst, or a folder of such.
-    dataset: a Hugging Face dataset as `save_to_disk` leaves it. archive: texts in a .zip or .tar."""
+    """text: one text file. files: a text, JSONL, JSON, CSV, TSV or Parquet file, also .gz or .zst,
+    or a folder of such. dataset: a Hugging Face dataset as `save_to_disk` leaves it. archive: texts
+    in a .zip or .tar.
+    """
     addresses: tuple[str, ...] = ()
-    """Public address first, then further ones; a path is taken as a local file. Tried in order after the mirror."""
+    """Public address first, then further ones; a path is taken as a local file. Tried in order
+    after the mirror.
+    """
     digests: tuple[
         Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")], ...
     ] = ()
-    """Digests of the downloaded file, any of which is accepted; empty: not checked (a corpus of one's own)."""
+    """Digests of the downloaded file, any of which is accepted; empty: not checked (a corpus of
+    one's own).
+    """
     max_bytes: Count | None = None
     """What may be downloaded at most; default: 4 GiB."""
     members: dict[Literal["train", "valid"], str] = {}
     """archive: a glob over member names for each part."""
     member_digests: dict[str, Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]] = {}
-    """Digests of members (archive) or of the files written (human_numbers). In params.yaml a list of
-    {member: NAME, sha256: DIGEST}, as DVC can set no key with a dot or slash in it; or a mapping."""
+    """Digests of members (archive) or of the files written (human_numbers). In params.yaml a list
+    of {member: NAME, sha256: DIGEST}, as DVC can set no key with a dot or slash in it; or a
+    mapping.
+    """
     encoding: str = "utf-8"
     field: Annotated[str, Field(min_length=1)] | None = None
-    """files, dataset: where in a record its text stands, such as text, a.b or turns[0].text; default: the field of a
-    usual name, or the only one that is text."""
+    """files, dataset: where in a record its text stands, such as text, a.b or turns[0].text;
+    default: the field of a usual name, or the only one that is text.
+    """
     newlines: Literal["keep", "space"] | None = None
-    """files, dataset, archive: those within a document stay, or each becomes a space, so that a document is a line.
-    Default: keep in text files, space in records and in what an archive's pattern matches."""
+    """files, dataset, archive: those within a document stay, or each becomes a space, so that a
+    document is a line. Default: keep in text files, space in records and in what an archive's
+    pattern matches.
+    """
 
     @field_validator("member_digests", mode="before")
     @classmethod
@@ -56,7 +69,8 @@ class Source(Block):
             )
         if self.newlines is not None and self.kind not in ("files", "dataset", "archive"):
             raise ValueError(
-                f"newlines is for documents, of kind files, dataset or archive, got kind {self.kind}"
+                f"newlines is for documents, of kind files, dataset or archive, got kind "
+                f"{self.kind}"
             )
         return self
 
@@ -72,7 +86,9 @@ class Tokens(Block):
     subwords: Annotated[
         Annotated[str, Field(min_length=1)] | None, Field(exclude_if=lambda value: value is None)
     ] = None
-    """subword: bpe or unigram, trained on the train text alone; or the path of a tokenizer.json in texts/."""
+    """subword: bpe or unigram, trained on the train text alone; or the path of a tokenizer.json in
+    texts/.
+    """
     lower: Flag = False
     newlines: Literal["keep", "drop"] = "keep"
     """char, subword: whether the newline is a character of the text. word: always a separator."""
@@ -101,8 +117,9 @@ class Split(Block):
 
     rule: Literal["line_fraction", "char_fraction", "line", "token_windows", "given"]
     fraction: Annotated[Number, Field(gt=0, lt=1)] = 0.8
-    """line_fraction: ceil(fraction x lines) go to train. char_fraction: int(fraction x characters) do, and what is left
-    of the line or word. token_windows: int(fraction x windows) windows do."""
+    """line_fraction: ceil(fraction x lines) go to train. char_fraction: int(fraction x characters)
+    do, and what is left of the line or word. token_windows: int(fraction x windows) windows do.
+    """
     line: Count | None = None
     window: Count | None = None
 
@@ -123,10 +140,14 @@ class VocabRule(Block):
     """How the vocabulary is built."""
 
     built_from: Literal["train", "all"] = "train"
-    """`all` only where a notebook did so (its figures need it); it lets the vocabulary see the validation text."""
+    """`all` only where a notebook did so (its figures need it); it lets the vocabulary see the
+    validation text.
+    """
     min_count: Count = 1
     max_size: Count | None = None
-    """Entries beside the specials at most; of subwords that are trained, SUBWORDS where nothing is said."""
+    """Entries beside the specials at most; of subwords that are trained, SUBWORDS where nothing is
+    said.
+    """
     order: Literal["count", "first_use", "sorted"] = "count"
     """count: by descending count, ties alphabetical."""
     specials: tuple[str, ...] = ("<unk>", "<pad>")
@@ -149,7 +170,9 @@ class Sample(Block):
 
 
 class Prompts(Block):
-    """What `generate` continues, how many held-out windows of it (protocol says), and for how long."""
+    """What `generate` continues, how many held-out windows of it (protocol says), and for how
+    long.
+    """
 
     prompt_tokens: Count = 64
     """Tokens of a held-out window."""
@@ -171,8 +194,9 @@ class Prompts(Block):
 
 
 class Corpus(Block):
-    """One corpus and everything that follows from its text. dvc wants each key that a stage names written out ({} will
-    do for vocab and prompts), so they have no default here either."""
+    """One corpus and everything that follows from its text. dvc wants each key that a stage names
+    written out ({} will do for vocab and prompts), so they have no default here either.
+    """
 
     source: Source
     tokens: Tokens

@@ -15,8 +15,8 @@ Family = Literal["search", "greedy", "greedy with filters", "pure sampling", "tr
 class Strategy(Block):
     """A decoding strategy: filters in the order they are applied, then one choice, or a search.
 
-    Any value in filters and search may be {char: x, word: y}, read by the vocabulary's unit; subwords
-    are read as words where there is no `subword: z` beside them.
+    Any value in filters and search may be {char: x, word: y}, read by the vocabulary's unit;
+    subwords are read as words where there is no `subword: z` beside them.
     """
 
     pick: Literal["argmax", "sample"] | None = None
@@ -27,7 +27,9 @@ class Strategy(Block):
     allow: tuple[str, ...] = ("<eos>",)
     """Specials that may be emitted; all others are banned."""
     feeding: Literal["stateful", "rolling"] = "stateful"
-    """stateful: one token per step. rolling: the last `window` tokens again at every step, state kept (notebooks)."""
+    """stateful: one token per step. rolling: the last `window` tokens again at every step, state
+    kept (notebooks).
+    """
     window: Count | None = None
 
     @model_validator(mode="after")
@@ -81,13 +83,17 @@ Chosen = TypeVar("Chosen")
 
 
 def for_unit(values: Mapping[Unit, Chosen], unit: str) -> Chosen:
-    """The value for corpora of a unit; subwords take that of words where they have none of their own."""
+    """The value for corpora of a unit; subwords take that of words where they have none of their
+    own.
+    """
     known = {str(each): value for each, value in values.items()}
     return known.get(unit, known["word"])
 
 
 ByUnit = dict[Unit, Count]
-"""A number for corpora of characters, one for those of words, and where it differs one for subwords."""
+"""A number for corpora of characters, one for those of words, and where it differs one for
+subwords.
+"""
 
 
 class Sizes(Block):
@@ -107,8 +113,9 @@ class Sizes(Block):
     candidates: Whole = 6
     """Most settings of a model that are tried for recommendation."""
     most: ByUnit = {"char": 400, "word": 130}
-    """Most pairs of a net and a fresh prompt for one candidate. Without a loop 381 show that at most
-    1 % loop, 125 that at most 3 % do."""
+    """Most pairs of a net and a fresh prompt for one candidate. Without a loop 381 show that at
+    most 1 % loop, 125 that at most 3 % do.
+    """
     card_trials: Count = 4
     """Planted loops per cell of the detector card's grid."""
 
@@ -156,6 +163,8 @@ class Loops(Block):
     """What counts as a loop (an exact run with copies >= 2 and matched >= the floor)."""
 
     floor: ByUnit = {"char": 40, "word": 20}
-    """Least evidence in matched tokens; raised where the corpus's own training text has longer runs."""
+    """Least evidence in matched tokens; raised where the corpus's own training text has longer
+    runs.
+    """
     human_windows: Count = 200
     """Windows of the corpus's own text, of the samples' length, scored beside the samples."""

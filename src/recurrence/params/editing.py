@@ -1,6 +1,8 @@
-"""Blocks put into the text of a params file: at the end of their sections, all other lines as they are.
+"""Blocks put into the text of a params file: at the end of their sections, all other lines as they
+are.
 
-The file is not written anew from its tree, which would lose where its comments stand. In and out is text.
+The file is not written anew from its tree, which would lose where its comments stand. In and out is
+text.
 """
 
 from collections.abc import Mapping
@@ -12,10 +14,11 @@ from recurrence.errors import RecurrenceError
 
 
 def with_blocks(text: str, blocks: Mapping[str, str]) -> str:
-    """The text with each of these blocks as the last of its section, which is begun where it is not there.
+    """The text with each of these blocks as the last of its section, which is begun where it is not
+    there.
 
-    `blocks`: section to lines, indented as if they stood by themselves. Raises RecurrenceError where a section is
-    written in braces.
+    `blocks`: section to lines, indented as if they stood by themselves. Raises RecurrenceError
+    where a section is written in braces.
     """
     for section, block in blocks.items():
         text = _with_block(text, section, block)

@@ -10,11 +10,15 @@ from recurrence.params.names import Names, looked_up
 
 Layers = Annotated[Count, Field(le=1000)]
 Width = Annotated[Count, Field(le=1 << 20)]
-"""More units than any layer has; from some number on, torch cannot even say how large its weights would be."""
+"""More units than any layer has; from some number on, torch cannot even say how large its weights
+would be.
+"""
 
 
 class Dropout(Block):
-    """Dropout probabilities by place. The first five are AWD-LSTM's; the last two are plain (a new mask per step)."""
+    """Dropout probabilities by place. The first five are AWD-LSTM's; the last two are plain (a new
+    mask per step).
+    """
 
     embedding: Probability = 0.0
     """Whole rows of the embedding matrix, one mask per forward (dropoute)."""
@@ -37,7 +41,9 @@ class Batches(Block):
 
     loader: Literal["variable_bptt", "lanes", "rows", "windows"]
     """variable_bptt: fastai 0.7's loader. lanes: fixed windows along lanes, remainder dropped.
-    rows: fixed windows one after another, no lanes. windows: single-target windows in a new random order per epoch."""
+    rows: fixed windows one after another, no lanes. windows: single-target windows in a new random
+    order per epoch.
+    """
     size: Count
     """Rows (lanes) per batch."""
     bptt: Count
@@ -47,13 +53,18 @@ class Batches(Block):
     targets: Literal["each", "last"] = "each"
     """A target after every token of a window, or only after its last."""
     state: Literal["carry", "reset", "zero"] = "carry"
-    """carry: never reset, flows from train to validation to the next epoch. reset: zero at the start of each training
-    epoch and of each validation. zero: zero for every window."""
+    """carry: never reset, flows from train to validation to the next epoch. reset: zero at the
+    start of each training epoch and of each validation. zero: zero for every window.
+    """
     skip_valid: Whole = 0
-    """Tokens of the validation stream to pass over in as_notebook validation (a notebook's own cut)."""
+    """Tokens of the validation stream to pass over in as_notebook validation (a notebook's own
+    cut).
+    """
     notebook_split: Literal["none", "random_windows", "last_window"] = "none"
-    """The notebook's own validation over windows of the WHOLE text: a random 20 % (leaky), or the last window alone.
-    as_notebook figures then come from a second training on the remaining windows; `exact` never sees them."""
+    """The notebook's own validation over windows of the WHOLE text: a random 20 % (leaky), or the
+    last window alone. as_notebook figures then come from a second training on the remaining
+    windows; `exact` never sees them.
+    """
 
 
 class Optimizer(Block):
@@ -75,7 +86,9 @@ class Schedule(Block):
     lr: Positive | Literal["leftover"]
     """Peak learning rate; `leftover`: what the phase before left in the optimizer."""
     cycle_batches: Count | Literal["epoch"] = "epoch"
-    """cosine_restarts: length of the first cycle; epoch: as many batches as the loader says an epoch has."""
+    """cosine_restarts: length of the first cycle; epoch: as many batches as the loader says an
+    epoch has.
+    """
     cycle_mult: Count = 1
     warm_fraction: Annotated[Number, Field(ge=0, lt=1)] = 0.0
     """cosine_restarts: at the very start, this fraction of the first cycle runs at lr/100."""
@@ -95,7 +108,9 @@ class Phase(Block):
 
 
 class OnDivergence(Block):
-    """What to do when the loss is no longer finite: go back to the last good state, with a lower learning rate."""
+    """What to do when the loss is no longer finite: go back to the last good state, with a lower
+    learning rate.
+    """
 
     reduce_lr: Annotated[Number, Field(gt=0, lt=1)]
     """What the learning rate of all that follows is multiplied with."""
@@ -116,7 +131,9 @@ class Recipe(Block):
     tar: Annotated[Number, Field(ge=0)] = 0.0
     """Temporal activation regularization: tar * mean((h_t - h_{t-1})^2) on the raw output."""
     sample_tokens: Count | None = None
-    """Train, and validate after each epoch, on the first so many tokens only (for schedules on a small machine)."""
+    """Train, and validate after each epoch, on the first so many tokens only (for schedules on a
+    small machine).
+    """
     on_divergence: Annotated[OnDivergence | None, Field(exclude_if=lambda value: value is None)] = (
         None
     )

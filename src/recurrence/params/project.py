@@ -1,4 +1,6 @@
-"""params.yaml -> one frozen tree of blocks. Every name that exists (a corpus, a model, a strategy) is a block there."""
+"""params.yaml -> one frozen tree of blocks. Every name that exists (a corpus, a model, a strategy)
+is a block there.
+"""
 
 from functools import lru_cache
 from pathlib import Path
@@ -24,28 +26,34 @@ StrategySet = tuple[Name, ...]
 
 
 class Compute(Block):
-    """The machine, and how it computes. No stage depends on it, so a change here trains nothing anew.
+    """The machine, and how it computes. No stage depends on it, so a change here trains nothing
+    anew.
 
-    What is computed otherwise than by default is another result all the same: reports/<corpus>/machine.csv says how
-    it was.
+    What is computed otherwise than by default is another result all the same:
+    reports/<corpus>/machine.csv says how it was.
     """
 
     numerics: Numerics = "portable"
-    """portable: the same bytes on every x86-64 processor with AVX2, each net on one core. fast: whatever is quickest
-    here. A model may have its own."""
+    """portable: the same bytes on every x86-64 processor with AVX2, each net on one core. fast:
+    whatever is quickest here. A model may have its own.
+    """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = None
-    """Cores that a stage may use; absent: all there are. A large net in fast numerics takes so many threads; others
-    take one, and so many seeds train side by side."""
+    """Cores that a stage may use; absent: all there are. A large net in fast numerics takes so many
+    threads; others take one, and so many seeds train side by side.
+    """
     precision: Literal["float32", "tf32", "bf16"] = "float32"
-    """Of training alone; scores and samples never have less than float32. tf32: products on a GPU keep 10 bits of their
-    factors. bf16: products and layers keep 7; weights and optimizer stay float32. Figures that are to be reproduced are
-    made with float32."""
+    """Of training alone; scores and samples never have less than float32. tf32: products on a GPU
+    keep 10 bits of their factors. bf16: products and layers keep 7; weights and optimizer stay
+    float32. Figures that are to be reproduced are made with float32.
+    """
     deterministic: Flag = False
     """On a GPU: the same seed gives the same bytes, at some cost. On a CPU it does anyway."""
     cuda_graphs: Flag = True
-    """On a GPU, launch a step as a whole; false only to look for errors. The results are the same."""
+    """On a GPU, launch a step as a whole; false only to look for errors. The results are the
+    same.
+    """
 
 
 class Params(Block):
@@ -104,7 +112,8 @@ class Params(Block):
         for field in ("reference", "amateur"):
             if (name := getattr(sampled, field)) == model.name:
                 raise ValueError(
-                    f"{where}.{field}: must be another model than {name!r} itself; {nearest('', others)}"
+                    f"{where}.{field}: must be another model than {name!r} itself; "
+                    f"{nearest('', others)}"
                 )
             _known(where, field, name, others, f"model of {model.corpus}")
         for name in sampled.strategies or ():
@@ -124,7 +133,9 @@ def core_names() -> list[str]:
 
 
 def parse(text: str, where: str = "params.yaml") -> Params:
-    """Validate the text of a params file; raises RecurrenceError naming the key, the rule and the value."""
+    """Validate the text of a params file; raises RecurrenceError naming the key, the rule and the
+    value.
+    """
     tree = read_tree(text, where)
     if not isinstance(tree, dict):
         raise RecurrenceError(

@@ -1,8 +1,10 @@
-"""YAML text -> a tree of mappings, lists and plain values; whatever else YAML can say is refused, with its line.
+"""YAML text -> a tree of mappings, lists and plain values; whatever else YAML can say is refused,
+with its line.
 
-A params file may come from a stranger, and it is also read and rewritten by dvc, which reads YAML 1.2. So the values are
-those of YAML 1.2 (`1e-3` is a number, `yes` and `2020-01-31` are text), keys are text, and there are no aliases, tags or
-merges. Size, depth and count are bounded before anything is built.
+A params file may come from a stranger, and it is also read and rewritten by dvc, which reads YAML
+1.2. So the values are those of YAML 1.2 (`1e-3` is a number, `yes` and `2020-01-31` are text), keys
+are text, and there are no aliases, tags or merges. Size, depth and count are bounded before
+anything is built.
 """
 
 import re
@@ -36,11 +38,15 @@ _PLAIN = (
         "-+.0123456789",
     ),
 )
-"""What a value without quotes is (tag, pattern, first characters): the core schema of YAML 1.2. All else is text."""
+"""What a value without quotes is (tag, pattern, first characters): the core schema of YAML 1.2. All
+else is text.
+"""
 
 
 def read_file(path: Path) -> str:
-    """The text of a params file; raises RecurrenceError where it is not UTF-8 or too large, OSError as it comes."""
+    """The text of a params file; raises RecurrenceError where it is not UTF-8 or too large, OSError
+    as it comes.
+    """
     with path.open("rb") as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
@@ -56,7 +62,9 @@ def read_file(path: Path) -> str:
 
 
 def read_tree(text: str, where: str) -> Any:
-    """The tree that the text stands for; raises RecurrenceError, one line that says where and what."""
+    """The tree that the text stands for; raises RecurrenceError, one line that says where and
+    what.
+    """
     try:
         loader = _Strict(text)
         return loader.get_single_data()
@@ -70,7 +78,9 @@ def read_tree(text: str, where: str) -> Any:
 
 
 class _Strict(Composer, yaml.CSafeLoader):
-    """PyYAML's loader over libyaml's events, composed here so that what is not allowed is never built."""
+    """PyYAML's loader over libyaml's events, composed here so that what is not allowed is never
+    built.
+    """
 
     yaml_implicit_resolvers: dict[Any, Any] = {}
 
@@ -102,7 +112,9 @@ class _Strict(Composer, yaml.CSafeLoader):
             _refuse(event, f"more than {MOST_NODES:,} keys and values; is this the right file?")
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """YAML takes the last of two equal keys without a word; a block copied and not renamed would vanish."""
+        """YAML takes the last of two equal keys without a word; a block copied and not renamed
+        would vanish.
+        """
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = self.construct_object(key_node, deep=True)

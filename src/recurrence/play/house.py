@@ -1,4 +1,6 @@
-"""What there is to play with: trained models, each with what its texts are held against, and strategies."""
+"""What there is to play with: trained models, each with what its texts are held against, and
+strategies.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

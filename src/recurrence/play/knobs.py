@@ -1,4 +1,5 @@
-"""The numbers of a strategy's filters, or search, as knobs to turn: where each stands, and in which range it moves.
+"""The numbers of a strategy's filters, or search, as knobs to turn: where each stands, and in which
+range it moves.
 
 In: a strategy's block, and values for its knobs. Out: knobs, and the block with these values.
 """

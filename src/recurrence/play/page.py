@@ -1,7 +1,8 @@
-"""The page itself, in gradio: two settings side by side, each with its text, next-token bars and figures.
+"""The page itself, in gradio: two settings side by side, each with its text, next-token bars and
+figures.
 
-It is served on the loopback address alone, and asks no other host for anything: a policy in the head of every answer
-has the browser refuse what gradio's own page would load from elsewhere.
+It is served on the loopback address alone, and asks no other host for anything: a policy in the
+head of every answer has the browser refuse what gradio's own page would load from elsewhere.
 """
 
 import os
@@ -43,7 +44,9 @@ class _Side:
 
 
 def serve(house: House, port: int, prompt: str) -> None:
-    """Serve the page on this machine until Ctrl-C. Raises RecurrenceError where the port is taken."""
+    """Serve the page on this machine until Ctrl-C. Raises RecurrenceError where the port is
+    taken.
+    """
     check_free(port, command("recurrence", "play", "--port", port + 1))
     page = build(house, prompt)
     say(f"play: http://{HOST}:{port} in a few seconds; Ctrl-C stops it")
@@ -73,7 +76,8 @@ def build(house: House, prompt: str) -> Any:
     """The page, with the first model on both sides: the likeliest token beside pure sampling."""
     with gr.Blocks(title="Recurrence: play", analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(
-            "# Play\nTwo settings write from one prompt. A loop is shaded, copy by copy, from when it is certain."
+            "# Play\nTwo settings write from one prompt. A loop is shaded, copy by copy, from "
+            "when it is certain."
         )
         with gr.Row():
             said = gr.Textbox(prompt, label="Prompt", lines=2, scale=3, min_width=320)

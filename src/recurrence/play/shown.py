@@ -1,4 +1,6 @@
-"""A moment of a text as HTML: its text with the loop shaded copy by copy, the next-token bars, and a line of figures."""
+"""A moment of a text as HTML: its text with the loop shaded copy by copy, the next-token bars, and
+a line of figures.
+"""
 
 from collections.abc import Iterator
 from html import escape
@@ -36,7 +38,9 @@ def _pieces(
 
 
 def bars(moment: Moment, vocab: Vocab) -> str:
-    """A row per token: its probability after the filters as a bar, before them as a line across it."""
+    """A row per token: its probability after the filters as a bar, before them as a line across
+    it.
+    """
     if not moment.bars:
         return (
             '<p class="quiet">A search weighs whole texts; it has no next-token probabilities.</p>'

@@ -1,4 +1,5 @@
-"""Two settings write from one prompt, a token of each at a time: what the page shows of them, without gradio.
+"""Two settings write from one prompt, a token of each at a time: what the page shows of them,
+without gradio.
 
 In: what there is to play with, and what the page's fields hold. Out: HTML as the texts grow.
 """
@@ -23,7 +24,9 @@ SECONDS = 0.05
 
 
 def moved(house: House, model: str, strategy: str) -> list[dict[str, Any]]:
-    """What each slider is for a strategy: label, range and value; those that it does not need are hidden."""
+    """What each slider is for a strategy: label, range and value; those that it does not need are
+    hidden.
+    """
     unit = house.opened(model).writer.vocab.unit
     found = knobs.knobs(house.strategies[strategy], unit)[:SLIDERS]
     used = [
@@ -70,8 +73,9 @@ def side_by_side(  # noqa: PLR0913 (each is a component of the page)
     stop_on_loop: bool,
     *sides: Any,
 ) -> Iterator[tuple[str, ...]]:
-    """Text, figures and bars of both sides as they grow, a token of each at a time; `sides`: of each its model,
-    its strategy and the values of its sliders. A field that was emptied is None."""
+    """Text, figures and bars of both sides as they grow, a token of each at a time; `sides`: of
+    each its model, its strategy and the values of its sliders. A field that was emptied is None.
+    """
     half = len(sides) // 2
     writing = [
         frames(house, prompt, max(int(length or 1), 1), int(seed or 0), stop_on_loop, *own)

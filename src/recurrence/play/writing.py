@@ -1,7 +1,9 @@
-"""A text as it is written: each step with its ten likeliest tokens, its loop, and nats under the reference model.
+"""A text as it is written: each step with its ten likeliest tokens, its loop, and nats under the
+reference model.
 
-In: a model, a strategy and a prompt. Out: a moment per token. The loop that samples is decoding's own; what is seen
-of a step is seen by two filters that change nothing, one before the strategy's filters and one after them.
+In: a model, a strategy and a prompt. Out: a moment per token. The loop that samples is decoding's
+own; what is seen of a step is seen by two filters that change nothing, one before the strategy's
+filters and one after them.
 """
 
 from collections.abc import Iterator
@@ -49,7 +51,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Loop:
-    """Tokens [start, end) of the text repeat a unit of `period` tokens; `end` moves on while they do."""
+    """Tokens [start, end) of the text repeat a unit of `period` tokens; `end` moves on while they
+    do.
+    """
 
     start: int
     period: int
@@ -62,7 +66,9 @@ class Moment:
 
     ids: tuple[int, ...]
     bars: tuple[Bar, ...]
-    """What the last token was chosen from, the likeliest first; none of a search, which weighs whole texts."""
+    """What the last token was chosen from, the likeliest first; none of a search, which weighs
+    whole texts.
+    """
     loop: Loop | None
     """The first loop, from the token on at which it was certain."""
     reference_nats: float | None
@@ -79,7 +85,9 @@ def write(  # noqa: PLR0913 (each is a choice of the reader's)
     rng: Generator,
     stop_on_loop: bool = False,
 ) -> Iterator[Moment]:
-    """At most `length` tokens after a prompt, a moment for each; a search has but one, with its whole text."""
+    """At most `length` tokens after a prompt, a moment for each; a search has but one, with its
+    whole text.
+    """
     told = _Told(writer, prompt)
     if isinstance(strategy, Search):
         ids = strategy.find(writer.model, [prompt], length, [rng]).rows()[0].tolist()
@@ -111,7 +119,9 @@ class _Look:
 
 
 def _bars(before_V: Tensor, after_V: Tensor) -> tuple[Bar, ...]:
-    """The TOP likeliest after the filters; where they leave fewer, the likeliest before come next."""
+    """The TOP likeliest after the filters; where they leave fewer, the likeliest before come
+    next.
+    """
     p_V, q_V = (torch.nan_to_num(logits_V.double().softmax(-1)) for logits_V in (before_V, after_V))
     rank_V = torch.where(q_V > 0, 1 + q_V, p_V)
     order = rank_V.argsort(descending=True, stable=True)[:TOP].tolist()

@@ -1,1 +1,3 @@
-"""How repetitive text is, period or not: the measures of the literature, each with its source. Needs numpy alone."""
+"""How repetitive text is, period or not: the measures of the literature, each with its source.
+Needs numpy alone.
+"""

@@ -1,4 +1,5 @@
-"""What a figure is, said once: its unit, which way is better, how it is written and where it stands.
+"""What a figure is, said once: its unit, which way is better, how it is written and where it
+stands.
 
 The report, its CSV files, README.md and MLflow read this and list nothing themselves.
 """
@@ -22,6 +23,8 @@ class Metric:
     shown_as: str
     """How it is written: the name of a function in results/formats.py."""
     group: str = ""
-    """The columns of the report's table of all figures under which it stands; empty: only in CSV."""
+    """The columns of the report's table of all figures under which it stands; empty: only in
+    CSV.
+    """
     mlflow: tuple[str, ...] = ()
     """Its name in MLflow, and those of its interval's ends; empty: only in MLflow's artifacts."""

@@ -1,8 +1,9 @@
-"""How repetitive a sample is, period or not: repeated n-grams, compressibility, what it has from its training text.
+"""How repetitive a sample is, period or not: repeated n-grams, compressibility, what it has from
+its training text.
 
-In: a 1-D sequence of token ids, or text. Out: one number; NaN where a sample is too short, or nothing is known, for it
-to be defined. What many samples come to together is in pooled.py, what a model predicts on people's text in
-teacher_forced.py.
+In: a 1-D sequence of token ids, or text. Out: one number; NaN where a sample is too short, or
+nothing is known, for it to be defined. What many samples come to together is in pooled.py, what a
+model predicts on people's text in teacher_forced.py.
 """
 
 import re
@@ -25,7 +26,9 @@ Ints = NDArray[np.integer[Any]]
 WELLECK_LENGTH = 100
 """Tokens continued in Welleck et al.'s protocol (after 50 of a prompt)."""
 HOLTZMAN_LENGTH = 200
-"""Tokens continued in Holtzman et al.'s protocol; whether they end in repetition is said of these alone."""
+"""Tokens continued in Holtzman et al.'s protocol; whether they end in repetition is said of these
+alone.
+"""
 _LARGEST = 2**62
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -36,7 +39,9 @@ class Training:
 
     ids: Ints
     words: frozenset[str] | None = None
-    """`words_of` its text where tokens are characters; None where they are words: no other can come out."""
+    """`words_of` its text where tokens are characters; None where they are words: no other can come
+    out.
+    """
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,9 @@ class Sample:
     words: frozenset[str] | None = None
     """Those of the training text; None where there are none to know."""
     verbatim: float = float("nan")
-    """Length of its longest stretch that stands in the training text; NaN where that is not known."""
+    """Length of its longest stretch that stands in the training text; NaN where that is not
+    known.
+    """
 
     @cached_property
     def factors(self) -> NDArray[np.int64]:
@@ -97,7 +104,8 @@ def _new(factors: NDArray[np.int64], n: int) -> float:
 
 
 def rep_n(ids: ArrayLike, n: int) -> float:
-    """seq-rep-n: the share of n-grams that are not new, 1 - unique / all (Welleck et al., arXiv 1908.04319).
+    """seq-rep-n: the share of n-grams that are not new, 1 - unique / all (Welleck et al., arXiv
+    1908.04319).
 
     Of many sequences theirs is the mean; pooled.py has the other way.
     """
@@ -113,7 +121,9 @@ def distinct_n(ids: ArrayLike, n: int) -> float:
 
 
 def rep_w(ids: ArrayLike, window: int = 16) -> float:
-    """The share of tokens that stand among the `window` before them too (Fu et al., arXiv 2012.14660)."""
+    """The share of tokens that stand among the `window` before them too (Fu et al., arXiv
+    2012.14660).
+    """
     ids = np.asarray(ids)
     order = np.argsort(ids, kind="stable")
     again = (ids[order][1:] == ids[order][:-1]) & (np.diff(order) <= window)
@@ -146,21 +156,26 @@ def _grams(ids: Ints, n: int) -> Ints:
 
 
 def zlib_ratio(text: str) -> float:
-    """Bytes of the UTF-8 text / bytes of it compressed by zlib at its default level. Grows with the text's length."""
+    """Bytes of the UTF-8 text / bytes of it compressed by zlib at its default level. Grows with the
+    text's length.
+    """
     plain = text.encode("utf-8", "surrogatepass")
     return len(plain) / len(zlib.compress(plain)) if plain else float("nan")
 
 
 def longest_repeat(ids: ArrayLike) -> int:
-    """Length of the longest stretch that stands at two places, which may overlap; 0 where no token comes twice."""
+    """Length of the longest stretch that stands at two places, which may overlap; 0 where no token
+    comes twice.
+    """
     return int(previous_factors(ids).max(initial=0))
 
 
 def lz_factors(ids: ArrayLike) -> float:
     """Factors of the LZ76 parsing per 1,000 tokens: few where much repeats.
 
-    From left to right, each factor is the longest stretch that also begins earlier (the two may overlap) and the token
-    after it (Lempel & Ziv, IEEE Trans. Inf. Theory 22, 1976; LZ77 has the same factors where its window is all before).
+    From left to right, each factor is the longest stretch that also begins earlier (the two may
+    overlap) and the token after it (Lempel & Ziv, IEEE Trans. Inf. Theory 22, 1976; LZ77 has the
+    same factors where its window is all before).
     """
     return _per_thousand(previous_factors(ids))
 
@@ -181,7 +196,9 @@ def words_of(text: str) -> frozenset[str]:
 
 
 def non_word(text: str, known: frozenset[str]) -> float:
-    """The share of words that are not among the known; one that begins or ends the text may be cut and is left out."""
+    """The share of words that are not among the known; one that begins or ends the text may be cut
+    and is left out.
+    """
     whole = [
         found[0] for found in _WORD.finditer(text) if found.start() and found.end() < len(text)
     ]
@@ -273,4 +290,6 @@ METRICS: dict[str, SampleMetric] = {
         measure=_non_word,
     ),
 }
-"""Every figure of a sample: a new one is an entry here and stands in all tables of `study`, reports and MLflow."""
+"""Every figure of a sample: a new one is an entry here and stands in all tables of `study`, reports
+and MLflow.
+"""

@@ -1,4 +1,5 @@
-"""What many samples are like together: repetition pooled, how alike they are to one another, the law of their words.
+"""What many samples are like together: repetition pooled, how alike they are to one another, the
+law of their words.
 
 In: a list of 1-D sequences of token ids. Out: one number; NaN where it is not defined.
 """
@@ -20,9 +21,11 @@ _LARGEST = 2**62
 
 
 def pooled_rep_n(samples: Sequence[ArrayLike], n: int) -> float:
-    """rep-n as SimCTG counts it, 1 - (sum of unique) / (sum of all n-grams), unique within their sample, not rounded.
+    """rep-n as SimCTG counts it, 1 - (sum of unique) / (sum of all n-grams), unique within their
+    sample, not rounded.
 
-    seq-rep-n (Welleck) is the mean over sequences instead; they differ where lengths do (Su et al., arXiv 2202.06417).
+    seq-rep-n (Welleck) is the mean over sequences instead; they differ where lengths do (Su et al.,
+    arXiv 2202.06417).
     """
     sizes = [max(len(np.asarray(ids)) - n + 1, 0) for ids in samples]
     unique = sum(
@@ -37,7 +40,8 @@ def diversity(samples: Sequence[ArrayLike]) -> float:
 
 
 def zipf(samples: Sequence[ArrayLike], top: int = 5_000) -> float:
-    """Minus the slope of ln frequency on ln rank, least squares over the `top` most frequent tokens: about 1 in prose.
+    """Minus the slope of ln frequency on ln rank, least squares over the `top` most frequent
+    tokens: about 1 in prose.
 
     Holtzman et al., arXiv 1904.09751.
     """
@@ -54,10 +58,12 @@ def zipf(samples: Sequence[ArrayLike], top: int = 5_000) -> float:
 
 
 def self_bleu(samples: Sequence[ArrayLike], order: int = 4) -> float:
-    """The mean BLEU-4 of each sample against all others: 1 where all are alike (Zhu et al., arXiv 1802.01886).
+    """The mean BLEU-4 of each sample against all others: 1 where all are alike (Zhu et al., arXiv
+    1802.01886).
 
-    BLEU as Papineni et al. (2002) define it for one sentence with many references, with n-gram counts of 0 taken as
-    0.1 (Chen & Cherry, 2014, method 1): the setting of Holtzman et al., arXiv 1904.09751. NaN of fewer than two.
+    BLEU as Papineni et al. (2002) define it for one sentence with many references, with n-gram
+    counts of 0 taken as 0.1 (Chen & Cherry, 2014, method 1): the setting of Holtzman et al., arXiv
+    1904.09751. NaN of fewer than two.
     """
     parts = [np.asarray(ids) for ids in samples]
     sizes = np.array([len(part) for part in parts])
@@ -88,7 +94,9 @@ def _grams(parts: Sequence[Ints], order: int) -> Iterator[tuple[Ints, Ints]]:
 
 
 def _clipped(names: Ints, sample: Ints, samples: int) -> Floats:
-    """Per sample, how many of its n-grams stand in another, each at most as often as in the one that has it most."""
+    """Per sample, how many of its n-grams stand in another, each at most as often as in the one
+    that has it most.
+    """
     names = np.unique(names, return_inverse=True)[1]
     pairs, counts = np.unique(names * samples + sample, return_counts=True)
     gram, of = np.divmod(pairs, samples)
@@ -103,7 +111,9 @@ def _clipped(names: Ints, sample: Ints, samples: int) -> Floats:
 
 
 def _brevity(sizes: Ints) -> Floats:
-    """exp(1 - r / c) where the other sample nearest in length (of equals the shorter), r, is longer than c; else 1."""
+    """exp(1 - r / c) where the other sample nearest in length (of equals the shorter), r, is longer
+    than c; else 1.
+    """
     lengths, counts = np.unique(sizes, return_counts=True)
     penalty = {}
     for length in lengths.tolist():

@@ -1,6 +1,8 @@
-"""Rules by which others find repetition, as they were published, blind spots and all: to be held beside our own.
+"""Rules by which others find repetition, as they were published, blind spots and all: to be held
+beside our own.
 
-In: token ids, or text. Out: whether the rule says that it repeats. All but Whisper's look at the end of a sample only.
+In: token ids, or text. Out: whether the rule says that it repeats. All but Whisper's look at the
+end of a sample only.
 """
 
 import zlib
@@ -14,7 +16,9 @@ Ints = NDArray[np.integer[Any]]
 
 
 def holtzman_paper(ids: ArrayLike) -> bool:
-    """A phrase of at least two tokens stands at least three times in a row at the end (arXiv 1904.09751, section 4)."""
+    """A phrase of at least two tokens stands at least three times in a row at the end (arXiv
+    1904.09751, section 4).
+    """
     ids = np.asarray(ids)
     sizes = range(2, len(ids) // 3 + 1)
     return any(
@@ -25,10 +29,11 @@ def holtzman_paper(ids: ArrayLike) -> bool:
 def holtzman_code(ids: ArrayLike, largest: int = 90, eos: int | None = None) -> bool:
     """The code that came with the same paper (ari-holtzman/degen, metrics/repetition.py).
 
-    Of the phrases of 1 to `largest` tokens that end the sample, the one that stands there most often in a row counts,
-    the shortest of equals: it must come at least twice, and more than 50 times where it has fewer than 3 tokens. So a
-    unit that ends in a doubled token escapes (abccabcc: c and abcc both come twice), and so does ab 30 times. One `eos`
-    at the end is dropped.
+    Of the phrases of 1 to `largest` tokens that end the sample, the one that stands there most
+    often in a row counts, the shortest of equals: it must come at least twice, and more than 50
+    times where it has fewer than 3 tokens. So a unit that ends in a doubled token escapes
+    (abccabcc: c and abcc both come twice), and so does ab 30 times. One `eos` at the end is
+    dropped.
     """
     ids = np.asarray(ids)
     if len(ids) and ids[-1] == eos:
@@ -49,7 +54,8 @@ def vllm_repetition(
 ) -> bool:
     """vLLM's repetition_detection: the last `min_count` stretches of some allowed length are equal.
 
-    vLLM asks after every token and stops there; this asks once, at the end. With min_count below 2 it is off.
+    vLLM asks after every token and stops there; this asks once, at the end. With min_count below 2
+    it is off.
     """
     ids = np.asarray(ids)
     sizes = range(max(min_pattern, 1), min(max_pattern, len(ids) // max(min_count, 1)) + 1)
@@ -59,7 +65,9 @@ def vllm_repetition(
 
 
 def whisper_zlib(text: str, limit: float = 2.4) -> bool:
-    """Whisper's compression ratio: zlib makes the text more than `limit` times shorter (openai/whisper)."""
+    """Whisper's compression ratio: zlib makes the text more than `limit` times shorter
+    (openai/whisper).
+    """
     plain = text.encode("utf-8", "surrogatepass")
     return len(plain) / len(zlib.compress(plain)) > limit
 

@@ -1,4 +1,5 @@
-"""Where a sequence repeats what came before: for each position, the longest stretch that also begins earlier.
+"""Where a sequence repeats what came before: for each position, the longest stretch that also
+begins earlier.
 
 In: a 1-D sequence of token ids. Out: lengths. By a suffix array: time near linear in the length.
 """
@@ -12,10 +13,12 @@ Ints = NDArray[np.integer[Any]]
 
 
 def previous_factors(ids: ArrayLike) -> NDArray[np.int64]:
-    """Per position, the length of the longest stretch from there that begins at an earlier one too; both may overlap.
+    """Per position, the length of the longest stretch from there that begins at an earlier one too;
+    both may overlap.
 
-    Known as LPF. From the suffixes in order: going from the last position back, the earlier suffix that agrees with a
-    position's longest is one of its two neighbours among those that are left (Crochemore & Ilie, IPL 106, 2008).
+    Known as LPF. From the suffixes in order: going from the last position back, the earlier suffix
+    that agrees with a position's longest is one of its two neighbours among those that are left
+    (Crochemore & Ilie, IPL 106, 2008).
     """
     levels = _levels(np.asarray(ids))
     size = len(levels[0]) - 1
@@ -40,9 +43,10 @@ def previous_factors(ids: ArrayLike) -> NDArray[np.int64]:
 
 
 def _levels(ids: Ints) -> list[Ints]:
-    """For widths 1, 2, 4, ...: a number for the stretch of that width from each position, equal where they are equal
-    and in their order; until all differ (Karp, Miller & Rosenberg, 1972). What passes the end equals nothing; a last
-    entry, -1, is the empty stretch at the end."""
+    """For widths 1, 2, 4, ...: a number for the stretch of that width from each position, equal
+    where they are equal and in their order; until all differ (Karp, Miller & Rosenberg, 1972). What
+    passes the end equals nothing; a last entry, -1, is the empty stretch at the end.
+    """
     numbers, width = np.unique(ids, return_inverse=True)[1].astype(np.int64), 1
     levels = [np.append(numbers, -1)]
     while len(numbers) and numbers.max() < len(numbers) - 1:

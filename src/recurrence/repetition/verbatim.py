@@ -1,11 +1,14 @@
-"""How long a stretch of each sample stands word for word in a text: in the one a model was trained on, mostly.
+"""How long a stretch of each sample stands word for word in a text: in the one a model was trained
+on, mostly.
 
-In: many 1-D sequences of token ids (not negative), and the text's ids. Out: one length per sample, exact.
+In: many 1-D sequences of token ids (not negative), and the text's ids. Out: one length per sample,
+exact.
 
-Windows of one length are compared by fingerprints (Karp & Rabin, 1987, modulo 2^64), those of all samples with those
-of the text at once, and the length is searched for by doubling and halving. A place whose window of 8 is not found is
-never looked at again, on either side, so that what is compared shrinks fast. Equal windows have equal fingerprints, so
-nothing is missed; the stretches found are compared token by token, and if one is wrong, all is done again with others.
+Windows of one length are compared by fingerprints (Karp & Rabin, 1987, modulo 2^64), those of all
+samples with those of the text at once, and the length is searched for by doubling and halving. A
+place whose window of 8 is not found is never looked at again, on either side, so that what is
+compared shrinks fast. Equal windows have equal fingerprints, so nothing is missed; the stretches
+found are compared token by token, and if one is wrong, all is done again with others.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +26,9 @@ _BASE = 0x9E3779B97F4A7C15
 _FIRST = 8
 """The length tried first."""
 _AT_ONCE = 1 << 22
-"""Tokens of samples that are looked for at a time; each pass over the text costs some tenths of a second a million."""
+"""Tokens of samples that are looked for at a time; each pass over the text costs some tenths of a
+second a million.
+"""
 
 
 def longest_verbatim(samples: Sequence[ArrayLike], text: ArrayLike) -> NDArray[np.int64]:
@@ -130,7 +135,9 @@ class _Search:
         return here[_among(ours, theirs[known])], there[known]
 
     def _equal(self, here: Ints, there: Ints, length: int) -> bool:
-        """The windows at `here` stand at `there` token by token, as far as one place of each fingerprint goes."""
+        """The windows at `here` stand at `there` token by token, as far as one place of each
+        fingerprint goes.
+        """
         marks, ours = self.text.of(there, length), self.own.of(here, length)
         order = np.argsort(marks)
         partner = there[order[np.searchsorted(marks[order], ours)]]

@@ -1,1 +1,3 @@
-"""What people read: tables, figures, one HTML page, and the results table of the README. Imports no torch."""
+"""What people read: tables, figures, one HTML page, and the results table of the README. Imports no
+torch.
+"""

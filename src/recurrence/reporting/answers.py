@@ -1,4 +1,6 @@
-"""The report's answers in words, made from the figures: what was learned. Those on loops: loop_answers.py."""
+"""The report's answers in words, made from the figures: what was learned. Those on loops:
+loop_answers.py.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ from recurrence.results.formats import (
 from recurrence.results.units import noun
 
 NATS_TOLERANCE = 0.02
-"""A loss so little above the notebook's counts as the same: its own validation moves by 0.005, seeds by more."""
+"""A loss so little above the notebook's counts as the same: its own validation moves by 0.005,
+seeds by more.
+"""
 ACCURACY_TOLERANCE = 0.03
 
 
@@ -41,8 +45,14 @@ def _best(results: Results) -> Answer | None:
     if best is None or absent(best.scores["exact"]["nats"]):
         return None
     exact = best.scores["exact"]
-    over = f"{spread(exact['nats'], exact['nats_sd'])}, mean ± standard deviation of {best.seeds} seeds; "
-    bits = f"{short(exact['bits_per_char'])} bits per character, perplexity {perplexity(exact['perplexity'])}."
+    over = (
+        f"{spread(exact['nats'], exact['nats_sd'])}, mean ± standard deviation of {best.seeds} "
+        f"seeds; "
+    )
+    bits = (
+        f"{short(exact['bits_per_char'])} bits per character, perplexity "
+        f"{perplexity(exact['perplexity'])}."
+    )
     token = noun(results.unit)
     right = f"Right about the next {token} {percent(exact['accuracy'])} of the time."
     runner_up = min((m for m in results.trained if m is not best), key=exact_nats, default=None)
@@ -103,7 +113,10 @@ def _against_seeds(compared: list[ModelResults]) -> Iterator[str]:
     spreads = [m for m in compared if m.scores["as_notebook"]["nats_sd"] is not None]
     if spreads:
         near = sum(within_seeds(m) for m in spreads)
-        yield f"{near} of {len(spreads)} notebook losses lie within two standard deviations of our seeds, or above."
+        yield (
+            f"{near} of {len(spreads)} notebook losses lie within two standard deviations of our "
+            f"seeds, or above."
+        )
 
 
 def within_seeds(model: ModelResults) -> bool:

@@ -1,4 +1,6 @@
-"""Every chart of the page as inline SVG, by name; None, or left out, where there is nothing to show."""
+"""Every chart of the page as inline SVG, by name; None, or left out, where there is nothing to
+show.
+"""
 
 from typing import Any
 

@@ -1,6 +1,7 @@
 """Figures as columns of a table for people: their heads by group, and their cells in words.
 
-In: figures as results/metrics.py declares them, and rows of their values. Out: what templates and README show.
+In: figures as results/metrics.py declares them, and rows of their values. Out: what templates and
+README show.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +26,9 @@ def shown(figures: Mapping[str, Figure], rows: Iterable[Row]) -> Groups:
 
 
 def cell(figure: Figure, name: str, row: Row) -> str:
-    """1.320 ± 0.028, 44 % (31 to 58 %): a figure with its spread or interval; a dash where there is none."""
+    """1.320 ± 0.028, 44 % (31 to 58 %): a figure with its spread or interval; a dash where there is
+    none.
+    """
     value = row.get(name)
     if absent(value):
         return DASH

@@ -1,7 +1,8 @@
-"""The calibration as values to render: where the limits come from, what is found, and how other rules do beside it.
+"""The calibration as values to render: where the limits come from, what is found, and how other
+rules do beside it.
 
-In: results with a calibration (data/loops/<corpus>/calibration.json) and samples. Out: tables of text and cells, or None
-without one.
+In: results with a calibration (data/loops/<corpus>/calibration.json) and samples. Out: tables of
+text and cells, or None without one.
 """
 
 from collections.abc import Iterable
@@ -70,15 +71,33 @@ def _limits(card: dict[str, Any], unit: str) -> list[str]:
         if found["floor"] > card["default_floor"]
         else "the default for this unit"
     )
-    exact = f"Exact: a unit comes back to back, at least two copies, {found['floor']} or more {nouns} being repeats. "
-    exact += f"The floor is {raised}: the longest such run in {count(human['laid_anyhow']['windows'])} windows of the "
+    exact = (
+        f"Exact: a unit comes back to back, at least two copies, {found['floor']} or more {nouns} "
+        f"being repeats. "
+    )
+    exact += (
+        f"The floor is {raised}: the longest such run in {count(human['laid_anyhow']['windows'])} "
+        f"windows of the "
+    )
     exact += f"training text, {ANYHOW}, has {human['largest_matched']}."
-    near = f"Near: copies that differ by edits, at most {percent(found['near_delta'])} of the unit's length, "
-    near += f"{found['near_floor']} or more {nouns} matched, twice that where there are but two copies: limits that "
+    near = (
+        f"Near: copies that differ by edits, at most {percent(found['near_delta'])} of the unit's "
+        f"length, "
+    )
+    near += (
+        f"{found['near_floor']} or more {nouns} matched, twice that where there are but two "
+        f"copies: limits that "
+    )
     near += f"at most one in {count(FALSE_NEAR)} of these windows passes."
-    recycling = f"Recycling: reuse without a period, rep-{found['rep_n']} above {number(found['rep_limit'])}"
+    recycling = (
+        f"Recycling: reuse without a period, rep-{found['rep_n']} above "
+        f"{number(found['rep_limit'])}"
+    )
     if found["zlib_limit"] is not None:
-        recycling += f" or a zlib ratio above {number(found['zlib_limit'])}, which human windows of that length keep below"
+        recycling += (
+            f" or a zlib ratio above {number(found['zlib_limit'])}, which human windows of that "
+            f"length keep below"
+        )
     return [exact, near, f"{recycling}."]
 
 
@@ -185,7 +204,9 @@ def _own(results: Results, rule: str) -> list[Cell]:
 
 
 def _certified(results: Results) -> dict[str, int]:
-    """Over all models: samples whose hidden state was looked at, those where it recurs, and those judged alike."""
+    """Over all models: samples whose hidden state was looked at, those where it recurs, and those
+    judged alike.
+    """
     found = [
         r["certified"]
         for m in results.models

@@ -1,8 +1,8 @@
 """What a decoding strategy does, in a line, with the formula and the source of each of its filters.
 
-In: blocks of params.yaml. Out: text. What a filter or search does is said here for readers of the report; exactly
-what it computes stands beside its code, in decoding/filters and decoding/search. One that is not named here is shown
-by its name and value.
+In: blocks of params.yaml. Out: text. What a filter or search does is said here for readers of the
+report; exactly what it computes stands beside its code, in decoding/filters and decoding/search.
+One that is not named here is shown by its name and value.
 """
 
 from collections.abc import Iterator, Mapping
@@ -163,7 +163,8 @@ FILTERS: dict[str, Explained] = {
         main="n",
     ),
     "dry": Explained(
-        "{token}s that prolong a repetition of over {allowed} {token}s{window} are penalised, the longer the more",
+        "{token}s that prolong a repetition of over {allowed} {token}s{window} are penalised, the "
+        "longer the more",
         "z − m b^(r − a), r tokens of the end matched before",
         "text-generation-webui, pull request 5677",
         "https://github.com/oobabooga/text-generation-webui/pull/5677",
@@ -186,7 +187,8 @@ FILTERS: dict[str, Explained] = {
         defaults=(("k", 3), ("n", 3)),
     ),
     "xtc": Explained(
-        "in {probability} of the steps, of the {token}s above {threshold} only the least likely stays",
+        "in {probability} of the steps, of the {token}s above {threshold} only the least likely "
+        "stays",
         "with chance q, of p ≥ t keep the least",
         "text-generation-webui, pull request 6335",
         "https://github.com/oobabooga/text-generation-webui/pull/6335",
@@ -217,7 +219,8 @@ FILTERS: dict[str, Explained] = {
         shares=("target",),
     ),
     "look_back": _arxiv(
-        "one of the {k} likeliest {token}s where the model's prediction is an earlier one, else the likeliest",
+        "one of the {k} likeliest {token}s where the model's prediction is an earlier one, else "
+        "the likeliest",
         "top-k where min KL(p || p_j) < τ, else argmax",
         "Xu et al.",
         "2305.13477",

@@ -1,6 +1,8 @@
-"""The charts of losses, as Vega-Lite through altair: what is drawn, from results. How it is rendered: drawing.py.
+"""The charts of losses, as Vega-Lite through altair: what is drawn, from results. How it is
+rendered: drawing.py.
 
-Colours are of Okabe and Ito's palette, which the colour-blind can tell apart; shapes and labels say the same again.
+Colours are of Okabe and Ito's palette, which the colour-blind can tell apart; shapes and labels say
+the same again.
 """
 
 import math
@@ -20,7 +22,9 @@ PANEL = 236
 
 
 def ranking(results: Results) -> Chart:
-    """Exact loss of the trained models and of the best baseline (also a line), best first: mean and each seed."""
+    """Exact loss of the trained models and of the best baseline (also a line), best first: mean and
+    each seed.
+    """
     shown = [m for m in results.models if not m.counts or m is results.to_beat]
     seeds = pd.DataFrame(
         [
@@ -72,7 +76,9 @@ def _floor_line(results: Results) -> list[Chart]:
 
 
 def panels(results: Results) -> dict[str, Chart]:
-    """For each model its learning curve over those of all others: same height everywhere, each its own epochs."""
+    """For each model its learning curve over those of all others: same height everywhere, each its
+    own epochs.
+    """
     means = tables.curve_means(results)
     if not len(means):
         return {}

@@ -11,7 +11,9 @@ from recurrence.results.corpus import Results
 
 
 def contents(results: Results) -> dict[str, bytes]:
-    """File name (with `/` for a folder within) to content; raises RecurrenceError where no model has scores."""
+    """File name (with `/` for a folder within) to content; raises RecurrenceError where no model
+    has scores.
+    """
     if not results.models:
         raise RecurrenceError(
             f"{results.corpus}: no model has scores, so there is nothing to report; "
@@ -33,7 +35,9 @@ def contents(results: Results) -> dict[str, bytes]:
 
 
 def _charts(results: Results) -> dict[str, drawing.Chart]:
-    """For pages that show pictures only; the frontier is that of the best model, where its samples have reference nats."""
+    """For pages that show pictures only; the frontier is that of the best model, where its samples
+    have reference nats.
+    """
     charts = {
         "curves": figures.curves(results),
         "loop_rates": loop_figures.heat_map(results),

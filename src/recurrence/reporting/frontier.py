@@ -1,4 +1,6 @@
-"""The chart of loop rate against reference nats, a point per strategy, with human text marked: what is drawn."""
+"""The chart of loop rate against reference nats, a point per strategy, with human text marked: what
+is drawn.
+"""
 
 import altair as alt
 import pandas as pd
@@ -16,7 +18,9 @@ RATES = [-0.06, 1.22]
 
 
 def frontier(model: ModelResults, results: Results) -> Chart | None:
-    """Each strategy at its reference nats and loop rate, human text as a band; None where either is absent."""
+    """Each strategy at its reference nats and loop rate, human text as a band; None where either is
+    absent.
+    """
     human, table = model.band, _measured(model, results, model.choice)
     if human is None or not len(table):
         return None

@@ -1,7 +1,7 @@
 """The report at a glance: one picture, models by strategies, and three sentences.
 
-In: results. Out: a chart for wide pages and one for narrow ones, which leaves the strategies' names to the table
-below it; and sentences as text, each with a short head.
+In: results. Out: a chart for wide pages and one for narrow ones, which leaves the strategies' names
+to the table below it; and sentences as text, each with a short head.
 """
 
 from recurrence.reporting import tables
@@ -14,7 +14,9 @@ from recurrence.results.formats import absent, count, nats, percent, short
 
 
 def picture(results: Results, layout: Layout) -> Chart | None:
-    """Loop rate of every trained model, the best first, under every strategy, by family; None without samples."""
+    """Loop rate of every trained model, the best first, under every strategy, by family; None
+    without samples.
+    """
     models = [m for m in sorted(results.trained, key=exact_nats) if m.rates]
     columns = {
         s: results.family(s) for s in results.strategies if any(s in m.rates for m in models)
@@ -82,7 +84,9 @@ def _loops(results: Results) -> tuple[str, str] | None:
 
 
 def _plain(results: Results) -> tuple[str | None, str | None]:
-    """The strategy that takes the likeliest token, and the pure sampling that others are compared with."""
+    """The strategy that takes the likeliest token, and the pure sampling that others are compared
+    with.
+    """
     there = results.strategies
     greedy = next((s for s in there if results.family(s) == "greedy"), None)
     pure = next((s for s in there if results.family(s) == "pure sampling"), None)
@@ -98,7 +102,10 @@ def _use(results: Results) -> tuple[str, str] | None:
     choice = best.choice
     if choice.qualifies and choice.confirming:
         seen = f"{choice.confirming['loops']} of {count(choice.confirming['samples'])} samples loop"
-        text = f"{choice.strategy} with {best.name}: {seen}, and the text is as predictable as human text"
+        text = (
+            f"{choice.strategy} with {best.name}: {seen}, and the text is as predictable as human "
+            f"text"
+        )
     else:
         text = f"No setting of {best.name} both avoids loops and is as predictable as human text"
         text += f"; {choice.strategy} comes nearest"

@@ -1,7 +1,8 @@
-"""A picture of loop rates: a row for each of some things (models, corpora), a column for each strategy, by family.
+"""A picture of loop rates: a row for each of some things (models, corpora), a column for each
+strategy, by family.
 
-In: plain values. Out: an altair chart, placed in pixels, so that families have gaps between them and names where
-there is room.
+In: plain values. Out: an altair chart, placed in pixels, so that families have gaps between them
+and names where there is room.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +33,9 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Mark:
-    """A cell: the share of samples that loop, whether they lie inside the human band, whether it is recommended."""
+    """A cell: the share of samples that loop, whether they lie inside the human band, whether it is
+    recommended.
+    """
 
     rate: float
     inside: bool
@@ -41,7 +44,9 @@ class Mark:
 
 @dataclass(frozen=True)
 class Line:
-    """A row: its name, a figure at its end, and its cells by strategy; one that is absent stays empty."""
+    """A row: its name, a figure at its end, and its cells by strategy; one that is absent stays
+    empty.
+    """
 
     name: str
     figure: str
@@ -71,7 +76,9 @@ NARROW = Layout(350, 84, 36, 20, 4, 26, 0, 11, 96)
 
 
 def grid(lines: Sequence[Line], columns: Mapping[str, str], head: str, layout: Layout) -> Chart:
-    """The picture; `columns` are strategies with their families, in order, `head` says what the figures are."""
+    """The picture; `columns` are strategies with their families, in order, `head` says what the
+    figures are.
+    """
     placed = _columns(columns, layout)
     height = layout.above + layout.row * len(lines)
     right = float(placed["x2"].max()) + layout.figures

@@ -1,4 +1,6 @@
-"""Heat maps as tables: loop rates by strategy and model, grouped by family. In: results. Out: cells to render."""
+"""Heat maps as tables: loop rates by strategy and model, grouped by family. In: results. Out: cells
+to render.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,7 +34,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Block:
-    """The strategies of one family, a row of cells for each, a cell for each of `models`; None: not sampled."""
+    """The strategies of one family, a row of cells for each, a cell for each of `models`; None: not
+    sampled.
+    """
 
     family: str
     models: tuple[str, ...]
@@ -40,7 +44,9 @@ class Block:
 
 
 def blocks(results: Results, models: list[ModelResults]) -> list[Block]:
-    """Loop rates of these models, a block per family; strategies that none of them was sampled with are left out."""
+    """Loop rates of these models, a block per family; strategies that none of them was sampled with
+    are left out.
+    """
     sampled = [m for m in models if m.rates]
     columns = {m.name: _column(m) for m in sampled}
     rows: dict[str, list[tuple[str, tuple[Cell | None, ...]]]] = {}
@@ -92,7 +98,9 @@ def _on(colour: str, text: str, words: str) -> Cell:
 
 
 def ink_on(colour: str) -> str:
-    """black or white: the one with the greater contrast on a colour (#rrggbb), 4.5 or more on any (WCAG 2)."""
+    """black or white: the one with the greater contrast on a colour (#rrggbb), 4.5 or more on any
+    (WCAG 2).
+    """
     shares = [part / 255 for part in bytes.fromhex(colour[1:])]
     linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in shares]
     luminance = sum(w * x for w, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

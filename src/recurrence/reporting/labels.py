@@ -1,6 +1,8 @@
-"""Which points of a chart get their name written beside them, and where: as many as fit without touching.
+"""Which points of a chart get their name written beside them, and where: as many as fit without
+touching.
 
-In: marks in pixels from the upper left. Out: texts in the same. One of each family comes first, so that all are named.
+In: marks in pixels from the upper left. Out: texts in the same. One of each family comes first, so
+that all are named.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +27,9 @@ class Mark:
 
 @dataclass(frozen=True)
 class Label:
-    """A text, and where it is written: `align` says which of its ends is at x; its middle is at y."""
+    """A text, and where it is written: `align` says which of its ends is at x; its middle is at
+    y.
+    """
 
     text: str
     x: float
@@ -41,7 +45,9 @@ class Label:
 
 
 def place(marks: Sequence[Mark], size: tuple[int, int]) -> list[Label]:
-    """At most MOST labels inside `size` (width, height) that touch no other label and no other mark."""
+    """At most MOST labels inside `size` (width, height) that touch no other label and no other
+    mark.
+    """
     placed: list[Label] = []
     for mark in _in_turn(marks):
         others = [(m.x, m.y) for m in marks if m is not mark]

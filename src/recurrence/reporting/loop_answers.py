@@ -1,4 +1,6 @@
-"""The report's answers in words on loops: which decoding loops and which does not, and the notebooks' guess."""
+"""The report's answers in words on loops: which decoding loops and which does not, and the
+notebooks' guess.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +15,9 @@ from recurrence.results.corpus import FAMILIES, HUMAN, Results
 from recurrence.results.formats import behind, count, few, joined, number, percent, rated, units
 
 MOSTLY, SELDOM = 0.5, 0.05
-"""A strategy loops if it does in half of the samples; it does so hardly ever below one in twenty."""
+"""A strategy loops if it does in half of the samples; it does so hardly ever below one in
+twenty.
+"""
 
 
 def loop_answers(results: Results) -> list[Answer]:
@@ -53,7 +57,10 @@ def _sentence(family: str, rows: pd.DataFrame, unit: str) -> str:
     onset, period = round(rows["onset"].median()), rows["period"].median()
     start = f"after {units(onset, unit)}" if onset else "from the start"
     medians = "medians: " if len(rows) > 1 else ""
-    return f"{FAMILIES[family].capitalize()}: {_rates(rows)}; {medians}{start}, period {number(period)}."
+    return (
+        f"{FAMILIES[family].capitalize()}: {_rates(rows)}; {medians}{start}, period "
+        f"{number(period)}."
+    )
 
 
 def _by_model(results: Results) -> Iterator[str]:
@@ -94,7 +101,10 @@ def _no_loops(results: Results, table: pd.DataFrame) -> Answer:
         (" or more" if free["samples"].max() > fewest else ""),
         (" of each" if len(free) > 1 else ""),
     )
-    bound = f"No loop in {count(fewest)}{more} samples{each}, so at most {percent(free['high'].max())} loop "
+    bound = (
+        f"No loop in {count(fewest)}{more} samples{each}, so at most "
+        f"{percent(free['high'].max())} loop "
+    )
     bound += "(95 % confidence)."
     names = [
         f"{FAMILIES[f].capitalize()}: {few(list(rows['strategy']))}."

@@ -1,4 +1,5 @@
-"""The charts of loops, as Vega-Lite through altair: what is drawn, from results. How it is rendered: drawing.py.
+"""The charts of loops, as Vega-Lite through altair: what is drawn, from results. How it is
+rendered: drawing.py.
 
 A family of strategies has one hue and one shape in all charts; human text is green.
 """
@@ -34,7 +35,9 @@ MOST_CURVES = 6
 
 
 def survival(model: ModelResults, results: Results) -> Chart | None:
-    """Share of samples that have not begun to loop, over tokens written, of the strategies that loop most."""
+    """Share of samples that have not begun to loop, over tokens written, of the strategies that
+    loop most.
+    """
     shown = _most_looping(model, results)
     if not shown:
         return None
@@ -74,7 +77,9 @@ def _nouns(results: Results) -> str:
 
 
 def _most_looping(model: ModelResults, results: Results) -> list[str]:
-    """Names of the strategies to draw: the most looping of each family in turn, so that every family is seen."""
+    """Names of the strategies to draw: the most looping of each family in turn, so that every
+    family is seen.
+    """
     rates = {
         name: model.rates[name]["loop_rate"] for name in results.strategies if name in model.rates
     }
@@ -104,7 +109,9 @@ def _dashes(hues: list[str]) -> list[list[int]]:
 
 
 def heat_map(results: Results) -> Chart:
-    """Loop rate by strategy and trained model, in percent, for the README; the page has it as tables."""
+    """Loop rate by strategy and trained model, in percent, for the README; the page has it as
+    tables.
+    """
     table = tables.decoding(results)
     table = table[
         (table["strategy"] != HUMAN) & table["model"].isin([m.name for m in results.trained])
@@ -140,7 +147,9 @@ def periods(results: Results) -> Chart:
 
 
 def _bubbles(results: Results, column: str, title: str) -> Chart:
-    """Looping samples as bubbles on a logarithmic axis (1 + x), one row per model; area is the number of samples."""
+    """Looping samples as bubbles on a logarithmic axis (1 + x), one row per model; area is the
+    number of samples.
+    """
     loops = results.loops
     width = math.log(2) / 3
     place = (loops[column].astype(float).map(math.log1p) / width).round() * width

@@ -1,8 +1,9 @@
-"""All corpora on one page, reports/index.html, from the tables of their reports: `python -m recurrence.reporting.overview`.
+"""All corpora on one page, reports/index.html, from the tables of their reports: `python -m
+recurrence.reporting.overview`.
 
-In: models.csv and decoding.csv of every report folder there is. Out: a page. No corpus's own page depends on it or on
-another corpus, and no stage of dvc.yaml has it as an output: `report` writes it anew each time that it ends, from
-whatever reports lie beside its own.
+In: models.csv and decoding.csv of every report folder there is. Out: a page. No corpus's own page
+depends on it or on another corpus, and no stage of dvc.yaml has it as an output: `report` writes it
+anew each time that it ends, from whatever reports lie beside its own.
 """
 
 from collections.abc import Iterator
@@ -42,7 +43,9 @@ class Corpus:
 
     @property
     def marks(self) -> dict[str, Mark]:
-        """By strategy, over the samples of all trained models; inside where most of the models are."""
+        """By strategy, over the samples of all trained models; inside where most of the models
+        are.
+        """
         found = {}
         for strategy, rows in self.decoding.groupby("strategy", sort=False):
             rate = (rows["exact"] + rows["near"]).sum() / rows["samples"].sum()
@@ -52,7 +55,8 @@ class Corpus:
 
 
 def write() -> None:
-    """The page, from the reports that there are, in the order of params.yaml; where there is none, no page.
+    """The page, from the reports that there are, in the order of params.yaml; where there is none,
+    no page.
 
     One at a time: of two reports that end together the later one sees both.
     """
@@ -63,7 +67,9 @@ def write() -> None:
 
 
 def read(folder: Path) -> Corpus | None:
-    """One report; None where it is not whole or somebody edited it, or where it has no trained model."""
+    """One report; None where it is not whole or somebody edited it, or where it has no trained
+    model.
+    """
     try:
         models, decoding = (pd.read_csv(folder / name) for name in TABLES)
     except (OSError, ValueError):
@@ -93,7 +99,9 @@ def _svg(chart: Chart | None, name: str) -> Markup | None:
 
 
 def picture(corpora: list[Corpus], layout: Layout) -> Chart | None:
-    """Loop rate of every corpus's trained models under every strategy; None where nothing was sampled."""
+    """Loop rate of every corpus's trained models under every strategy; None where nothing was
+    sampled.
+    """
     sampled = [corpus for corpus in corpora if len(corpus.decoding)]
     families = {
         str(row["strategy"]): str(row["family"])

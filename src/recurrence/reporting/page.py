@@ -69,7 +69,9 @@ def whole(text: str) -> str:
 
 
 def _naming(words: Mapping[str, str]) -> Callable[[str], Markup]:
-    """Text in which every strategy that is explained leads to its line, and shows it where one points."""
+    """Text in which every strategy that is explained leads to its line, and shows it where one
+    points.
+    """
     known = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
     pattern = re.compile(rf"(?<![\w.-])({known})(?![\w-])") if known else None
 
@@ -172,7 +174,9 @@ def _records(table: Any) -> list[dict[str, Any]]:
 
 
 def _digest(corpus: str) -> str:
-    """Of the code and settings that the report is made by; empty where they were not written down yet."""
+    """Of the code and settings that the report is made by; empty where they were not written down
+    yet.
+    """
     path = paths.code()
     known = files.read_json(path) if path.is_file() else {}
     return str(known.get("report", {}).get(corpus, ""))
@@ -218,7 +222,9 @@ def _row(m: ModelResults, results: Results, notebooks: bool) -> dict[str, Any]:
 
 
 def _tone(m: ModelResults) -> str:
-    """Whether the notebook's figure came back: good, bad, or neither where the seeds leave it open."""
+    """Whether the notebook's figure came back: good, bad, or neither where the seeds leave it
+    open.
+    """
     if not m.scores["delta"]:
         return ""
     return (
@@ -232,7 +238,10 @@ def _headline(m: ModelResults) -> str:
         return "not sampled"
     rates = [r["loop_rate"] for s, r in m.rates.items() if s != HUMAN]
     mostly, at_times = sum(rate >= 0.5 for rate in rates), sum(0 < rate < 0.5 for rate in rates)
-    return f"of {len(rates)} strategies {mostly} loop mostly, {at_times} at times, {rates.count(0)} not at all"
+    return (
+        f"of {len(rates)} strategies {mostly} loop mostly, {at_times} at times, {rates.count(0)} "
+        f"not at all"
+    )
 
 
 def _end(m: ModelResults) -> str:

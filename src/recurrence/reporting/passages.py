@@ -11,7 +11,9 @@ from recurrence.results.corpus import ModelResults
 from recurrence.tokens import detokenize
 
 SHOWN_CHARACTERS = 700
-"""A sample is cut there, or after three copies of its loop, or after SHOWN_LOOP tokens of it, where that is later."""
+"""A sample is cut there, or after three copies of its loop, or after SHOWN_LOOP tokens of it, where
+that is later.
+"""
 SHOWN_LOOP = 40
 SHOWN_PROMPT = 200
 
@@ -45,8 +47,9 @@ class Passage:
 
 
 def passages(model: ModelResults, unit: str, plain: Sequence[str] = ()) -> list[Passage]:
-    """The first prompt under the plain strategies and the recommended one, and the strongest loop of other random
-    ones."""
+    """The first prompt under the plain strategies and the recommended one, and the strongest loop
+    of other random ones.
+    """
     if not model.tokens or not len(model.samples):
         return []
     choice = model.choice
@@ -99,7 +102,9 @@ def _passage(row: "pd.Series[Any]", tokens: Sequence[str], unit: str, chosen: bo
 
 
 def _extent(row: "pd.Series[Any]") -> int:
-    """Tokens from the loop's onset to its end; a near loop's copies are not all as long as its period."""
+    """Tokens from the loop's onset to its end; a near loop's copies are not all as long as its
+    period.
+    """
     near = row["kind"] == "near"
     return (
         round(float(row["copies"]) * row["period"]) if near else int(row["period"] + row["matched"])
@@ -133,5 +138,7 @@ def _ending(prompt: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Control characters but tab and newline as their pictures, so that a page can hold any text."""
+    """Control characters but tab and newline as their pictures, so that a page can hold any
+    text.
+    """
     return "".join(chr(0x2400 + ord(c)) if ord(c) < 32 and c not in "\t\n" else c for c in text)

@@ -1,4 +1,6 @@
-"""How the samples were made and compared, in sentences and a small table, from what the files say of it."""
+"""How the samples were made and compared, in sentences and a small table, from what the files say
+of it.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -59,7 +61,10 @@ def _sampling(model: ModelResults, results: Results) -> str:
     seeds = samples["sample_seed"].nunique()
     nets = {m.name: m.samples["train_seed"].nunique() for m in results.models if len(m.samples)}
     given = f" and {len(asked.texts)} given" if asked.texts else ""
-    held_out = f"{prompts - len(asked.texts)} prompts of {asked.prompt_tokens} {noun} from evenly spaced places of the"
+    held_out = (
+        f"{prompts - len(asked.texts)} prompts of {asked.prompt_tokens} {noun} from evenly spaced "
+        f"places of the"
+    )
     text = (
         f"Every net of {model.name} goes on from {held_out} held-out text{given}, those of other "
     )
@@ -71,7 +76,10 @@ def _sampling(model: ModelResults, results: Results) -> str:
         if longest > length
         else ""
     )
-    text += f"deterministic strategies once{long}, random ones with {seeds} seed{'s' if seeds > 1 else ''}. "
+    text += (
+        f"deterministic strategies once{long}, random ones with {seeds} "
+        f"seed{'s' if seeds > 1 else ''}. "
+    )
     return text + f"Nets: {few([f'{name} {count}' for name, count in nets.items()], most=12)}."
 
 
@@ -97,7 +105,8 @@ def _human(model: ModelResults) -> Iterator[str]:
 
 
 def modes(results: Results) -> dict[str, Any]:
-    """A row per family over the trained models: loops through <eos>, in the text before it, and in longer samples.
+    """A row per family over the trained models: loops through <eos>, in the text before it, and in
+    longer samples.
 
     `ends`: some sample has an <eos>; `longer`: some sample is longer than its verdict.
     """

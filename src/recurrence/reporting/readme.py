@@ -30,9 +30,10 @@ HEAD = f"| {' | '.join(COLUMNS)} |\n|---|---|{'---:|' * (len(COLUMNS) - 3)}---|\
 
 
 def results_table(reports: list[Path]) -> str:
-    """A Markdown row per trained model of these report folders; losses in nats per token, loops in percent with their
-    95 % intervals and how many nets and samples of each are behind them; last the recommended decoding, with what the
-    half that confirmed it says."""
+    """A Markdown row per trained model of these report folders; losses in nats per token, loops in
+    percent with their 95 % intervals and how many nets and samples of each are behind them; last
+    the recommended decoding, with what the half that confirmed it says.
+    """
     return HEAD + "".join(row for folder in reports for row in _rows(folder))
 
 
@@ -68,7 +69,9 @@ def _recommended(m: dict[Any, Any]) -> str:
 
 
 def replaced(text: str, table: str) -> str:
-    """The README with the part between its markers made anew; raises RecurrenceError where it has no markers."""
+    """The README with the part between its markers made anew; raises RecurrenceError where it has
+    no markers.
+    """
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -79,7 +82,9 @@ def replaced(text: str, table: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the table of the project's README.md from all committed reports, in the order of params.yaml."""
+    """Rewrite the table of the project's README.md from all committed reports, in the order of
+    params.yaml.
+    """
     readme = paths.root() / "README.md"
     if not readme.is_file():
         raise RecurrenceError(f"{readme}: no such file; it must hold the lines {BEGIN} and {END}")

@@ -1,4 +1,6 @@
-"""One line of plain language per strategy and model: does it loop, since when, with what period, how predictable."""
+"""One line of plain language per strategy and model: does it loop, since when, with what period,
+how predictable.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,4 +86,6 @@ def _recycling(rates: dict[str, Any]) -> Iterator[str]:
 
 def _predictable(rates: dict[str, Any], human: Band | None) -> Iterator[str]:
     if human and rates["reference_nats"] is not None:
-        yield f"{nats(rates['reference_nats'])} nats, {PLACES[human.place(rates['reference_nats'])]}"
+        yield (
+            f"{nats(rates['reference_nats'])} nats, {PLACES[human.place(rates['reference_nats'])]}"
+        )

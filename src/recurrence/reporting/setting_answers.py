@@ -1,4 +1,6 @@
-"""The report's answers in words on settings: whether text without loops is like human text, and which to use."""
+"""The report's answers in words on settings: whether text without loops is like human text, and
+which to use.
+"""
 
 from collections.abc import Iterator
 
@@ -20,7 +22,9 @@ def _choices(results: Results) -> Choices:
 
 
 def cost(results: Results) -> Answer | None:
-    """Whether a setting without loops is as predictable as human text, and how far from it the usual ones are."""
+    """Whether a setting without loops is as predictable as human text, and how far from it the
+    usual ones are.
+    """
     choices = _choices(results)
     if not choices:
         return None
@@ -71,7 +75,9 @@ def _distances(results: Results, choices: Choices) -> Iterator[str]:
 
 
 def _cautions(results: Results, choices: Choices) -> Iterator[str]:
-    """Models whose reference model knows the text less well than they do, so that its reference nats say little."""
+    """Models whose reference model knows the text less well than they do, so that its reference
+    nats say little.
+    """
     own = {m.name: exact_nats(m) for m in results.models}
     for name, (model, _) in choices.items():
         reference = str(model.loops["reference"])
@@ -90,7 +96,10 @@ def _non_words(results: Results) -> Iterator[str]:
     parts = [
         f"{name} {percent(best.rates[name]['non_word'])}" for name in names if name in best.rates
     ]
-    yield f"Words that the training text has not: human {percent(human)}; {best.name}, {', '.join(parts)}."
+    yield (
+        f"Words that the training text has not: human {percent(human)}; {best.name}, "
+        f"{', '.join(parts)}."
+    )
 
 
 def setting(results: Results) -> Answer | None:
@@ -130,7 +139,9 @@ def _setting(choices: Choices) -> str:
 
 
 def _chosen(name: str, choice: Choice) -> str:
-    """The recommended setting of a model with both halves, or what comes nearest and what it lacks."""
+    """The recommended setting of a model with both halves, or what comes nearest and what it
+    lacks.
+    """
     band = f"human text {nats(choice.band.low)} to {nats(choice.band.high)}"
     if choice.qualifies and choice.confirming:
         chosen = f"chosen: {half(choice.choosing)}"
@@ -147,5 +158,8 @@ def _chosen(name: str, choice: Choice) -> str:
 def half(seen: Evidence) -> str:
     """0 of 381 loop (2 nets), 1.394 nats (1.380 to 1.408)."""
     nets = f"{seen['nets']} net{'' if seen['nets'] == 1 else 's'}"
-    measured = f"{nats(seen['reference_nats'])} nats ({nats(seen['reference_nats_lo'])} to {nats(seen['reference_nats_hi'])})"
+    measured = (
+        f"{nats(seen['reference_nats'])} nats ({nats(seen['reference_nats_lo'])} to "
+        f"{nats(seen['reference_nats_hi'])})"
+    )
     return f"{seen['loops']} of {count(seen['samples'])} loop ({nets}), {measured}"

@@ -1,4 +1,6 @@
-"""Results as tables: the CSV files, the DVC metrics, and what the figures draw. One definition of each column."""
+"""Results as tables: the CSV files, the DVC metrics, and what the figures draw. One definition of
+each column.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ CURVE = ["seed", "protocol", "phase", "epoch", "lr", "train_nats", "valid_nats",
 
 
 def models(results: Results) -> pd.DataFrame:
-    """A row per model: figures as means over seeds, _sd their standard deviation; empty where there is none."""
+    """A row per model: figures as means over seeds, _sd their standard deviation; empty where there
+    is none.
+    """
     return pd.DataFrame([_model(m, results) for m in results.models])
 
 
@@ -66,7 +70,9 @@ def _by_name(m: ModelResults, results: Results) -> dict[str, dict[str, Any]]:
 
 
 def _recommended(m: ModelResults) -> dict[str, Any]:
-    """The recommended setting, and what the half that confirms it says of it; empty where there is none."""
+    """The recommended setting, and what the half that confirms it says of it; empty where there is
+    none.
+    """
     choice = m.choice
     seen: dict[str, Any] = {}
     if choice and choice.qualifies and choice.confirming:
@@ -94,7 +100,9 @@ def decoding(results: Results) -> pd.DataFrame:
 
 
 def _place(m: ModelResults, reference_nats: float | None) -> str | None:
-    """Where reference nats lie in the human band: below, within, above; None where either is absent."""
+    """Where reference nats lie in the human band: below, within, above; None where either is
+    absent.
+    """
     return None if m.band is None or reference_nats is None else m.band.place(reference_nats)
 
 
@@ -111,7 +119,9 @@ def curves(results: Results) -> pd.DataFrame:
 
 
 def curve_means(results: Results) -> pd.DataFrame:
-    """Curves over seeds: model, protocol, epoch; mean, lowest, highest validation loss; mean training loss."""
+    """Curves over seeds: model, protocol, epoch; mean, lowest, highest validation loss; mean
+    training loss.
+    """
     grouped = curves(results).groupby(["model", "protocol", "epoch"], sort=False)
     columns = {
         "mean": ("valid_nats", "mean"),
@@ -122,8 +132,9 @@ def curve_means(results: Results) -> pd.DataFrame:
 
 
 def pooled(results: Results) -> pd.DataFrame:
-    """A row per strategy over the samples of all trained models: family, samples, nets, loops (exact or near), rate
-    with its interval, medians of onset and period, how many models there are and how many of them loop at all.
+    """A row per strategy over the samples of all trained models: family, samples, nets, loops
+    (exact or near), rate with its interval, medians of onset and period, how many models there are
+    and how many of them loop at all.
 
     Ordered by falling rate, equal ones as in results.strategies.
     """
@@ -185,8 +196,9 @@ def rate_of(results: Results, strategies: Collection[str]) -> Rate:
 
 
 def attractors(results: Results, most: int = 12) -> pd.DataFrame:
-    """The units that most samples of trained models fall into exactly: attractor, period, samples, models, strategies
-    (how many)."""
+    """The units that most samples of trained models fall into exactly: attractor, period, samples,
+    models, strategies (how many).
+    """
     exact = results.loops[results.loops["kind"] == "exact"]
     if not len(exact):
         return pd.DataFrame(columns=["attractor", "period", "samples", "models", "strategies"])
@@ -200,7 +212,9 @@ def attractors(results: Results, most: int = 12) -> pd.DataFrame:
 
 
 def basins(results: Results) -> pd.DataFrame:
-    """A row per trained model that loops exactly: looping samples, distinct loops, the samples of the three largest."""
+    """A row per trained model that loops exactly: looping samples, distinct loops, the samples of
+    the three largest.
+    """
     exact = results.loops[results.loops["kind"] == "exact"]
     rows = []
     for m in results.trained if len(exact) else ():

@@ -1,6 +1,8 @@
-"""The commands of stages as processes: each in a group of its own, its lines told, and stopped when all must stop.
+"""The commands of stages as processes: each in a group of its own, its lines told, and stopped when
+all must stop.
 
-A stage of ours is a child of the fork server (forkserver.py); any other command runs by the shell, as dvc would.
+A stage of ours is a child of the fork server (forkserver.py); any other command runs by the shell,
+as dvc would.
 """
 
 import json
@@ -28,10 +30,17 @@ STOPPING = ((signal.SIGINT, 2.0), (signal.SIGTERM, 1.5), (signal.SIGKILL, 1.0))
 """What a stage is told to end by, and how many seconds each may take."""
 CLOSING_S = 1.0
 SERVE = "from recurrence.repro.forkserver import main; main()"
-ABOUT = "begins stages of recurrence repro with all imports done; each is a child of it that takes its own name"
-"""For whoever lists processes; it also leaves room for the names of the children (forkserver.rename)."""
+ABOUT = (
+    "begins stages of recurrence repro with all imports done; each is a child of it that takes "
+    "its own name"
+)
+"""For whoever lists processes; it also leaves room for the names of the children
+(forkserver.rename).
+"""
 KEEPS_ENVIRONMENT = {"SPT_NOENV": "1"}
-"""For setproctitle, which would else take the room of the environment that Linux shows of a process."""
+"""For setproctitle, which would else take the room of the environment that Linux shows of a
+process.
+"""
 
 
 class Child(Protocol):
@@ -135,7 +144,9 @@ class ForkServer:
             )  # fmt: skip
 
     def start(self, job: Job, output: int) -> Child | None:
-        """A child that runs the job; None where the process is no more (or never came to be: then a stage says why)."""
+        """A child that runs the job; None where the process is no more (or never came to be: then a
+        stage says why).
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:

@@ -1,8 +1,9 @@
-"""A session with dvc, shared by stages that run side by side: one repository, one lock around what dvc itself does.
+"""A session with dvc, shared by stages that run side by side: one repository, one lock around what
+dvc itself does.
 
-dvc checks, restores, hashes, caches and records one stage at a time; only while a command runs is the lock free for
-another. In: stage names. Out: what dvc found or did. Knows nothing of when a stage runs, or how its command
-is started.
+dvc checks, restores, hashes, caches and records one stage at a time; only while a command runs is
+the lock free for another. In: stage names. Out: what dvc found or did. Knows nothing of when a
+stage runs, or how its command is started.
 """
 
 import logging
@@ -94,7 +95,8 @@ class DvcSession:
     def plan(self, targets: list[str]) -> dict[str, list[str]]:
         """The stages to bring up to date, as dvc orders them, with those that each needs first.
 
-        A target is stage@key, or stage for all its keys; none means everything. Raises RecurrenceError for others.
+        A target is stage@key, or stage for all its keys; none means everything. Raises
+        RecurrenceError for others.
         """
         chosen = []
         for target in targets:
@@ -139,7 +141,9 @@ class DvcSession:
 
     @contextmanager
     def kept(self, plan: list[str]) -> Iterator[None]:
-        """While this lasts, dvc leaves commands to `launch` and reads and records as this file has it."""
+        """While this lasts, dvc leaves commands to `launch` and reads and records as this file has
+        it.
+        """
         recorder = Recorder(plan)
         with ExitStack() as stack:
             for module, name, ours in (
@@ -174,7 +178,9 @@ class DvcSession:
             drawn.setLevel(former[2])
 
     def changed(self, name: str) -> bool:
-        """Whether dvc would run or restore this stage. Also where another process holds its files: that one may."""
+        """Whether dvc would run or restore this stage. Also where another process holds its files:
+        that one may.
+        """
         with self._open():
             try:
                 return bool(self.stages[name].changed())
@@ -182,7 +188,9 @@ class DvcSession:
                 return True
 
     def status(self, name: str) -> list[Any]:
-        """What dvc says of a stage that it would run; empty where it would not. Nothing is run or restored."""
+        """What dvc says of a stage that it would run; empty where it would not. Nothing is run or
+        restored.
+        """
         with self._open(), self._warnings_only():
             found: list[Any] = self.stages[name].status().get(name, [])
             return found
@@ -197,7 +205,9 @@ class DvcSession:
         }
 
     def reproduce(self, name: str) -> bool:
-        """Let dvc bring a stage up to date, from its cache or by its command, and record it; False: it was already."""
+        """Let dvc bring a stage up to date, from its cache or by its command, and record it; False:
+        it was already.
+        """
         stage = self.stages[name]
         told, deadline = False, time.monotonic() + self.wait_s
         while True:
@@ -220,7 +230,9 @@ class DvcSession:
     # ------------------------------------------------------------ machines elsewhere
 
     def reads(self, name: str) -> list[str]:
-        """What a stage reads of what others put into dvc's cache: files and folders, from the project's folder."""
+        """What a stage reads of what others put into dvc's cache: files and folders, from the
+        project's folder.
+        """
         stage = self.stages[name]
         wanted = [Path(dep.fs_path) for dep in stage.deps]
         found = {
@@ -235,7 +247,8 @@ class DvcSession:
         """Push what a stage reads to dvc's remote. Raises RecurrenceError where there is none."""
         if not self.repo.config["core"].get("remote"):
             raise RecurrenceError(
-                "a machine of the cluster does not see this folder, and there is no DVC remote to meet it in; "
+                "a machine of the cluster does not see this folder, and there is no DVC remote to "
+                "meet it in; "
                 "dvc remote add --local --default NAME ADDRESS"
             )
         if reads := self.reads(name):
@@ -243,7 +256,9 @@ class DvcSession:
                 self.repo.push([str(Path(self.repo.root_dir, each)) for each in reads])
 
     def collect(self, name: str) -> None:
-        """Bring what a machine elsewhere made of a stage from dvc's remote, as if it had run here."""
+        """Bring what a machine elsewhere made of a stage from dvc's remote, as if it had run
+        here.
+        """
         with self._open():
             self.repo.stage_cache.pull(None)
             self.repo.stage_cache.restore(self.stages[name], pull=True)
@@ -252,7 +267,9 @@ class DvcSession:
 
     @contextmanager
     def _open(self) -> Iterator[None]:
-        """Nobody else, in this process or another, works in the session meanwhile; waits for whoever does."""
+        """Nobody else, in this process or another, works in the session meanwhile; waits for
+        whoever does.
+        """
         try:
             self._lock()
             yield
@@ -288,7 +305,9 @@ class DvcSession:
         self._mine.release()
 
     def _launcher(self, _: Callable[..., None]) -> Callable[..., None]:
-        """In the place of dvc's `unlocked_repo`, which unlocks, runs, locks, and reads dvc.yaml anew."""
+        """In the place of dvc's `unlocked_repo`, which unlocks, runs, locks, and reads dvc.yaml
+        anew.
+        """
 
         def run(stage: Any, **_: Any) -> None:
             self._unlock()
@@ -303,7 +322,9 @@ class DvcSession:
     def _rwlock(  # noqa: PLR0913 (as dvc has it)
         self, folder: str, fs: Any, cmd: str, read: list[str], write: list[str], hardlink: bool
     ) -> Iterator[None]:
-        """dvc's lock on files, held by the thread of a stage; dvc asks for the same ones again at every turn."""
+        """dvc's lock on files, held by the thread of a stage; dvc asks for the same ones again at
+        every turn.
+        """
         held: tuple[set[str], set[str]] = getattr(self._held, "paths", (set(), set()))
         if held[0] >= set(read) and held[1] >= set(write):
             yield
@@ -327,7 +348,9 @@ class DvcSession:
         flatten: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """dvc's reader of params, which reads the file for each stage and walks all of it for each value."""
+        """dvc's reader of params, which reads the file for each stage and walks all of it for each
+        value.
+        """
         try:
             values = {
                 key: reduce(getitem, key.split("."), self._params(fs, path))

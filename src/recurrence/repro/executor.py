@@ -1,7 +1,8 @@
-"""Where the command of a stage runs: the seam between the scheduler, which knows dvc, and the machines.
+"""Where the command of a stage runs: the seam between the scheduler, which knows dvc, and the
+machines.
 
-In: a stage's command and what it may take. Out: how it ended. commands.py runs it on this machine, on_ray/ on any
-node of a Ray cluster.
+In: a stage's command and what it may take. Out: how it ended. commands.py runs it on this machine,
+on_ray/ on any node of a Ray cluster.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,9 +26,13 @@ class Task:
     cores: int = 1
     may_use_gpu: bool = False
     reads: Sequence[str] = ()
-    """The files and folders that it reads, from the project's folder: what a machine elsewhere must fetch."""
+    """The files and folders that it reads, from the project's folder: what a machine elsewhere must
+    fetch.
+    """
     is_cached: bool = False
-    """Whether all that it writes goes into dvc's cache, so that it may be made elsewhere and fetched."""
+    """Whether all that it writes goes into dvc's cache, so that it may be made elsewhere and
+    fetched.
+    """
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,9 @@ class Executor(Protocol):
         """These will be run soon."""
 
     def needs_remote(self) -> bool:
-        """Whether some machine does not see the project's folder, so that what stages read must be in dvc's remote."""
+        """Whether some machine does not see the project's folder, so that what stages read must be
+        in dvc's remote.
+        """
 
     def run(self, task: Task) -> Ended:
         """Run it to its end, telling its lines. Raises RecurrenceError where no machine can."""
@@ -62,4 +69,6 @@ class Executor(Protocol):
 
 
 MakeExecutor = Callable[[Path, Tell, int], Executor]
-"""In comes the project's folder, whom to tell lines, and how many cores to use at most where they are ours."""
+"""In comes the project's folder, whom to tell lines, and how many cores to use at most where they
+are ours.
+"""

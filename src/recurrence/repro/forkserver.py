@@ -1,8 +1,10 @@
-"""A process that has imported what stages import, and forks one child per stage: `import torch` is paid once.
+"""A process that has imported what stages import, and forks one child per stage: `import torch` is
+paid once.
 
-It is started as a program of its own and has no computing and no CUDA call behind it, so that a child finds what a
-fresh `python -m recurrence.stages VERB` would. In: a socket with jobs. Out: of each job the child's
-pid, then how it ended. When the socket is closed it ends, and its children with it.
+It is started as a program of its own and has no computing and no CUDA call behind it, so that a
+child finds what a fresh `python -m recurrence.stages VERB` would. In: a socket with jobs. Out: of
+each job the child's pid, then how it ended. When the socket is closed it ends, and its children
+with it.
 """
 
 import atexit
@@ -48,7 +50,9 @@ class Server:
     waiting: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def serve(self) -> tuple[Job, int] | None:
-        """Fork a child for each job. Returns there, with the job and where its output goes; else when all is over."""
+        """Fork a child for each job. Returns there, with the job and where its output goes; else
+        when all is over.
+        """
         self.waiting.register(self.channel, selectors.EVENT_READ)
         while True:
             for ready, _ in self.waiting.select():
@@ -84,7 +88,9 @@ class Server:
         reply.close()
 
     def _forget(self, reply: socket.socket) -> None:
-        """In a child: leave the sockets to the server, so that their ends are seen when it is gone."""
+        """In a child: leave the sockets to the server, so that their ends are seen when it is
+        gone.
+        """
         for key in list(self.waiting.get_map().values()):
             if key.data:
                 key.data[1].close()
@@ -148,12 +154,14 @@ def _version(file: str) -> tuple[int, int]:
 
 
 def main() -> None:
-    """Serve the socket whose number stands on the command line, until the process beside it is gone.
+    """Serve the socket whose number stands on the command line, until the process beside it is
+    gone.
 
     That process is bound to before the imports, which take seconds: it may be killed meanwhile.
     """
     die_with_parent(int(sys.argv[2]))
-    getproctitle()  # it finds its place by the environment as it was at the start, which a child replaces
+    # it finds its place by the environment as it was at the start, which a child replaces
+    getproctitle()
     atexit.register(leaving)  # before all others, which makes it the last to be called
     numerics.before_imports()
     for module in pkgutil.iter_modules(stages.__path__):

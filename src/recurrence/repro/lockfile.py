@@ -1,9 +1,10 @@
-"""dvc.lock with the entries of finished stages put in their places; the rest of the file is left as it is.
+"""dvc.lock with the entries of finished stages put in their places; the rest of the file is left as
+it is.
 
-For each finished stage dvc itself reads and writes the whole file through a YAML library in pure Python: seconds, with
-hundreds of stages. Here the entry alone is made, by dvc's own functions, and takes the place of the old one in the
-text; the file is the same, byte for byte. Text that dvc did not lay out itself (comments, other sections) is left to
-dvc.
+For each finished stage dvc itself reads and writes the whole file through a YAML library in pure
+Python: seconds, with hundreds of stages. Here the entry alone is made, by dvc's own functions, and
+takes the place of the old one in the text; the file is the same, byte for byte. Text that dvc did
+not lay out itself (comments, other sections) is left to dvc.
 """
 
 import re
@@ -20,13 +21,17 @@ ENTRY = re.compile(r"^  (?=\S)", re.MULTILINE)
 UNCLEAR = re.compile(r"^(?!  |\Z)|(?:^|\s)#", re.MULTILINE)
 """A line that belongs to no stage; a comment."""
 ANCHOR = re.compile(r"(?<=[:-] )([&*])id(\d+)(?= |$)", re.MULTILINE)
-"""Where a value of the params occurs twice in an entry, dvc writes it once and refers to it, numbered over the file."""
+"""Where a value of the params occurs twice in an entry, dvc writes it once and refers to it,
+numbered over the file.
+"""
 
 by_dvc = Lockfile.dump_stages
 
 
 class Recorder:
-    """Writes the entries of stages; those that the file did not have yet stand at its end, in the order of `plan`."""
+    """Writes the entries of stages; those that the file did not have yet stand at its end, in the
+    order of `plan`.
+    """
 
     def __init__(self, plan: Iterable[str]) -> None:
         self.place = {name: number for number, name in enumerate(plan)}
@@ -47,7 +52,9 @@ class Recorder:
             lockfile.repo.scm_context.track_file(lockfile.relpath)
 
     def text_with(self, text: str, name: str, document: str) -> str | None:
-        """The text with a stage's entry, from a lock file of it alone, in its place; None where that is unclear."""
+        """The text with a stage's entry, from a lock file of it alone, in its place; None where
+        that is unclear.
+        """
         known, fresh = entries(text), entries(document)
         if known is None or fresh is None or list(fresh) != [name]:
             return None
@@ -65,14 +72,18 @@ class Recorder:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Not forced to the disk, for which every stage might wait seconds: what a power cut takes, dvc's cache returns."""
+    """Not forced to the disk, for which every stage might wait seconds: what a power cut takes,
+    dvc's cache returns.
+    """
     half = path.with_name(f".{path.name}.half")
     half.write_text(text, encoding="utf-8", newline="")
     half.replace(path)
 
 
 def entries(text: str) -> dict[str, str] | None:
-    """The lines of each stage, by its key as it is written; None where the text is not as dvc lays it out."""
+    """The lines of each stage, by its key as it is written; None where the text is not as dvc lays
+    it out.
+    """
     if not text.startswith(HEAD) or UNCLEAR.search(text, len(HEAD)):
         return None
     blocks = ENTRY.split(text.removeprefix(HEAD))[1:]

@@ -1,8 +1,10 @@
-"""dvc's own files after a kill, a merge, or a disk that failed: what is wrong with them, and what of that we mend.
+"""dvc's own files after a kill, a merge, or a disk that failed: what is wrong with them, and what
+of that we mend.
 
-dvc writes its files in place. A kill at the wrong moment leaves half a dvc.lock, with which every later `dvc repro` ends
-at once; entries of the dead in its list of who reads and writes (rwlock), which stop it where another process has their
-number by now; a damaged database of digests ends every command. In comes the project's root.
+dvc writes its files in place. A kill at the wrong moment leaves half a dvc.lock, with which every
+later `dvc repro` ends at once; entries of the dead in its list of who reads and writes (rwlock),
+which stop it where another process has their number by now; a damaged database of digests ends
+every command. In comes the project's root.
 """
 
 import filecmp
@@ -114,7 +116,9 @@ def _replace_lock(root: Path) -> str:
 
 
 def _is_lock(path: Path) -> bool:
-    """Whether it looks whole, and dvc will take it: what is left of a file that was cut may still be YAML."""
+    """Whether it looks whole, and dvc will take it: what is left of a file that was cut may still
+    be YAML.
+    """
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 
     content = path.read_bytes()
@@ -131,7 +135,9 @@ def _conflict(lines: list[int]) -> str:
 
 
 def _choose(lock: Path) -> str:
-    """Whole entries of one side are right; what the other side has, dvc finds in its cache or computes."""
+    """Whole entries of one side are right; what the other side has, dvc finds in its cache or
+    computes.
+    """
     take = command("git", "checkout", "--theirs", "--", lock)
     return (
         f"take one side whole: {take} (or --ours), resolve params.yaml and dvc.yaml by hand, then: "
@@ -182,7 +188,9 @@ def _sorted_out(
 
 
 def _holds(holder: dict[str, Any], written: float) -> bool:
-    """Whether this entry's process lives: it began before the list was written, and goes by the same command."""
+    """Whether this entry's process lives: it began before the list was written, and goes by the
+    same command.
+    """
     pid = holder["pid"]
     if pid == os.getpid():  # we hold nothing yet: it had our number
         return False
@@ -251,7 +259,9 @@ def name_the_user() -> None:
 
 @contextmanager
 def explained_to_people(root: Path) -> Iterator[None]:
-    """Within, what dvc meets in a place that is not as it must be raises RecurrenceError, with the remedy."""
+    """Within, what dvc meets in a place that is not as it must be raises RecurrenceError, with the
+    remedy.
+    """
     try:
         yield
     except OSError as error:
@@ -293,7 +303,9 @@ def _elsewhere(root: Path, place: str | Path) -> str:
 
 @contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Hold both of dvc's locks, so that nobody is writing what is looked at; raises RecurrenceError after 3 s."""
+    """Hold both of dvc's locks, so that nobody is writing what is looked at; raises RecurrenceError
+    after 3 s.
+    """
     from dvc.lock import LockError
 
     folder = root / ".dvc/tmp"

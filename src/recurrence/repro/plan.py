@@ -1,6 +1,8 @@
-"""Which stage goes next: what it needs is done, it stands on the longest path of work, and there are cores for it.
+"""Which stage goes next: what it needs is done, it stands on the longest path of work, and there
+are cores for it.
 
-In come names, what each needs, what each is thought to cost, and how many cores it keeps busy; no dvc, no clock.
+In come names, what each needs, what each is thought to cost, and how many cores it keeps busy; no
+dvc, no clock.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +11,9 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Plan:
-    """Stages on their way from waiting through unchecked and due to done; `needs` in an order that they may run in."""
+    """Stages on their way from waiting through unchecked and due to done; `needs` in an order that
+    they may run in.
+    """
 
     needs: dict[str, list[str]]
     cost: Callable[[str], float]
@@ -43,7 +47,8 @@ class Plan:
         return bool(self.waiting or self.unchecked or self.due or self.running)
 
     def next_due(self) -> str | None:
-        """The stage to start now, which then runs; None where nothing is due, or nothing that fits beside the others.
+        """The stage to start now, which then runs; None where nothing is due, or nothing that fits
+        beside the others.
 
         What keeps more cores busy than there are gets all of them.
         """

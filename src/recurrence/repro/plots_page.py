@@ -1,7 +1,9 @@
-"""The page that `dvc plots show` fills: with Vega in it, so that a browser asks no host for anything.
+"""The page that `dvc plots show` fills: with Vega in it, so that a browser asks no host for
+anything.
 
-dvc's own page loads Vega from a CDN. Ours is made from what vl-convert brings, beside the templates in .dvc/plots, and
-named in .dvc/config.local; git has neither, so that a clone without them has dvc's own page and no error.
+dvc's own page loads Vega from a CDN. Ours is made from what vl-convert brings, beside the templates
+in .dvc/plots, and named in .dvc/config.local; git has neither, so that a clone without them has
+dvc's own page and no error.
 """
 
 from pathlib import Path
@@ -32,7 +34,9 @@ BODY = """
 
 
 def prepare(root: Path) -> None:
-    """Write the page and name it to dvc, unless that is done, another page is named, or dvc is not at home here."""
+    """Write the page and name it to dvc, unless that is done, another page is named, or dvc is not
+    at home here.
+    """
     if (root / ".dvc" / PAGE).is_file() or not (root / ".dvc").is_dir():
         return
     config = Config(str(root / ".dvc"), validate=False)

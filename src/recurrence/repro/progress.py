@@ -1,4 +1,6 @@
-"""What a person sees of a run: on a terminal a table that lives, else a line when a stage starts, speaks and ends."""
+"""What a person sees of a run: on a terminal a table that lives, else a line when a stage starts,
+speaks and ends.
+"""
 
 import sys
 import time
@@ -63,7 +65,9 @@ class Log:
         return [name for name in self.names if name not in self.how and name not in self.running]
 
     def left(self) -> str:
-        """The time that it will take, roughly: what all that is left takes, shared by those at work."""
+        """The time that it will take, roughly: what all that is left takes, shared by those at
+        work.
+        """
         running = dict(self.running)
         rest_s = sum(max(self.cost(name) - row.seconds, 0.0) for name, row in running.items())
         rest_s += sum(map(self.cost, self.queued()))
@@ -92,7 +96,9 @@ class Log:
 
 
 class Row:
-    """A stage at work: since when, what share is done (None: unknown), its progress in words, its last line."""
+    """A stage at work: since when, what share is done (None: unknown), its progress in words, its
+    last line.
+    """
 
     def __init__(self) -> None:
         self.began = time.monotonic()
@@ -158,5 +164,7 @@ class Screen(Log):
 
 
 def progress_of(names: Collection[str], cost: Cost) -> Log:
-    """The table where a terminal listens, else lines. `cost`: the seconds that a stage takes, roughly."""
+    """The table where a terminal listens, else lines. `cost`: the seconds that a stage takes,
+    roughly.
+    """
     return Screen(names, cost) if sys.stderr.isatty() else Log(names, cost)

@@ -1,7 +1,8 @@
 """The scheduler: each stage runs as soon as it can, as many at a time as there are cores for.
 
-The main thread checks stages and decides which goes; a thread per stage at work stays in dvc until it is done. In: the
-pipeline's folder, targets, and what is known of the stages. Out: what became of each.
+The main thread checks stages and decides which goes; a thread per stage at work stays in dvc until
+it is done. In: the pipeline's folder, targets, and what is known of the stages. Out: what became of
+each.
 """
 
 import itertools
@@ -54,7 +55,9 @@ class Failed(Exception):
 
 
 class Scheduler:
-    """One run; afterwards `progress` says what became of each stage, and `signal` what stopped it, if anything did."""
+    """One run; afterwards `progress` says what became of each stage, and `signal` what stopped it,
+    if anything did.
+    """
 
     def __init__(
         self,
@@ -77,7 +80,9 @@ class Scheduler:
         self._turns = itertools.count()
 
     def run(self) -> None:
-        """Bring all stages of the plan up to date, but for those that fail and those that need them."""
+        """Bring all stages of the plan up to date, but for those that fail and those that need
+        them.
+        """
         with self.progress, self.session.kept(list(self.plan.needs)), self._signals():
             try:
                 while self.plan.is_open and not self.signal:
@@ -92,7 +97,9 @@ class Scheduler:
             self.progress.how.setdefault(name, "left out")
 
     def _turn(self) -> None:
-        """One step: what has ended makes room, what is due begins, and only then comes a look at another stage."""
+        """One step: what has ended makes room, what is due begins, and only then comes a look at
+        another stage.
+        """
         if not self._events.empty():
             self._settle(self._events.get())
         elif name := self.plan.next_due():
@@ -184,7 +191,8 @@ class Scheduler:
     def _reason(self, name: str, code: int) -> str:
         """The last line that the stage wrote, or by what it was killed."""
         with suppress(ValueError):
-            return f"killed by {signal.Signals(-code if code < 0 else code - 128).name}"  # as Python, as a shell says it
+            # as Python, as a shell says it
+            return f"killed by {signal.Signals(-code if code < 0 else code - 128).name}"
         return self.progress.running[name].last.removeprefix("error: ") or f"exit code {code}"
 
     # ------------------------------------------------------------ signals

@@ -1,9 +1,9 @@
 """Two sets of figures held against each other: which changed beyond what chance does.
 
-In: places with reports. Out: a row per figure that both have, or that one has alone. Figures come with 95 % intervals
-where their report gives one; two figures differ beyond chance where their intervals have no point in common. Of two
-independent estimates of the same thing that happens about 6 times in 1,000 (normal, equal widths), so a handful among
-hundreds of figures is no news.
+In: places with reports. Out: a row per figure that both have, or that one has alone. Figures come
+with 95 % intervals where their report gives one; two figures differ beyond chance where their
+intervals have no point in common. Of two independent estimates of the same thing that happens about
+6 times in 1,000 (normal, equal widths), so a handful among hundreds of figures is no news.
 """
 
 import csv

@@ -1,4 +1,6 @@
-"""All results of one corpus, read from the files that the stages wrote; absent ones are named, never dropped."""
+"""All results of one corpus, read from the files that the stages wrote; absent ones are named,
+never dropped.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,18 +43,25 @@ class ModelResults:
     samples: pd.DataFrame
     """A row per sample of the first pass, with its verdict; no human text."""
     human_nats: tuple[float, ...]
-    """What each window of the validation text costs under the reference model, in nats per token."""
+    """What each window of the validation text costs under the reference model, in nats per
+    token.
+    """
     loops: dict[str, Any]
-    """What detect_loops says beside the rates: length, prompts_digest, reference (model), choice; empty where it has not
-    run."""
+    """What detect_loops says beside the rates: length, prompts_digest, reference (model), choice;
+    empty where it has not run.
+    """
     rates: dict[str, dict[str, Any]]
     """Per strategy, and HUMAN."""
     tokens: tuple[str, ...]
     """The text of each token of the model's vocabulary, by id."""
     config: dict[str, Any]
-    """What the weights were made with, its block of params.yaml among it; empty where there are none."""
+    """What the weights were made with, its block of params.yaml among it; empty where there are
+    none.
+    """
     absent: tuple[str, ...]
-    """What could not be found: training, and for a model that is sampled samples, loops, reference nats."""
+    """What could not be found: training, and for a model that is sampled samples, loops, reference
+    nats.
+    """
     remarks: tuple[str, ...] = ()
     """What to know before its figures are compared."""
 
@@ -124,7 +133,9 @@ class Results:
 
     @cached_property
     def human(self) -> dict[str, Any]:
-        """Figures of the corpus's own text, in windows of the samples' length; empty where there are none."""
+        """Figures of the corpus's own text, in windows of the samples' length; empty where there
+        are none.
+        """
         return next(
             (m.rates[HUMAN] for m in self.models if m.rates.get(HUMAN, {}).get("samples")), {}
         )
@@ -136,7 +147,9 @@ class Results:
         return sorted(found, key=lambda name: list(FAMILIES).index(self.family(name)))
 
     def plain(self, model: ModelResults) -> list[str]:
-        """The strategies that a reader knows: the likeliest token, and pure sampling; those that there are."""
+        """The strategies that a reader knows: the likeliest token, and pure sampling; those that
+        there are.
+        """
         pure = self.reference
         if pure not in model.rates:
             pure = self._first(model, "pure sampling")
@@ -170,7 +183,8 @@ def exact_nats(model: ModelResults) -> float:
 def load(corpus: str, samples_of_each: int | None = None) -> Results:
     """Read what there is of a corpus; an unknown corpus or broken file is a RecurrenceError.
 
-    `samples_of_each`: how many samples of each strategy are read; all of the first pass where it is None.
+    `samples_of_each`: how many samples of each strategy are read; all of the first pass where it is
+    None.
     """
     unit = params.corpus(corpus).tokens.unit
     blocks = params.models_of(corpus).values()
@@ -235,7 +249,10 @@ def _model(block: params.Model, sampled: bool, samples_of_each: int | None) -> M
 
 def _remarks(block: params.Model, scores: dict[str, Any]) -> Iterator[str]:
     if block.recipe and block.recipe.sample_tokens:
-        yield f"trained on the first {block.recipe.sample_tokens:,} tokens only, so not to be held against the notebook"
+        yield (
+            f"trained on the first {block.recipe.sample_tokens:,} tokens only, so not to be held "
+            f"against the notebook"
+        )
     if scores["notebook"] and scores["notebook"].get("note"):
         yield scores["notebook"]["note"]
 
@@ -248,7 +265,9 @@ def _net(block: params.Model) -> str:
 
 
 def _samples(texts: Path, verdicts: Path, of_each: int | None) -> pd.DataFrame:
-    """Texts beside their verdicts, those of the first pass; the rest of what is not asked for is not even read."""
+    """Texts beside their verdicts, those of the first pass; the rest of what is not asked for is
+    not even read.
+    """
     known = pd.read_parquet(texts, columns=["sample_id", "strategy", "fresh"])
     known = known[~known["fresh"].astype(bool)]
     if of_each is not None:

@@ -1,7 +1,9 @@
-"""Every figure of a decoding strategy and of a model: declared once, in the order in which tables have them.
+"""Every figure of a decoding strategy and of a model: declared once, in the order in which tables
+have them.
 
-A figure of single samples is declared beside its formula (repetition/metrics.py) and stands here as the mean over
-samples. A new figure of many samples is computed in study/rates.py, one of a model in `evaluate`, and declared here.
+A figure of single samples is declared beside its formula (repetition/metrics.py) and stands here as
+the mean over samples. A new figure of many samples is computed in study/rates.py, one of a model in
+`evaluate`, and declared here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +25,9 @@ class Figure(Metric):
     at: tuple[str, ...]
     """The keys that lead to it."""
     bounds: tuple[str, ...] = ()
-    """Columns with the ends of its 95 % interval, or with its standard deviation; they lie beside it in the tree."""
+    """Columns with the ends of its 95 % interval, or with its standard deviation; they lie beside
+    it in the tree.
+    """
     bounds_at: tuple[str, ...] = ()
     """Their keys beside the figure's, where they are other than the columns."""
     readme: str = ""
@@ -332,5 +336,6 @@ MODEL: dict[str, Figure] = {
     ),
     "seeds": Figure(label="seeds", unit="nets", shown_as="count", group="size", at=("seeds",)),
 }
-"""Columns of models.csv; what it says of loops comes after them. `gain` and `seeds` are not the stage's: `tables` adds
-them to its tree."""
+"""Columns of models.csv; what it says of loops comes after them. `gain` and `seeds` are not the
+stage's: `tables` adds them to its tree.
+"""

@@ -1,4 +1,6 @@
-"""Where committed results are read from: a folder, or a git revision; by paths relative to the project's root."""
+"""Where committed results are read from: a folder, or a git revision; by paths relative to the
+project's root.
+"""
 
 import subprocess
 from dataclasses import dataclass
@@ -43,7 +45,9 @@ class Folder:
 
 @dataclass(frozen=True)
 class OneReport:
-    """A single report folder, wherever it lies: it stands for the report of the corpus it is named after."""
+    """A single report folder, wherever it lies: it stands for the report of the corpus it is named
+    after.
+    """
 
     name: str
     folder: Path
@@ -76,7 +80,9 @@ class Revision:
 
 
 def revision(root: Path, name: str) -> Revision:
-    """A git revision of the project in `root`; raises RecurrenceError where git knows none of that name."""
+    """A git revision of the project in `root`; raises RecurrenceError where git knows none of that
+    name.
+    """
     if name.startswith("-") or _git(root, "rev-parse", "--verify", f"{name}^{{commit}}").returncode:
         raise RecurrenceError(
             f"{name}: neither a git revision of {root} nor a folder with reports; "
@@ -86,7 +92,9 @@ def revision(root: Path, name: str) -> Revision:
 
 
 def place(root: Path, name: str) -> Place:
-    """What a person means by `name`: a project folder, its reports folder, one report, or a git revision."""
+    """What a person means by `name`: a project folder, its reports folder, one report, or a git
+    revision.
+    """
     path = Path(name)
     if (path / REPORTS).is_dir():
         return Folder(name, path.resolve())

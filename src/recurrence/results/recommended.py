@@ -1,4 +1,5 @@
-"""Which decoding is recommended for a model, as detect_loops has it: chosen on one half, confirmed on another.
+"""Which decoding is recommended for a model, as detect_loops has it: chosen on one half, confirmed
+on another.
 
 Nothing is decided here; see study/choice.py for the rules.
 """
@@ -61,7 +62,9 @@ def band_of(human_nats: Sequence[float]) -> Band | None:
 
 
 def choice_of(tree: dict[str, Any] | None, human: Band | None) -> Choice | None:
-    """What `detect_loops` chose, in words; None where samples or human text have no reference nats."""
+    """What `detect_loops` chose, in words; None where samples or human text have no reference
+    nats.
+    """
     if human is None or not tree or not tree["nearest"]:
         return None
     trial = tree["nearest"]
@@ -88,7 +91,10 @@ def _lack(name: str, seen: Evidence, human: Band, tree: dict[str, Any]) -> str:
     if name == "loops":
         return f"{seen['loops']} {of} loop, at most {percent(seen['loop_hi'])}"
     if name == "recycles":
-        return f"{seen['recycling']} {of} recycle, of human text at most {percent(tree['human']['recycling_hi'])}"
+        return (
+            f"{seen['recycling']} {of} recycle, of human text at most "
+            f"{percent(tree['human']['recycling_hi'])}"
+        )
     if name == "repeats":
         return "repeats more than human text"
     if name == "unpriced":

@@ -1,8 +1,9 @@
-"""What was made here held against what is committed: the same bytes, or figures that differ by chance alone.
+"""What was made here held against what is committed: the same bytes, or figures that differ by
+chance alone.
 
-In: the project's root and a git revision. Out: for each output of the pipeline whether its bytes are the committed
-ones, by the digests in that revision's dvc.lock; and for the reports how their figures compare. A file whose bytes
-differ is borne out where the figures that are made from it are.
+In: the project's root and a git revision. Out: for each output of the pipeline whether its bytes
+are the committed ones, by the digests in that revision's dvc.lock; and for the reports how their
+figures compare. A file whose bytes differ is borne out where the figures that are made from it are.
 """
 
 from collections.abc import Iterator
@@ -56,7 +57,9 @@ class Verification:
 
     @property
     def unexplained(self) -> list[Output]:
-        """Outputs of a corpus as such whose bytes differ: text, ids and vocabularies have no interval to lie in."""
+        """Outputs of a corpus as such whose bytes differ: text, ids and vocabularies have no
+        interval to lie in.
+        """
         return [each for each in self.outputs if each.bytes == "other" and not _has_figures(each)]
 
     @property
@@ -67,11 +70,14 @@ class Verification:
 
 
 def verify(root: Path, committed: Revision, corpora: list[str]) -> list[Verification]:
-    """Hold the outputs of these corpora against a revision. Raises RecurrenceError where it has no dvc.lock."""
+    """Hold the outputs of these corpora against a revision. Raises RecurrenceError where it has no
+    dvc.lock.
+    """
     content = committed.read("dvc.lock")
     if content is None:
         raise RecurrenceError(
-            f"{committed.name}: has no dvc.lock to hold this against; name a revision that has: --against REVISION"
+            f"{committed.name}: has no dvc.lock to hold this against; name a revision that has: "
+            f"--against REVISION"
         )
     lock = parse_lock(content, committed.name)
     here = Folder("here", root)

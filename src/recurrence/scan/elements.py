@@ -1,4 +1,6 @@
-"""JSON of any size -> its elements, one at a time: those of an array, or the one value that it is."""
+"""JSON of any size -> its elements, one at a time: those of an array, or the one value that it
+is.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -8,13 +10,17 @@ _DECODER = json.JSONDecoder()
 _SPACE = " \t\r\n"
 _ENDS = _SPACE + ",]"
 _UNFINISHED = 12
-"""An error so near to the end of what was read may be for want of the rest: no escape or literal is longer."""
+"""An error so near to the end of what was read may be for want of the rest: no escape or literal is
+longer.
+"""
 _KEPT = 1 << 16
 """So many characters that were given out are kept, so that not every element copies the rest."""
 
 
 class Elements:
-    """Elements of a stream of text, as they come in. ValueError where it is no JSON, at that element."""
+    """Elements of a stream of text, as they come in. ValueError where it is no JSON, at that
+    element.
+    """
 
     def __init__(self, chunks: Iterable[str]) -> None:
         self._chunks = filter(None, chunks)
@@ -33,7 +39,9 @@ class Elements:
         return self._sign(0)[0] == "["
 
     def first(self) -> Any:
-        """The first element of an array, which is still to be given out. ValueError: there is none, or it is broken."""
+        """The first element of an array, which is still to be given out. ValueError: there is none,
+        or it is broken.
+        """
         sign, at = self._sign(self._sign(0)[1] + 1)
         if sign in ("]", ""):
             raise ValueError("an array without elements")

@@ -1,6 +1,8 @@
-"""Bytes -> text: by byte order mark, else UTF-8, else a guess that is named. What is no text is refused.
+"""Bytes -> text: by byte order mark, else UTF-8, else a guess that is named. What is no text is
+refused.
 
-The verdict hardly depends on the guess: what is equal in bytes is equal in any encoding of one byte a character.
+The verdict hardly depends on the guess: what is equal in bytes is equal in any encoding of one byte
+a character.
 """
 
 import codecs
@@ -23,7 +25,9 @@ _CONTROL = bytes({*range(32)} - {*b"\t\n\v\f\r\x1b"})
 """What text has little of."""
 _UTF8 = ("utf-8", "utf-8-sig")
 _LEGACY = "windows-1252"
-"""The encoding that is guessed: what most text is that is not UTF-8 (latin-1, with quotes and dashes)."""
+"""The encoding that is guessed: what most text is that is not UTF-8 (latin-1, with quotes and
+dashes).
+"""
 
 
 class Decoded(NamedTuple):

@@ -32,7 +32,8 @@ class Field:
             at = match.end()
         if at < len(written) or not steps:
             raise RecurrenceError(
-                f"{option} {written}: must be names and places, such as text, a.b or choices[0].text"
+                f"{option} {written}: must be names and places, such as text, a.b or "
+                f"choices[0].text"
             )
         return cls(written, tuple(steps))
 

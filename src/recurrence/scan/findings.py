@@ -1,6 +1,8 @@
-"""Samples -> rows: the verdict on each, with the repeated unit as it is written; and the most evident of many rows.
+"""Samples -> rows: the verdict on each, with the repeated unit as it is written; and the most
+evident of many rows.
 
-Goes through any number of samples a batch at a time. A row is ready for JSON: None where there is nothing to say.
+Goes through any number of samples a batch at a time. A row is ready for JSON: None where there is
+nothing to say.
 """
 
 import heapq
@@ -43,7 +45,9 @@ FIELDS = (
 ALL_RULES, EXACT_RULE = "exact near recycling", "exact"
 TEXT_RULES = "exact near progression template recycling"
 MOST_TOKENS = 100_000
-"""In a longer sample of tokens only exact loops are looked for: its other rules take seconds from here on."""
+"""In a longer sample of tokens only exact loops are looked for: its other rules take seconds from
+here on.
+"""
 RANKS = ("none", "recycling", "template", "progression", "near", "exact")
 UNIT_TOKENS = 1000
 """So much of a unit is spelled out in a row; `period` says how long it is."""
@@ -61,8 +65,9 @@ def judge_samples(
 ) -> Iterator[tuple[Sample, Row]]:
     """Each sample with its row, in order; `detectors` has one for each unit of the samples.
 
-    `pad`: the token that is padding: it repeats nothing. `jobs`: processes to judge in, where there are more samples
-    than one batch takes. They are spawned: a script that asks for several needs `if __name__ == "__main__"`.
+    `pad`: the token that is padding: it repeats nothing. `jobs`: processes to judge in, where there
+    are more samples than one batch takes. They are spawned: a script that asks for several needs
+    `if __name__ == "__main__"`.
     """
     for batch, verdicts in _in_order(partial(_verdicts, detectors), _batches(samples), jobs, pad):
         for sample, found in zip(batch, verdicts, strict=True):
@@ -155,7 +160,9 @@ def _batches(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
 
 
 def _exact(ids: Ints, detector: Detector) -> Row:
-    """The verdict by the exact rule alone, in time and memory that grow with the sample's length and little else."""
+    """The verdict by the exact rule alone, in time and memory that grow with the sample's length
+    and little else.
+    """
     length, run = len(ids), find_run(ids, detector.floor)
     if run is None:
         return {"kind": "none", "length": length, "rules": EXACT_RULE}
@@ -195,7 +202,9 @@ def _row(sample: Sample, found: Row) -> Row:
 
 @dataclass
 class Evident:
-    """The rows with the most evidence of many, each with what is shown of its sample; and counts of all."""
+    """The rows with the most evidence of many, each with what is shown of its sample; and counts of
+    all.
+    """
 
     most: int
     counts: Counter[str] = field(default_factory=Counter)
@@ -215,7 +224,9 @@ class Evident:
         return sum(self.counts[kind] for kind in self.kinds)
 
     def add(self, row: Row, show: Callable[[], Any]) -> None:
-        """Count a row and keep it while it is among the `most`; `show` makes what is to be kept with it."""
+        """Count a row and keep it while it is among the `most`; `show` makes what is to be kept
+        with it.
+        """
         rank = (
             RANKS.index(row["kind"]),
             row["matched"] or 0,
@@ -229,7 +240,9 @@ class Evident:
             heapq.heapreplace(self._held, (rank, row, show()))
 
     def rows(self) -> Sequence[tuple[Row, Any]]:
-        """What is kept: exact loops first, then near ones, then recycling, each by evidence, then as they came."""
+        """What is kept: exact loops first, then near ones, then recycling, each by evidence, then
+        as they came.
+        """
         return [
             (row, shown)
             for _, row, shown in sorted(self._held, key=lambda held: held[0], reverse=True)

@@ -1,4 +1,6 @@
-"""Verdicts in forms that programs read: JSON lines, CSV, JUnit XML and SARIF. Rows are written as they come."""
+"""Verdicts in forms that programs read: JSON lines, CSV, JUnit XML and SARIF. Rows are written as
+they come.
+"""
 
 import csv
 import json
@@ -23,7 +25,9 @@ Row = Mapping[str, Any]
 Write = Callable[[Row], object]
 
 _STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
-"""What JSON lets stand in a string, though a terminal or an editor acts on it, or no encoding has it."""
+"""What JSON lets stand in a string, though a terminal or an editor acts on it, or no encoding has
+it.
+"""
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 _RULES = {
     "exact": "copies that are equal",
@@ -36,7 +40,9 @@ _RULES = {
 
 @contextmanager
 def writer(format: str, out: TextIO, loops: Collection[str]) -> Iterator[Write]:
-    """Writes a row at once; of the forms for people nothing. `loops`: the kinds that count as such."""
+    """Writes a row at once; of the forms for people nothing. `loops`: the kinds that count as
+    such.
+    """
     forms = {"jsonl": _json_lines, "csv": _csv, "junit": _junit, "sarif": _sarif}
     if format not in forms:
         yield lambda row: None
@@ -70,7 +76,9 @@ def _json(value: Any, out: TextIO) -> str:
 
 
 def _junit(out: TextIO, loops: Collection[str]) -> Iterator[Write]:
-    """A test case per sample, which fails where it loops. How many there are stands before them, so they wait on disk."""
+    """A test case per sample, which fails where it loops. How many there are stands before them, so
+    they wait on disk.
+    """
     counts = {True: 0, False: 0}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as cases:
 

@@ -1,6 +1,8 @@
-"""A stream of bytes -> its records, by the form it is in: text, lines, JSONL, JSON, CSV, TSV, Parquet.
+"""A stream of bytes -> its records, by the form it is in: text, lines, JSONL, JSON, CSV, TSV,
+Parquet.
 
-The form is told by the file's suffix, else by what stands in it. A record comes as soon as it is read.
+The form is told by the file's suffix, else by what stands in it. A record comes as soon as it is
+read.
 """
 
 import codecs
@@ -74,7 +76,9 @@ class Form(NamedTuple):
         return BytesIO(stream.read()) if packed else path
 
     def _by_content(self, stream: BufferedReader) -> Iterator[Raw]:
-        """JSONL if the first line is a record, JSON if an array of records begins there; else a text."""
+        """JSONL if the first line is a record, JSON if an array of records begins there; else a
+        text.
+        """
         head: list[bytes] = []
         for line in stream:  # up to the first that is not blank
             head.append(line)
@@ -113,7 +117,9 @@ class Form(NamedTuple):
         return Raw(self.place, None, text, is_text=True)
 
     def _rather_text(self, text: str, what: str) -> Raw:
-        """A file of data that has no field that is known is judged as it stands: people generate such."""
+        """A file of data that has no field that is known is judged as it stands: people generate
+        such.
+        """
         self.skips.note(self.place, f"has no {what} of a known name; judged as one text")
         return self._whole(text)
 

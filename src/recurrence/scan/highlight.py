@@ -1,7 +1,8 @@
 """A sample's text with its loop marked, as pieces for people; and its verdict in words.
 
-Long texts, long units and many copies are cut in the middle, with a count of what is left out. What could steer a
-terminal or turn a line around (control characters, bidirectional overrides) is spelled as an escape.
+Long texts, long units and many copies are cut in the middle, with a count of what is left out. What
+could steer a terminal or turn a line around (control characters, bidirectional overrides) is
+spelled as an escape.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,9 @@ SHOWN_TOKENS = {"char": 400, "word": 80, "token": 80, "event": 8}
 SHOWN_COPIES = 5
 UNIT_CHARACTERS = 60
 _AROUND = 12
-"""Tokens on either side of a boundary that are compared to find where a near loop's next copy begins."""
+"""Tokens on either side of a boundary that are compared to find where a near loop's next copy
+begins.
+"""
 TOKENS = {"char": "character", "word": "word", "token": "token", "event": "event"}
 VERDICTS = {
     "exact": "exact loop",
@@ -70,7 +73,9 @@ def pieces(sample: Sample, row: Mapping[str, Any]) -> list[Piece]:
 
 
 def copies_of(sample: Sample, row: Mapping[str, Any]) -> Copies:
-    """The copies of a loop: a period each; of a near loop, to where the next begins most like the one before."""
+    """The copies of a loop: a period each; of a near loop, to where the next begins most like the
+    one before.
+    """
     start, period = row["start"], row["period"]
     end = start + round(row["copies"] * period)
     if row["kind"] == "exact":
@@ -82,7 +87,9 @@ def copies_of(sample: Sample, row: Mapping[str, Any]) -> Copies:
 
 
 def _follower(ids: Ints, start: int, period: int) -> int:
-    """Where a copy begins that is most like the one at `start`, a period later, give or take a quarter."""
+    """Where a copy begins that is most like the one at `start`, a period later, give or take a
+    quarter.
+    """
     slack = min(max(2, period // 4), period - 1)
     offsets = np.array(
         sorted(range(period - slack, period + slack + 1), key=lambda offset: abs(offset - period))
@@ -142,7 +149,10 @@ def sentence(row: Mapping[str, Any]) -> str:
         text += ": reuses its own phrases, without a period"
     if row["start"] is None:
         return text + f" ({row['length']:,} {token}s)"
-    text += f" from {token} {row['start']:,} of {row['length']:,} on, period {row['period']:,}, {row['copies']:,.1f} copies"
+    text += (
+        f" from {token} {row['start']:,} of {row['length']:,} on, period {row['period']:,}, "
+        f"{row['copies']:,.1f} copies"
+    )
     text += ", to the end" if row["terminal"] else ", then it goes on otherwise"
     if row["kind"] in ("near", "progression"):
         text += f"; copies are {int(100 * row['identity'])}% alike"  # not 100% before all is
@@ -152,7 +162,9 @@ def sentence(row: Mapping[str, Any]) -> str:
 
 
 def cells_of(row: Mapping[str, Any]) -> list[str]:
-    """From where it loops, the sample's length, period, copies, coverage, and whether it goes on to the end."""
+    """From where it loops, the sample's length, period, copies, coverage, and whether it goes on to
+    the end.
+    """
     length = f"{row['length']:,} {row['tokens']}"
     if row["start"] is None:
         return ["", length, "", "", "", ""]

@@ -56,9 +56,11 @@ _COLUMNS = (
 def page(
     shown: Sequence[tuple[Mapping[str, Any], Sequence[Piece]]], lead: str, notes: Iterable[str]
 ) -> str:
-    """One HTML page of these samples, in their order: a table of verdicts, then the texts with their loops marked.
+    """One HTML page of these samples, in their order: a table of verdicts, then the texts with
+    their loops marked.
 
-    Loads nothing and runs nothing: its own policy forbids scripts and requests, whatever the texts hold.
+    Loads nothing and runs nothing: its own policy forbids scripts and requests, whatever the texts
+    hold.
     """
     rows = "".join(_table_row(number, row) for number, (row, _) in enumerate(shown, 1))
     texts = "".join(_section(number, row, parts) for number, (row, parts) in enumerate(shown, 1))

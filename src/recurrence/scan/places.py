@@ -1,4 +1,6 @@
-"""Files, folders and standard input as streams of bytes, whatever they are packed in; and how much of them was read."""
+"""Files, folders and standard input as streams of bytes, whatever they are packed in; and how much
+of them was read.
+"""
 
 import gzip
 import io
@@ -39,7 +41,9 @@ class Counted(io.RawIOBase):
 
 
 def walk(place: str, skips: Skips | None = None) -> Iterator[Path]:
-    """The file itself, or those of a folder in order; what is hidden or no file is left out, and said."""
+    """The file itself, or those of a folder in order; what is hidden or no file is left out, and
+    said.
+    """
     skips = skips or Skips()
     folder = Path(place)
     if not folder.is_dir():
@@ -65,7 +69,9 @@ def walk(place: str, skips: Skips | None = None) -> Iterator[Path]:
 
 
 def suffix_of(place: str) -> str:
-    """What a file is by its name: the suffix, in small letters, without that of what it is packed in."""
+    """What a file is by its name: the suffix, in small letters, without that of what it is packed
+    in.
+    """
     path = Path(place)
     if path.suffix.lower() in PACKED:
         path = path.with_suffix("")
@@ -73,7 +79,9 @@ def suffix_of(place: str) -> str:
 
 
 def unpacked(file: Counted, place: str) -> io.BufferedReader:
-    """The stream of what is packed in gzip or Zstandard, by its first bytes; else the stream itself."""
+    """The stream of what is packed in gzip or Zstandard, by its first bytes; else the stream
+    itself.
+    """
     stream: io.BufferedReader = io.BufferedReader(file, SNIFFED)
     head = stream.peek(4)[:4]
     if head.startswith(_GZIP):

@@ -1,4 +1,6 @@
-"""How many of many samples loop, by group; and whether one heap loops more than another, each with its interval."""
+"""How many of many samples loop, by group; and whether one heap loops more than another, each with
+its interval.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -30,7 +32,9 @@ class Rate(NamedTuple):
         return self.loops / self.samples if self.samples else 0.0
 
     def interval(self) -> Interval:
-        """Wilson's, 95 % (JASA 22, 1927); of no samples: 0 to 1. It holds for samples that are drawn independently."""
+        """Wilson's, 95 % (JASA 22, 1927); of no samples: 0 to 1. It holds for samples that are
+        drawn independently.
+        """
         if not self.samples:
             return Interval(0.0, 1.0)
         weight = _Z95 * _Z95 / self.samples
@@ -57,7 +61,9 @@ class Difference(NamedTuple):
 
 
 def difference(first: Rate, second: Rate) -> Difference:
-    """The second rate less the first, with Newcombe's 95 % interval (Statistics in Medicine 17, 1998, method 10)."""
+    """The second rate less the first, with Newcombe's 95 % interval (Statistics in Medicine 17,
+    1998, method 10).
+    """
     one, other = first.interval(), second.interval()
     change = second.value - first.value
     down = sqrt((second.value - other.low) ** 2 + (one.high - first.value) ** 2)

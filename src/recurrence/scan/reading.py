@@ -1,7 +1,8 @@
 """Text from anywhere, cut into samples: what `recurrence loops FILE...` reads.
 
-A text file is one sample; of JSONL each line, of a table each row, of a JSON array each element has one or more. They
-are read one at a time: a file of any size takes the memory of its longest record. What cannot be read is skipped.
+A text file is one sample; of JSONL each line, of a table each row, of a JSON array each element has
+one or more. They are read one at a time: a file of any size takes the memory of its longest record.
+What cannot be read is skipped.
 """
 
 import re
@@ -33,7 +34,9 @@ class Asked:
     """What is to be read of files and records."""
 
     unit: str | None = None
-    """char, word, token or event; None: char for texts, token where a record has only tokens, and event for traces."""
+    """char, word, token or event; None: char for texts, token where a record has only tokens, and
+    event for traces.
+    """
     lines: bool = False
     """Each line of a text file is a sample."""
     field: Field | None = None
@@ -51,9 +54,11 @@ def read_samples(
     skips: Skips | None = None,
     tell: Tell = lambda _: None,
 ) -> Iterator[Sample]:
-    """The samples of files, folders and `-`, in order. What cannot be read is skipped, and counted in `skips`.
+    """The samples of files, folders and `-`, in order. What cannot be read is skipped, and counted
+    in `skips`.
 
-    `tell` hears of the bytes of a sample when the next one is asked for. RecurrenceError where `skips` is strict.
+    `tell` hears of the bytes of a sample when the next one is asked for. RecurrenceError where
+    `skips` is strict.
     """
     asked, skips = asked or Asked(), skips or Skips()
     for place in places:
@@ -104,7 +109,8 @@ class _File:
         for raw in form.records(unpacked(counted, self.place)):
             if raw.is_text and asked.unit in ("token", "event"):
                 raise RecurrenceError(
-                    f"{self.place}: --unit {asked.unit} is for records (JSONL, JSON, tables), got text; "
+                    f"{self.place}: --unit {asked.unit} is for records (JSONL, JSON, tables), got "
+                    f"text; "
                     f"use char or word"
                 )
             try:

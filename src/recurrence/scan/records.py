@@ -1,7 +1,9 @@
-"""A record as people and programs write it -> its texts, tokens and traces, found by themselves or by a named field.
+"""A record as people and programs write it -> its texts, tokens and traces, found by themselves or
+by a named field.
 
-Knows the forms of chat and completion interfaces (OpenAI, Anthropic, Gemini), batch files, vLLM, pipelines of Hugging
-Face, lm-eval's logs and our own samples: not by what wrote them, but by the names and shapes that they share.
+Knows the forms of chat and completion interfaces (OpenAI, Anthropic, Gemini), batch files, vLLM,
+pipelines of Hugging Face, lm-eval's logs and our own samples: not by what wrote them, but by the
+names and shapes that they share.
 """
 
 import re
@@ -37,8 +39,8 @@ _DEEPEST = 12
 def parts_of(record: Any, unit: str | None = None, field: Field | None = None) -> list[Part]:
     """What is to be judged of a record. RecurrenceError, without a place, where there is nothing.
 
-    `unit`: char and word ask for texts, token for tokens, event for traces; None: texts, or tokens where there is no
-    text, and traces. `field`: where to look.
+    `unit`: char and word ask for texts, token for tokens, event for traces; None: texts, or tokens
+    where there is no text, and traces. `field`: where to look.
     """
     given = list(field.values(record)) if field else [("", record)]
     if field and not given:

@@ -1,4 +1,6 @@
-"""One text to be judged, cut into tokens that are numbers: characters, words, tokens of any tokeniser, or events."""
+"""One text to be judged, cut into tokens that are numbers: characters, words, tokens of any
+tokeniser, or events.
+"""
 
 import re
 from collections.abc import Hashable, Iterable, Sequence
@@ -15,7 +17,9 @@ Token = TypeVar("Token", bound=Hashable)
 _CODES = {"latin-1": "<u1", "utf-16-le": "<u2", "utf-32-le": "<u4"}
 """Encodings in which a text may have one number per character, the smallest first."""
 _CHARACTERS_AT_ONCE = 1 << 20
-"""So much of a text is in words at a time: as str objects, they take ten times the memory of their text."""
+"""So much of a text is in words at a time: as str objects, they take ten times the memory of their
+text.
+"""
 _SPACE = re.compile(r"\s")
 
 
@@ -24,7 +28,9 @@ class Origin(NamedTuple):
 
     file: str
     record: int | None = None
-    """Its line in JSONL, its row or element elsewhere, counted from 1; None: the file is the sample."""
+    """Its line in JSONL, its row or element elsewhere, counted from 1; None: the file is the
+    sample.
+    """
     part: str | None = None
     """Which part of its record it is, such as `choices[0].reasoning`; None: there is one alone."""
     group: str | None = None
@@ -37,7 +43,9 @@ class Sample:
 
     id: str
     unit: str
-    """What the tokens are: char, word, token (what a record gave as tokens) or event (of an agent's trace)."""
+    """What the tokens are: char, word, token (what a record gave as tokens) or event (of an agent's
+    trace).
+    """
     ids: Ints
     names: Sequence[str | int] | None = None
     """The token of each id; None: the ids are code points."""
@@ -88,7 +96,9 @@ class _Numbers(dict[Token, int]):
 
 
 def _characters(text: str) -> Ints:
-    """Code points, as narrow as they go; a lone surrogate (from JSON escapes) is a character like any."""
+    """Code points, as narrow as they go; a lone surrogate (from JSON escapes) is a character like
+    any.
+    """
     for encoding, kind in _CODES.items():
         try:
             codes = np.frombuffer(text.encode(encoding, "surrogatepass"), kind)

@@ -1,4 +1,6 @@
-"""What was read otherwise than as it should be: records and files that were skipped, encodings that were guessed."""
+"""What was read otherwise than as it should be: records and files that were skipped, encodings that
+were guessed.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -23,7 +25,9 @@ class Skips:
     strict: bool = False
     """End at the first record or file that cannot be read."""
     counts: Counter[str] = field(default_factory=Counter)
-    """Skipped records (`record`) and files (`file`), and what folders have besides texts (`left`)."""
+    """Skipped records (`record`) and files (`file`), and what folders have besides texts
+    (`left`).
+    """
     _named: dict[str, list[str]] = field(default_factory=dict)
     _noted: str = ""
     """The last note, which is said once, however often it is noted."""

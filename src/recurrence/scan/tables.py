@@ -17,7 +17,9 @@ _ROWS_AT_ONCE = 64
 
 
 def rows_of(lines: Iterable[str], place: str, separator: str) -> Iterator[dict[str, Any]]:
-    """The rows of a table whose first line names its columns. RecurrenceError where it is no table."""
+    """The rows of a table whose first line names its columns. RecurrenceError where it is no
+    table.
+    """
     csv.field_size_limit(sys.maxsize)
     table = csv.reader(lines, delimiter=separator)
     try:
@@ -42,7 +44,9 @@ def _value(cell: str) -> Any:
 
 
 def parquet_rows(file: BinaryIO | Path, place: str) -> Iterator[dict[str, Any]]:
-    """The rows of a Parquet file. RecurrenceError where pyarrow is missing or the file is broken."""
+    """The rows of a Parquet file. RecurrenceError where pyarrow is missing or the file is
+    broken.
+    """
     try:
         import pyarrow
         import pyarrow.parquet

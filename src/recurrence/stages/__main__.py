@@ -1,9 +1,11 @@
 """Run one stage: `python -m recurrence.stages VERB [KEY]`.
 
-dvc starts it without a key, so that no text of params.yaml is ever part of a shell's command line; what it is to work
-on stands in DVC_STAGE then, as verb@key. An error meant for people ends it with exit code 2.
+dvc starts it without a key, so that no text of params.yaml is ever part of a shell's command line;
+what it is to work on stands in DVC_STAGE then, as verb@key. An error meant for people ends it with
+exit code 2.
 
-Nothing but the tie to dvc is imported at the top: a dvc that is killed in the meantime would leave an orphan.
+Nothing but the tie to dvc is imported at the top: a dvc that is killed in the meantime would leave
+an orphan.
 """
 
 import os
@@ -16,14 +18,18 @@ USAGE = "usage: python -m recurrence.stages VERB KEY    (a stage of dvc.yaml, a 
 
 
 def main(arguments: list[str]) -> None:
-    """Run the stage that the arguments, or dvc, name; it does not outlive the dvc that started it."""
+    """Run the stage that the arguments, or dvc, name; it does not outlive the dvc that started
+    it.
+    """
     if os.environ.get("DVC_STAGE"):
         die_with_dvc()
     run(arguments)
 
 
 def run(arguments: list[str], begins: Callable[[str, str], None] | None = None) -> None:
-    """Run the stage; exits with 2 and a line on stderr where that cannot be done. `begins` hears its verb and key."""
+    """Run the stage; exits with 2 and a line on stderr where that cannot be done. `begins` hears
+    its verb and key.
+    """
     import importlib
 
     from recurrence import checkout, integrity, machine, numerics
@@ -54,7 +60,9 @@ def run(arguments: list[str], begins: Callable[[str, str], None] | None = None) 
 
 
 def asked(arguments: list[str], by_dvc: str) -> tuple[str, str]:
-    """The verb and the key. Raises RecurrenceError for what is no name, but a command or a way out of a folder."""
+    """The verb and the key. Raises RecurrenceError for what is no name, but a command or a way out
+    of a folder.
+    """
     import re
     from importlib.util import find_spec
 

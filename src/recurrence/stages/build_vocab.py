@@ -13,7 +13,9 @@ from recurrence.vocab import Vocab
 
 
 def main(key: str) -> None:
-    """Build the vocabulary from the train part alone, unless the block says that it follows a notebook that did not."""
+    """Build the vocabulary from the train part alone, unless the block says that it follows a
+    notebook that did not.
+    """
     corpus = params.corpus(key)
     parts = ("train",) if corpus.vocab.built_from == "train" else ("train", "valid")
     texts = [text_pieces(paths.text(key) / f"{part}.txt") for part in parts]
@@ -28,7 +30,8 @@ def main(key: str) -> None:
     vocab.save(paths.vocab(key))
     origin = corpus.tokens.tokenizer or " and ".join(parts)
     say(
-        f"build_vocab {key}: {len(vocab):,} tokens, {len(vocab.specials)} of them special, from {origin}"
+        f"build_vocab {key}: {len(vocab):,} tokens, {len(vocab.specials)} of them special, from "
+        f"{origin}"
     )
 
 

@@ -1,4 +1,6 @@
-"""calibrate: a corpus's own ids -> its detector card: limits, false alarms, recall of planted loops, human bands."""
+"""calibrate: a corpus's own ids -> its detector card: limits, false alarms, recall of planted
+loops, human bands.
+"""
 
 from dataclasses import replace
 
@@ -14,7 +16,9 @@ from recurrence.vocab import Vocab
 
 
 def main(corpus: str) -> None:
-    """Measure the detector on text that people wrote, and on the same text with loops planted in it."""
+    """Measure the detector on text that people wrote, and on the same text with loops planted in
+    it.
+    """
     length, trials = params.corpus(corpus).prompts.length, params.protocol().card_trials
     vocab, folder = Vocab.load(paths.vocab(corpus)), paths.ids(corpus)
     human = Human(
@@ -30,7 +34,8 @@ def main(corpus: str) -> None:
     found, alarms = made["detector"], made["human"]["valid"]["false_positives"]
     told = ", ".join(f"{name} {r['found']}/{r['trials']}" for name, r in made["recall"].items())
     say(
-        f"calibrate {corpus}: floors {found['floor']} and {found['near_floor']} {vocab.unit}s; planted loops found: "
+        f"calibrate {corpus}: floors {found['floor']} and {found['near_floor']} {vocab.unit}s; "
+        f"planted loops found: "
         f"{told}; false alarms in {made['human']['valid']['windows']} held-out windows: "
         f"{alarms['exact']} exact, {alarms['near']} near, {alarms['recycling']} recycling"
     )

@@ -1,7 +1,8 @@
-"""Takes back the receipt of a corpus whose runs MLflow does not hold any more, so that dvc has them tracked again.
+"""Takes back the receipt of a corpus whose runs MLflow does not hold any more, so that dvc has them
+tracked again.
 
-dvc runs this every time, as the store is none of its outputs; it looks for a tenth of a second, and changes nothing
-that dvc knows of where all is well.
+dvc runs this every time, as the store is none of its outputs; it looks for a tenth of a second, and
+changes nothing that dvc knows of where all is well.
 """
 
 from recurrence import paths

@@ -1,4 +1,6 @@
-"""detect_loops: samples, reference nats, the corpus's own ids and its card -> a row for each sample, and rates per strategy."""
+"""detect_loops: samples, reference nats, the corpus's own ids and its card -> a row for each
+sample, and rates per strategy.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -74,7 +76,9 @@ TYPES |= {"terminal": "boolean", "agrees": "boolean", "fresh": "boolean"}
 
 
 def main(key: str) -> None:
-    """Screening every sample of a model, and windows of human text of the samples' length beside them."""
+    """Screening every sample of a model, and windows of human text of the samples' length beside
+    them.
+    """
     asked, length = params.sampling(key), params.corpus(params.sampling(key).corpus).prompts.length
     vocab = Vocab.load(paths.vocab(asked.corpus))
     card = read_json(paths.calibration(asked.corpus))
@@ -122,7 +126,9 @@ def main(key: str) -> None:
 def _choice(
     asked: params.Sampling, rows: Sequence[Row], valid_tokens: int, card: Mapping[str, Any]
 ) -> Choice | None:
-    """What `generate` came to, from the same samples; None where human text has no reference nats."""
+    """What `generate` came to, from the same samples; None where human text has no reference
+    nats.
+    """
     people = [row for row in rows if row["sample_id"].startswith(f"{HUMAN}/valid/")]
     prices = [row["reference_nats"] for row in people if row["reference_nats"] is not None]
     human = human_text(prices, [row["kind"] == "recycling" for row in people], card["bands"])
@@ -150,7 +156,9 @@ def _choice(
 
 
 def _joined(texts: pd.DataFrame, found: list[Row], prices: dict[str, float]) -> list[Row]:
-    """What is known of each sample beforehand beside what was found; None instead of pandas's marks for nothing."""
+    """What is known of each sample beforehand beside what was found; None instead of pandas's marks
+    for nothing.
+    """
     known = texts[[*ABOUT, *KNOWN]].astype(object)
     rows: list[Row] = []
     for values, more in zip(

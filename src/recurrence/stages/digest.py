@@ -7,7 +7,9 @@ from recurrence.console import say
 
 
 def main(_: str) -> None:
-    """Write a digest for each stage and key, so that none runs for a change that is nothing to it."""
+    """Write a digest for each stage and key, so that none runs for a change that is nothing to
+    it.
+    """
     root = paths.root()
     stages = yaml.safe_load(files.read_text(root / "dvc.yaml"))["stages"]
     made = digests.digests(digests.PACKAGE, stages, params.load(), root)

@@ -1,4 +1,6 @@
-"""download: a corpus's params block -> data/raw/<corpus>/, the files as they came, digests checked."""
+"""download: a corpus's params block -> data/raw/<corpus>/, the files as they came, digests
+checked.
+"""
 
 import os
 from pathlib import Path
@@ -12,7 +14,9 @@ from recurrence.files import atomic_path
 
 
 def main(key: str) -> None:
-    """Get the files of the corpus from the mirror (RECURRENCE_MIRROR), else from its addresses in order."""
+    """Get the files of the corpus from the mirror (RECURRENCE_MIRROR), else from its addresses in
+    order.
+    """
     source = params.corpus(key).source
     root = paths.root()
     try:

@@ -1,4 +1,5 @@
-"""Score every seed of a model: exactly on the whole validation stream, beside it what its notebook's loader gave.
+"""Score every seed of a model: exactly on the whole validation stream, beside it what its
+notebook's loader gave.
 
 And how much of what it predicts there stood just before (`repetition`), as the mean over seeds.
 """
@@ -35,7 +36,8 @@ def main(key: str) -> None:
         score = tokens.total()
         repeating.append(repetition(tokens.predicted, ids))
         say(
-            f"{key} seed {seed}: {score.nats:.4f} nats, accuracy {score.accuracy:.4f}, {score.targets:,} tokens"
+            f"{key} seed {seed}: {score.nats:.4f} nats, accuracy {score.accuracy:.4f}, "
+            f"{score.targets:,} tokens"
         )
         row = scoring.as_notebook(history, seed)
         figures.append(score.figures(characters))

@@ -193,7 +193,9 @@ def _told(key: str, choice: Choice) -> str:
 def _write(
     asked: params.Sampling, sampled: _Sampled, people: Sequence[Row], vocab: Vocab, plan: Plan
 ) -> None:
-    """The samples and their reference nats; what was kept on the way is then reduced to these samples."""
+    """The samples and their reference nats; what was kept on the way is then reduced to these
+    samples.
+    """
     table = _table(sampled, vocab, plan)
     nats = [row["reference_nats"] for row in (*sampled.rows.values(), *people)]
     names = [cell.sample_id for cell in sampled.rows]

@@ -1,4 +1,6 @@
-"""numericalize: text and vocabulary -> data/ids/<corpus>/{train,valid}.npy and data/counts/<corpus>.json."""
+"""numericalize: text and vocabulary -> data/ids/<corpus>/{train,valid}.npy and
+data/counts/<corpus>.json.
+"""
 
 import json
 
@@ -11,7 +13,9 @@ from recurrence.vocab import Counts, Vocab
 
 
 def main(key: str) -> None:
-    """Write the ids of both parts in the smallest type that holds the vocabulary, and what was counted on the way."""
+    """Write the ids of both parts in the smallest type that holds the vocabulary, and what was
+    counted on the way.
+    """
     vocab = Vocab.load(paths.vocab(key))
     counts = {}
     with atomic_path(paths.ids(key)) as folder:

@@ -1,6 +1,7 @@
 """report: all results of a corpus -> reports/<corpus>/, a folder to read and to commit.
 
-It also brings reports/index.html up to date, which compares the reports that there are and is nobody's output.
+It also brings reports/index.html up to date, which compares the reports that there are and is
+nobody's output.
 """
 
 from pathlib import Path

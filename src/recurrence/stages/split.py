@@ -7,7 +7,9 @@ from recurrence.errors import RecurrenceError
 
 
 def main(key: str) -> None:
-    """Cut the corpus by its split rule, then keep the first lines of each part where a sample is asked for."""
+    """Cut the corpus by its split rule, then keep the first lines of each part where a sample is
+    asked for.
+    """
     corpus = params.corpus(key)
     with files.atomic_path(paths.text(key)) as folder:
         folder.mkdir()

@@ -1,7 +1,7 @@
 """The results of a corpus in MLflow, imported from their files; twice is as once.
 
-What is not there yet, be it a model that was not trained, waits for the next time. The receipt says what is there, and
-is the same on every machine with the same results.
+What is not there yet, be it a model that was not trained, waits for the next time. The receipt says
+what is there, and is the same on every machine with the same results.
 """
 
 import os

@@ -1,6 +1,8 @@
-"""Train every seed of a model, or count once for a baseline: ids and vocab in, weights and history out.
+"""Train every seed of a model, or count once for a baseline: ids and vocab in, weights and history
+out.
 
-Killed at any time, it leaves the previous outputs as they were, and the next run goes on where this one was.
+Killed at any time, it leaves the previous outputs as they were, and the next run goes on where this
+one was.
 """
 
 import time

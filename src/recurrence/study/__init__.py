@@ -1,1 +1,3 @@
-"""What is learned from many samples: calibration of the detector, rates with intervals, comparisons. Needs numpy."""
+"""What is learned from many samples: calibration of the detector, rates with intervals,
+comparisons. Needs numpy.
+"""

@@ -1,7 +1,9 @@
-"""The detector card of a corpus: limits measured on its training text, false alarms, recall of planted loops, bands.
+"""The detector card of a corpus: limits measured on its training text, false alarms, recall of
+planted loops, bands.
 
-In: the corpus's own ids. Out: a tree ready for JSON, the same every time. What counts as found: a loop that is said to
-be where one was planted; of an exact loop without edits, its whole extent and its very period.
+In: the corpus's own ids. Out: a tree ready for JSON, the same every time. What counts as found: a
+loop that is said to be where one was planted; of an exact loop without edits, its whole extent and
+its very period.
 """
 
 from collections import Counter
@@ -24,12 +26,15 @@ KINDS: tuple[Kind, ...] = ("exact", "near", "recycling")
 LIMITS = ("floor", "near_floor", "near_delta", "rep_n", "rep_limit", "zlib_limit")
 """What a card says of its detector."""
 DELTAS = (0.4, 0.3, 0.2, 0.14, 0.1, 0.07)
-"""Tried in this order: text that counts or lists is like itself a line before, but for a word in so many."""
+"""Tried in this order: text that counts or lists is like itself a line before, but for a word in so
+many.
+"""
 FALSE_NEAR = 1_000
 """One of so many windows of people's text may be taken for a near loop."""
 LAYINGS = 10
-"""In so many ways windows are laid end to end for limits, each way a tenth of a window further on: a passage that one
-way cuts in two, and whose evidence it halves, stands whole in another's window."""
+"""In so many ways windows are laid end to end for limits, each way a tenth of a window further on:
+a passage that one way cuts in two, and whose evidence it halves, stands whole in another's window.
+"""
 _SEED = 4
 
 
@@ -69,7 +74,8 @@ def detector_card(
     trials: int,
     tell: Callable[[float], None] = lambda done: None,
 ) -> dict[str, Any]:
-    """The card for samples of `length` tokens; `default` are the limits where the text asks for no others.
+    """The card for samples of `length` tokens; `default` are the limits where the text asks for no
+    others.
 
     `tell` hears of every planted text, trials * len(GRID) of them.
     """
@@ -100,7 +106,9 @@ def detector_of(tree: Mapping[str, Any], unknown: int | None = None) -> Detector
 
 
 def calibrated(default: Detector, human: Human, length: int) -> Detector:
-    """The detector with limits above what windows of the training text have, however they are laid."""
+    """The detector with limits above what windows of the training text have, however they are
+    laid.
+    """
     found = replace(default, unknown=human.unknown, length=length)
     ways = list(human.layings(human.train, length))
     told = [[told_apart(ids, human.unknown) for ids in cut] for cut in ways]
@@ -119,9 +127,11 @@ def calibrated(default: Detector, human: Human, length: int) -> Detector:
 
 
 def _near_floor(told: Sequence[Ints], detector: Detector, delta: float) -> int:
-    """The least evidence of a near loop: a tenth more than all but one in FALSE_NEAR of these windows have.
+    """The least evidence of a near loop: a tenth more than all but one in FALSE_NEAR of these
+    windows have.
 
-    A tenth, as the same passage has a little more in another spelling, and text that is not seen here in another one.
+    A tenth, as the same passage has a little more in another spelling, and text that is not seen
+    here in another one.
     """
     found = find_nears(told, detector.near_floor, delta, SEEDS[detector.unit])
     weights = sorted((near.weight for near in found if near), reverse=True)
@@ -133,7 +143,8 @@ def _near_floor(told: Sequence[Ints], detector: Detector, delta: float) -> int:
 
 
 def _alarms(detector: Detector, human: Human, part: Ints) -> dict[str, Any]:
-    """How many windows of human text each rule takes for repetition, and the most evidence in one of them.
+    """How many windows of human text each rule takes for repetition, and the most evidence in one
+    of them.
 
     Counted in windows laid end to end; `laid_anyhow`: those of all LAYINGS, by our rules alone.
     """
@@ -214,10 +225,11 @@ def _row(
 
 
 def above_floor(cell: Cell, detector: Detector) -> bool:
-    """Whether a loop so planted is to be found: without edits at the exact floor, else at the near floor.
+    """Whether a loop so planted is to be found: without edits at the exact floor, else at the near
+    floor.
 
-    Both of two copies that are held against each other are edited, so 2 edits for each that the cell says; they are
-    taken off the evidence, and must be fewer than the detector's delta.
+    Both of two copies that are held against each other are edited, so 2 edits for each that the
+    cell says; they are taken off the evidence, and must be fewer than the detector's delta.
     """
     if not cell.edits:
         return cell.matched >= detector.floor

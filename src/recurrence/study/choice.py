@@ -1,4 +1,5 @@
-"""Which setting to recommend for a model: chosen on some of its nets and prompts, confirmed on others.
+"""Which setting to recommend for a model: chosen on some of its nets and prompts, confirmed on
+others.
 
 A setting is a decoding strategy. It qualifies if at most a small share of its samples loops, it
 recycles no more than human text does, its repetition measures lie no higher than those of human

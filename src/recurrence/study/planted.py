@@ -1,7 +1,9 @@
-"""Texts with a loop planted in them, whose truth is known: what the detector card measures recall on.
+"""Texts with a loop planted in them, whose truth is known: what the detector card measures recall
+on.
 
-In: a corpus's held-out ids and a cell of the grid. Out: ids with a unit repeated in them, as often and as faithfully as
-the cell says, between text that people wrote. Units are cut from the same text, so they look like what a model repeats.
+In: a corpus's held-out ids and a cell of the grid. Out: ids with a unit repeated in them, as often
+and as faithfully as the cell says, between text that people wrote. Units are cut from the same
+text, so they look like what a model repeats.
 """
 
 from dataclasses import dataclass
@@ -31,7 +33,9 @@ class Cell:
     period: int
     copies: float
     edits: float
-    """The chance of each token of each copy to be substituted, deleted, or followed by one inserted."""
+    """The chance of each token of each copy to be substituted, deleted, or followed by one
+    inserted.
+    """
     place: Place
     """tail: up to the end. gap: a little other text after it. middle: half of the text after it."""
     nested: bool
@@ -64,9 +68,11 @@ GRID = tuple(
 def plant(
     rng: np.random.Generator, human: Ints, cell: Cell, length: int, unknown: int | None = None
 ) -> Planted:
-    """A text of about `length` tokens, more where the loop is long: at least a quarter of that is human text.
+    """A text of about `length` tokens, more where the loop is long: at least a quarter of that is
+    human text.
 
-    `unknown` (the id of <unk>) repeats nothing, so a unit has none. ValueError where the text is too short for a unit.
+    `unknown` (the id of <unk>) repeats nothing, so a unit has none. ValueError where the text is
+    too short for a unit.
     """
     known = human if unknown is None else human[human != unknown]
     loop = np.resize(_unit(rng, known, cell), int(cell.period * cell.copies))

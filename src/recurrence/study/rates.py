@@ -1,7 +1,9 @@
-"""What many samples come to: per strategy, rates with intervals, shapes of the loops, price, metrics, comparisons.
+"""What many samples come to: per strategy, rates with intervals, shapes of the loops, price,
+metrics, comparisons.
 
-In: rows of `survey`, each with strategy, sample_id, prompt_id, train_seed, reference_nats, deterministic, uses_history,
-rescued, witness_period and agrees beside; and the samples' ids. Out: a tree ready for JSON, None where undefined.
+In: rows of `survey`, each with strategy, sample_id, prompt_id, train_seed, reference_nats,
+deterministic, uses_history, rescued, witness_period and agrees beside; and the samples' ids. Out: a
+tree ready for JSON, None where undefined.
 """
 
 from collections import Counter
@@ -38,7 +40,8 @@ MOST_ATTRACTORS = 20
 def rates(
     rows: Sequence[Row], samples: Sequence[Ints], length: int, reference: str | None = None
 ) -> dict[str, Figures]:
-    """Figures per strategy, in the order in which they come; `length`: tokens of a sample that verdicts are about.
+    """Figures per strategy, in the order in which they come; `length`: tokens of a sample that
+    verdicts are about.
 
     `reference`: the strategy with which the others are compared.
     """
@@ -109,7 +112,9 @@ def _shape(loops: Sequence[Row], samples: int) -> Figures:
 
 
 def _onset(rows: Sequence[Row], length: int) -> Figures:
-    """How long it took to the first token of a loop: samples without one are censored where they end."""
+    """How long it took to the first token of a loop: samples without one are censored where they
+    end.
+    """
     if not rows:
         return {"onset_rmean": None, "survival": []}
     seen = [row["kind"] in LOOPS for row in rows]
@@ -152,7 +157,9 @@ def _together(samples: Sequence[Ints], length: int) -> Figures:
 
 
 def _modes(rows: Sequence[Row]) -> Figures:
-    """What kind of decoding it was, and for how many samples the states themselves bear out the loop."""
+    """What kind of decoding it was, and for how many samples the states themselves bear out the
+    loop.
+    """
     first = rows[0] if rows else {}
     asked = [row for row in rows if row["deterministic"] and not row["uses_history"]]
     certified = [row for row in asked if row["witness_period"] is not None]
@@ -166,7 +173,9 @@ def _modes(rows: Sequence[Row]) -> Figures:
 
 
 def _stopped(rows: Sequence[Row]) -> Figures | None:
-    """What would be seen if each sample ended at its first <eos>: there it is censored, as at the end of its tokens."""
+    """What would be seen if each sample ended at its first <eos>: there it is censored, as at the
+    end of its tokens.
+    """
     if not rows or rows[0]["deterministic"] is None or rows[0]["stopped_kind"] is None:
         return None
     ends = [row["length"] if row["eos_at"] is None else row["eos_at"] for row in rows]

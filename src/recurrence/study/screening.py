@@ -1,4 +1,5 @@
-"""What is said of samples while a model is still being sampled: a verdict, and their reference nats.
+"""What is said of samples while a model is still being sampled: a verdict, and their reference
+nats.
 
 In: samples (ids), the texts they continue, a detector and a reference model. Out: rows as
 `choice.decide` reads them. The other figures of a sample are survey.py's, and need no model.
@@ -49,7 +50,9 @@ class Screening:
         return found
 
     def human(self, text: Ints, at_most: int, before: int) -> list[Row]:
-        """The same of windows of people's text, each after the `before` tokens that stand before it."""
+        """The same of windows of people's text, each after the `before` tokens that stand before
+        it.
+        """
         places = windows(np.arange(len(text)), self.length, at_most)
         prompts = [text[max(place[0] - before, 0) : place[0]] for place in places]
         return self.rows(prompts, [text[place] for place in places])

@@ -22,7 +22,9 @@ Curve = list[tuple[float, float]]
 
 _SEED = 20
 _GRID = 720_720
-"""Differences are taken to the nearest multiple of 1 / this: exact for rates of up to 16 samples per prompt."""
+"""Differences are taken to the nearest multiple of 1 / this: exact for rates of up to 16 samples
+per prompt.
+"""
 _MOST_SUMS = 1 << 17
 """So many different sums are told apart before chance takes over."""
 _DRAWS = 20_000
@@ -130,11 +132,13 @@ def _pairs(
 
 
 def sign_flip(differences: ArrayLike, seed: int = _SEED) -> float:
-    """Two-sided p that differences of rates lie around 0: how often flipped signs take their sum as far from it.
+    """Two-sided p that differences of rates lie around 0: how often flipped signs take their sum as
+    far from it.
 
-    Exact while the sums that 2^n flips give are few enough to be told apart, as those of rates are: each is counted
-    with its weight. Else from 20,000 draws, the given signs counted as one more. With differences of -1, 0 and 1, one
-    sample per prompt, it is McNemar's exact test. 1 where all are 0.
+    Exact while the sums that 2^n flips give are few enough to be told apart, as those of rates are:
+    each is counted with its weight. Else from 20,000 draws, the given signs counted as one more.
+    With differences of -1, 0 and 1, one sample per prompt, it is McNemar's exact test. 1 where all
+    are 0.
     """
     steps = np.rint(np.asarray(differences, float) * _GRID).astype(np.int64)
     goal, steps = abs(int(steps.sum())), np.abs(steps[steps != 0])
@@ -164,10 +168,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def kaplan_meier(times: ArrayLike, observed: ArrayLike) -> Curve:
-    """The share without the event over time, from time 0 on, a step at each event (Kaplan & Meier, JASA 53, 1958).
+    """The share without the event over time, from time 0 on, a step at each event (Kaplan & Meier,
+    JASA 53, 1958).
 
-    `times`: when the event came, or, where `observed` is false, until when it had not come (censored: at the end of
-    the text). What is censored at the time of an event was still at risk.
+    `times`: when the event came, or, where `observed` is false, until when it had not come
+    (censored: at the end of the text). What is censored at the time of an event was still at risk.
     """
     when, seen = np.asarray(times, float), np.asarray(observed, bool)
     share, curve = 1.0, [(0.0, 1.0)]

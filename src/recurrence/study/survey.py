@@ -1,7 +1,8 @@
-"""Samples -> one row each, with all that is to be said of a sample: verdicts, metrics, what published rules say.
+"""Samples -> one row each, with all that is to be said of a sample: verdicts, metrics, what
+published rules say.
 
-In: samples (ids), how to spell them, a detector and the training text. Out: rows of plain values, None or NaN where
-there is nothing to say, in the order of the samples.
+In: samples (ids), how to spell them, a detector and the training text. Out: rows of plain values,
+None or NaN where there is nothing to say, in the order of the samples.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,10 +28,12 @@ def survey(
     length: int,
     eos: int | None = None,
 ) -> list[Row]:
-    """A Verdict's fields (unit and attractor spelled), METRICS and PUBLISHED, all of a sample's first `length` tokens.
+    """A Verdict's fields (unit and attractor spelled), METRICS and PUBLISHED, all of a sample's
+    first `length` tokens.
 
-    Beside them long_kind, _start, _period and _terminal, of the whole of a longer sample; eos_at, where the first <eos>
-    stands in those `length` tokens; stopped_kind and _start, of what is before it, or of all where there is none.
+    Beside them long_kind, _start, _period and _terminal, of the whole of a longer sample; eos_at,
+    where the first <eos> stands in those `length` tokens; stopped_kind and _start, of what is
+    before it, or of all where there is none.
     """
     heads = [ids[:length] for ids in samples]
     texts = [spell(ids.tolist()) for ids in heads]
@@ -58,8 +61,10 @@ def survey(
 
 
 def agrees(row: Row, period: int | None) -> bool | None:
-    """Whether the verdict on the whole of a certified sample is the loop that its states go through, every `period`
-    tokens: exact, up to the end, of that period or one that divides it. None where the sample is not certified."""
+    """Whether the verdict on the whole of a certified sample is the loop that its states go
+    through, every `period` tokens: exact, up to the end, of that period or one that divides it.
+    None where the sample is not certified.
+    """
     if period is None:
         return None
     of = "" if row["long_kind"] is None else "long_"

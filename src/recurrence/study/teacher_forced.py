@@ -1,7 +1,8 @@
-"""Repetition in what a model predicts when it reads people's text: no sampling, so no loop that feeds itself.
+"""Repetition in what a model predicts when it reads people's text: no sampling, so no loop that
+feeds itself.
 
-In: a text's ids, and the likeliest next token at each place but the first, given all before it. Out: shares.
-Welleck et al., arXiv 1908.04319, with their length 128.
+In: a text's ids, and the likeliest next token at each place but the first, given all before it.
+Out: shares. Welleck et al., arXiv 1908.04319, with their length 128.
 """
 
 from typing import Any
@@ -16,7 +17,8 @@ WINDOW = 128
 
 
 def repetition(predicted: Ints, ids: Ints, window: int = WINDOW) -> dict[str, float]:
-    """The model's figures beside the text's own: rep_128, wrep_128, human_rep_128, unique; ids has one more entry.
+    """The model's figures beside the text's own: rep_128, wrep_128, human_rep_128, unique; ids has
+    one more entry.
 
     `unique` counts the different tokens among the predicted.
     """
@@ -42,7 +44,9 @@ def wrep_l(predicted: Ints, ids: Ints, window: int = WINDOW) -> float:
 
 
 def recent(asked: Ints, ids: Ints, window: int) -> Mask:
-    """Whether asked[i] is among the `window` tokens of ids before place i + 1; in n log n time, whatever the window."""
+    """Whether asked[i] is among the `window` tokens of ids before place i + 1; in n log n time,
+    whatever the window.
+    """
     size = len(ids)
     places = np.sort(
         ids.astype(np.int64) * size + np.arange(size)

@@ -1,7 +1,9 @@
-"""The model of a corpus that MLflow can load: the best by exact loss, as the report has it. Knows no mlflow.
+"""The model of a corpus that MLflow can load: the best by exact loss, as the report has it. Knows
+no mlflow.
 
-Only the champion's weights go to MLflow, and of them one net, the first, as everywhere where one net speaks for a model:
-so that a store or a server can serve it without the project's folder, and all others cost nothing. They stay with dvc.
+Only the champion's weights go to MLflow, and of them one net, the first, as everywhere where one
+net speaks for a model: so that a store or a server can serve it without the project's folder, and
+all others cost nothing. They stay with dvc.
 """
 
 import hashlib
@@ -27,7 +29,9 @@ class Champion:
     model: str
     folder: Path
     told: dict[str, Any]
-    """seed: of the net; bits: validation bits per token; strategy: the default; strategies: blocks of params.yaml."""
+    """seed: of the net; bits: validation bits per token; strategy: the default; strategies: blocks
+    of params.yaml.
+    """
     example: str
     """A text to continue."""
 

@@ -1,9 +1,11 @@
-"""What becomes of runs that MLflow held before: results that are no more stay, marked; what is no result goes.
+"""What becomes of runs that MLflow held before: results that are no more stay, marked; what is no
+result goes.
 
-`recurrence.state` of a run is `current`, `superseded` (the model was trained or measured anew since, or left
-params.yaml), or `experiment` (of a dvc experiment). Superseded runs keep all that they had, so that before and after
-can be compared; they also say since when, and by which run. Halves of an import that was killed, doubles, and runs
-that record the same results in an older way are discarded, with their artifacts where the store is a sqlite file.
+`recurrence.state` of a run is `current`, `superseded` (the model was trained or measured anew
+since, or left params.yaml), or `experiment` (of a dvc experiment). Superseded runs keep all that
+they had, so that before and after can be compared; they also say since when, and by which run.
+Halves of an import that was killed, doubles, and runs that record the same results in an older way
+are discarded, with their artifacts where the store is a sqlite file.
 """
 
 import shutil
@@ -76,7 +78,9 @@ class Keeper:
     go_on: GoOn
 
     def settle(self, standing: Sequence[Any], done: Mapping[str, Sequence[Any]]) -> None:
-        """Bring the state of all our runs in line with those that stand for the models now (`done`, parent first)."""
+        """Bring the state of all our runs in line with those that stand for the models now (`done`,
+        parent first).
+        """
         for runs in done.values():
             self._keep(runs)
         kept = {runs[0].info.run_id for runs in done.values()}
@@ -92,7 +96,9 @@ class Keeper:
         self.discard(gone)
 
     def discard(self, gone: Sequence[Any]) -> None:
-        """Delete runs and their logged models, marked so that `purge` finds them, whenever it comes."""
+        """Delete runs and their logged models, marked so that `purge` finds them, whenever it
+        comes.
+        """
         ids = {run.info.run_id for run in gone}
         for model in list(self._models()) if gone else ():
             if model.source_run_id in ids:
@@ -105,13 +111,17 @@ class Keeper:
             self.client.delete_run(run.info.run_id)
 
     def double_models(self, made: set[str]) -> None:
-        """Delete models that a server began twice for a run, as it was asked again when its answer was lost."""
+        """Delete models that a server began twice for a run, as it was asked again when its answer
+        was lost.
+        """
         for model in list(self._models()):
             if model.source_run_id in made and str(model.status) != "READY":
                 self.client.delete_logged_model(model.model_id)
 
     def _models(self) -> Iterator[Any]:
-        """All logged models of the experiment: to ask for those of each run would take most of the time."""
+        """All logged models of the experiment: to ask for those of each run would take most of the
+        time.
+        """
         page = None
         while page is None or page.token:
             page = self.client.search_logged_models(
@@ -135,7 +145,9 @@ class Keeper:
                 self.client.update_run(run.info.run_id, name=run.data.tags[NAME])
 
     def _is_waste(self, family: Sequence[Any], done: Mapping[str, Sequence[Any]]) -> bool:
-        """Halves; doubles; current ones that say of the same results what is now said in another way."""
+        """Halves; doubles; current ones that say of the same results what is now said in another
+        way.
+        """
         tags = family[0].data.tags
         if COMPLETE not in tags or family[0].info.status != "FINISHED":
             return True
@@ -180,8 +192,8 @@ class Keeper:
 def purge(client: Any, experiment: str, at: Place) -> None:
     """Remove the artifacts of what was discarded here; of a server, that is its keeper's to do.
 
-    The bare run stays among mlflow's deleted ones, until someone calls `mlflow gc`. What cannot be removed now is found
-    again by the next import.
+    The bare run stays among mlflow's deleted ones, until someone calls `mlflow gc`. What cannot be
+    removed now is found again by the next import.
     """
     if not at.database or not at.artifacts:
         return

@@ -1,4 +1,6 @@
-"""What is known of the machine that trained a model: figures to look at, in no digest of results."""
+"""What is known of the machine that trained a model: figures to look at, in no digest of
+results.
+"""
 
 from typing import Any
 
@@ -6,7 +8,9 @@ from recurrence import machine
 
 
 def machine_of(corpus: str, name: str) -> dict[str, Any]:
-    """started, train_seconds, device, torch, ... as far as they are written down; empty where nothing is."""
+    """started, train_seconds, device, torch, ... as far as they are written down; empty where
+    nothing is.
+    """
     row = machine.row(corpus, "train", f"{corpus}-{name}")
     if row is None:
         return {}

@@ -1,8 +1,10 @@
-"""Puts records into MLflow so that it holds each of them once, whole, and beside them what was before.
+"""Puts records into MLflow so that it holds each of them once, whole, and beside them what was
+before.
 
-A run is ours if it has the tag `recurrence.fingerprint`; a model's run is whole, with its children, if it also has
-`recurrence.complete`, which is set last. Whole runs of the same fingerprint stay, and get back what artifacts they
-lost. What becomes of all others of ours: history.py. Runs that a person logged in the same experiment are left alone.
+A run is ours if it has the tag `recurrence.fingerprint`; a model's run is whole, with its children,
+if it also has `recurrence.complete`, which is set last. Whole runs of the same fingerprint stay,
+and get back what artifacts they lost. What becomes of all others of ours: history.py. Runs that a
+person logged in the same experiment are left alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -45,11 +47,13 @@ def import_corpus(
     tell: Tell = lambda runs: None,
     champion: Champion | None = None,
 ) -> str:
-    """Make MLflow's experiment of the corpus hold these models; returns the store's address, for people.
+    """Make MLflow's experiment of the corpus hold these models; returns the store's address, for
+    people.
 
-    `home` is the folder of the store and its lock; `tell` hears how many more runs are there; the `champion` is
-    registered, so that MLflow can load it, and named best in the experiment's note. Raises RecurrenceError when the
-    store cannot be reached or written, keeps one waiting, or does not hold in the end what it was given.
+    `home` is the folder of the store and its lock; `tell` hears how many more runs are there; the
+    `champion` is registered, so that MLflow can load it, and named best in the experiment's note.
+    Raises RecurrenceError when the store cannot be reached or written, keeps one waiting, or does
+    not hold in the end what it was given.
     """
     at = place(home)
     done: dict[str, list[Any]] = {}
@@ -108,7 +112,8 @@ class Import:
                 done[record.model] = done[record.model] or whole(record, present)
                 if not done[record.model]:
                     raise RecurrenceError(
-                        f"{self.at.shown}: it took the runs of {record.model} and does not hold them"
+                        f"{self.at.shown}: it took the runs of {record.model} and does not hold "
+                        f"them"
                     )
             keeper.double_models(made)
         keeper.settle(present, done)

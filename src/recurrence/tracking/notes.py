@@ -12,7 +12,9 @@ RUN_NAME = "attributes.`Run Name`"
 
 
 class View(NamedTuple):
-    """A state of the runs table: which runs, sorted by which metric (ascending or not), and which columns."""
+    """A state of the runs table: which runs, sorted by which metric (ascending or not), and which
+    columns.
+    """
 
     runs: str
     metric: str
@@ -30,7 +32,8 @@ VIEWS = {
         columns="valid/nats valid/nats_sd valid/bits_per_char valid/perplexity valid/accuracy"
         " as_notebook/nats notebook/nats delta/nats model/parameters",
     ),
-    "decoding": View(  # the upper bound: of settings that never loop, the one with more samples says more
+    # the upper bound: of settings that never loop, the one with more samples says more
+    "decoding": View(
         runs="tags.`recurrence.kind` = 'decoding' and tags.`recurrence.state` = 'current'",
         metric="loops/loop_hi",
         ascending=True,
@@ -81,7 +84,9 @@ def model(scores: Mapping[str, Any], rates: Mapping[str, Any], machine: Mapping[
 
 
 def _decoding_table(rates: Mapping[str, Any]) -> list[str]:
-    """Every decoding and human text, looping ones first, and of those that loop alike the one that costs least."""
+    """Every decoding and human text, looping ones first, and of those that loop alike the one that
+    costs least.
+    """
     if not rates["strategies"]:
         return ["Not sampled."]
     rows = [
@@ -130,7 +135,9 @@ def decoding(name: str, strategy: str, rates: Mapping[str, Any]) -> str:
 
 
 def _checks(found: Mapping[str, Any]) -> str:
-    """What else is known of the loops: whether hidden states agree, whether pure sampling differs, what was mended."""
+    """What else is known of the loops: whether hidden states agree, whether pure sampling differs,
+    what was mended.
+    """
     text, certified, compared = "", found["certified"], found["versus_pure"]
     if certified["certified"]:
         text += f" Hidden states confirm {certified['agree']} of {certified['certified']} loops that they certify."
@@ -148,10 +155,12 @@ def experiment(
     rates: Mapping[str, Sequence[float]],
     champion: str = "",
 ) -> str:
-    """The best model, the strategies that loop least and most, links to the views, and both rankings as tables.
+    """The best model, the strategies that loop least and most, links to the views, and both
+    rankings as tables.
 
-    `models`: figures by name of metric; `rates`: loop rates of each strategy, one per model; `champion`: the best trained
-    model, as the report names it (a baseline that counts may do better).
+    `models`: figures by name of metric; `rates`: loop rates of each strategy, one per model;
+    `champion`: the best trained model, as the report names it (a baseline that counts may do
+    better).
     """
     best = sorted(models, key=lambda name: models[name].get("valid/nats", float("inf")))
     calm = sorted(rates, key=lambda name: mean(rates[name]))
@@ -190,7 +199,9 @@ def experiment(
 
 
 def views() -> dict[str, str]:
-    """Experiment tags that hold the state of MLflow's runs table, as its own "share" button stores it."""
+    """Experiment tags that hold the state of MLflow's runs table, as its own "share" button stores
+    it.
+    """
     return {f"mlflow.sharedViewState.{name}": _view(view) for name, view in VIEWS.items()}
 
 

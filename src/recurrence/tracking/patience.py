@@ -1,4 +1,6 @@
-"""Waiting that ends: for a store that keeps one waiting, and at SIGTERM and Ctrl-C, which clear up before they end."""
+"""Waiting that ends: for a store that keeps one waiting, and at SIGTERM and Ctrl-C, which clear up
+before they end.
+"""
 
 import signal
 import threading
@@ -7,18 +9,24 @@ from contextlib import contextmanager
 from types import FrameType
 
 PATIENCE_S = 60.0
-"""Seconds without a single run coming to be after which a store is given up, whatever it does meanwhile."""
+"""Seconds without a single run coming to be after which a store is given up, whatever it does
+meanwhile.
+"""
 
 
 class Stalled(Exception):
-    """The store keeps the import waiting; no OSError, which mlflow would meet with another attempt."""
+    """The store keeps the import waiting; no OSError, which mlflow would meet with another
+    attempt.
+    """
 
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], None]]:
-    """Within, SIGTERM raises SystemExit, as Ctrl-C raises KeyboardInterrupt, so that what was begun is cleared away.
+    """Within, SIGTERM raises SystemExit, as Ctrl-C raises KeyboardInterrupt, so that what was begun
+    is cleared away.
 
-    Both may come where Python ignores exceptions (in a destructor, say); a call of what is yielded raises them again.
+    Both may come where Python ignores exceptions (in a destructor, say); a call of what is yielded
+    raises them again.
     """
     came: list[BaseException] = []
 
@@ -38,7 +46,8 @@ def stoppable() -> Iterator[Callable[[], None]]:
 def patient(
     seconds: float = PATIENCE_S, heed: Callable[[], None] = lambda: None
 ) -> Iterator[Callable[[], None]]:
-    """Within, Stalled is raised when so many seconds pass without a call of what is yielded, which calls `heed`.
+    """Within, Stalled is raised when so many seconds pass without a call of what is yielded, which
+    calls `heed`.
 
     A limit on single requests would not do: a server may send its answer byte by byte.
     """

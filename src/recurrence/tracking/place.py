@@ -1,4 +1,5 @@
-"""Where MLflow's runs are kept: a sqlite file in `.mlflow/`, or the store that MLFLOW_TRACKING_URI names.
+"""Where MLflow's runs are kept: a sqlite file in `.mlflow/`, or the store that MLFLOW_TRACKING_URI
+names.
 
 Addresses only; nothing is opened here.
 """
@@ -22,14 +23,18 @@ SERVERS = ("http:", "https:", "databricks")
 
 @dataclass(frozen=True)
 class Place:
-    """A store by its address for mlflow, and the project's folder for what the address leaves open."""
+    """A store by its address for mlflow, and the project's folder for what the address leaves
+    open.
+    """
 
     uri: str
     home: Path
 
     @property
     def shown(self) -> str:
-        """The address for people, without the password that it may hold: of a sqlite store, the file."""
+        """The address for people, without the password that it may hold: of a sqlite store, the
+        file.
+        """
         if self.database:
             return str(self.database)
         parts = urlsplit(self.uri)
@@ -58,7 +63,9 @@ class Place:
 
     @property
     def lock(self) -> Path:
-        """Held by whoever writes; beside a sqlite file, so that projects which share the file share it."""
+        """Held by whoever writes; beside a sqlite file, so that projects which share the file share
+        it.
+        """
         return Path(f"{self.database or self.home / 'server'}.lock")
 
     @property
@@ -68,7 +75,8 @@ class Place:
 
 
 def home() -> Path:
-    """The project's `.mlflow`. Experiments that dvc runs in folders of their own share that of the project.
+    """The project's `.mlflow`. Experiments that dvc runs in folders of their own share that of the
+    project.
 
     Raises RecurrenceError where there is no project.
     """
@@ -79,7 +87,8 @@ def home() -> Path:
 
 
 def place(folder: Path) -> Place:
-    """The store in `folder`, or the one that MLFLOW_TRACKING_URI names; links are followed, so a store has one address.
+    """The store in `folder`, or the one that MLFLOW_TRACKING_URI names; links are followed, so a
+    store has one address.
 
     Raises RecurrenceError where what is named keeps nothing, or is no address.
     """
@@ -94,10 +103,11 @@ def place(folder: Path) -> Place:
 
 
 def sqlite_uri(file: Path, query: str = "") -> str:
-    """The address of a sqlite file, whatever its path; with links followed: what lies beside it is found there.
+    """The address of a sqlite file, whatever its path; with links followed: what lies beside it is
+    found there.
 
-    SQLAlchemy decodes percent signs in it and ends the path at the first question mark. With the short name of the
-    driver mlflow would make a folder of the name that is not decoded.
+    SQLAlchemy decodes percent signs in it and ends the path at the first question mark. With the
+    short name of the driver mlflow would make a folder of the name that is not decoded.
     """
     path = str(file.resolve())
     quoted = path
@@ -117,7 +127,8 @@ def _sqlite_named(named: str) -> str:
         query = query.replace("uri=true", "")
     if not path or ":memory:" in path or "mode=memory" in query:
         raise RecurrenceError(
-            f"{NAMED}: must name a file, as in sqlite:////home/me/runs.db, got {named!r}, which is kept in memory and "
+            f"{NAMED}: must name a file, as in sqlite:////home/me/runs.db, got {named!r}, which "
+            f"is kept in memory and "
             f"gone at the end; unset {NAMED} for the store in .mlflow/"
         )
     return sqlite_uri(Path(path), query)

@@ -15,9 +15,11 @@ SAMPLED = ("generate", "detect_loops")
 
 
 def git_tags(root: Path) -> dict[str, str]:
-    """The commit that is checked out, and whether code or params differ from it; empty outside a git repository.
+    """The commit that is checked out, and whether code or params differ from it; empty outside a
+    git repository.
 
-    It is the commit of the import: results that dvc took from its cache may have been made under an earlier one.
+    It is the commit of the import: results that dvc took from its cache may have been made under an
+    earlier one.
     """
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:
@@ -27,7 +29,9 @@ def git_tags(root: Path) -> dict[str, str]:
 
 
 def lock_tags(lock: dict[str, Any], key: str, is_sampled: bool) -> dict[str, str]:
-    """A digest of what dvc.lock records of a model's stages; empty while it does not know all of them."""
+    """A digest of what dvc.lock records of a model's stages; empty while it does not know all of
+    them.
+    """
     entries = [lock.get(f"{stage}@{key}") for stage in (SCORED + SAMPLED if is_sampled else SCORED)]
     if None in entries:
         return {}
@@ -37,7 +41,9 @@ def lock_tags(lock: dict[str, Any], key: str, is_sampled: bool) -> dict[str, str
 
 
 def read_lock(root: Path) -> dict[str, Any]:
-    """The stages in dvc.lock; empty where there is none yet (stages run by hand) or dvc is just writing it."""
+    """The stages in dvc.lock; empty where there is none yet (stages run by hand) or dvc is just
+    writing it.
+    """
     try:
         tree = yaml.load(
             (root / "dvc.lock").read_text(encoding="utf-8"),

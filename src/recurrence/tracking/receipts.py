@@ -15,9 +15,11 @@ SERVER_S = 15.0
 
 
 def gap(corpus: str) -> str:
-    """What MLflow lacks of what the receipt of a corpus says, in a few words; empty where nothing, or no receipt.
+    """What MLflow lacks of what the receipt of a corpus says, in a few words; empty where nothing,
+    or no receipt.
 
-    A store that is just being written, and a server that does not answer, are left for the next time.
+    A store that is just being written, and a server that does not answer, are left for the next
+    time.
     """
     receipt = paths.receipt(corpus)
     if not receipt.exists():
@@ -50,7 +52,9 @@ def _gap_elsewhere(at: Place, corpus: str, wanted: Mapping[str, Any]) -> str:
 
 
 def complaints() -> list[str]:
-    """A line for each receipt that the store does not bear out, and one if it lies elsewhere than it says."""
+    """A line for each receipt that the store does not bear out, and one if it lies elsewhere than
+    it says.
+    """
     at = place(home())
     lines = []
     if standing.is_moved(at):

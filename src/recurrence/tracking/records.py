@@ -1,11 +1,13 @@
-"""What MLflow shall hold of one model, as values: results in, records out. Knows neither files nor mlflow.
+"""What MLflow shall hold of one model, as values: results in, records out. Knows neither files nor
+mlflow.
 
-At most 25 metric names per kind of run (the runs table slows down beyond), and none in both: `valid/nats` and its like
-are final figures of a model, one point each; `curve/*` are means over the seeds, a point per epoch; `loops/*`, `text/*`
-and `reference/*` belong to the child run of a decoding strategy, whose other figures are in its artifact rates.json.
+At most 25 metric names per kind of run (the runs table slows down beyond), and none in both:
+`valid/nats` and its like are final figures of a model, one point each; `curve/*` are means over the
+seeds, a point per epoch; `loops/*`, `text/*` and `reference/*` belong to the child run of a
+decoding strategy, whose other figures are in its artifact rates.json.
 
-Facts of the machine (wall time, device) are shown where they are known and decide nothing: the same results found on
-another machine are the same record.
+Facts of the machine (wall time, device) are shown where they are known and decide nothing: the same
+results found on another machine are the same record.
 """
 
 import hashlib
@@ -49,7 +51,9 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """One run of MLflow: everything it shall hold, its artifacts (small texts by file name) included."""
+    """One run of MLflow: everything it shall hold, its artifacts (small texts by file name)
+    included.
+    """
 
     name: str
     started_ms: int
@@ -89,12 +93,18 @@ class Tracked:
     config: dict[str, Any]
     history: pd.DataFrame
     machine: dict[str, Any]
-    """started, train_seconds, device, ...: what is known of the training's machine, be it nothing; in no digest."""
+    """started, train_seconds, device, ...: what is known of the training's machine, be it nothing;
+    in no digest.
+    """
     scores: dict[str, Any]
     rates: dict[str, Any]
-    """floor, unit, length, ..., and figures by strategy; no strategies where the model is not sampled."""
+    """floor, unit, length, ..., and figures by strategy; no strategies where the model is not
+    sampled.
+    """
     samples: pd.DataFrame
-    """sample_id, strategy, prompt, ids, text, ..., and the verdict on it (kind, start, period, ...)."""
+    """sample_id, strategy, prompt, ids, text, ..., and the verdict on it (kind, start, period,
+    ...).
+    """
     card: dict[str, Any] | None
     """The detector card; None where no model of the corpus is sampled."""
     counts: dict[str, Any]
@@ -187,7 +197,9 @@ def _model_run(results: Tracked, origin: Mapping[str, str], weights: Mapping[str
 
 
 def _artifacts(results: Tracked, weights: Mapping[str, str]) -> dict[str, str]:
-    """Of a model's run: what was measured, where its weights are, and of every decoding a row and some samples."""
+    """Of a model's run: what was measured, where its weights are, and of every decoding a row and
+    some samples.
+    """
     reference = {
         "md5": dict(weights),
         "get": f"dvc pull data/models/{results.corpus}/{results.name}",
@@ -252,7 +264,9 @@ def _scores(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _finite(figures: Mapping[str, float | None]) -> tuple[dict[str, float], list[str]]:
-    """The figures that MLflow can hold (it stores inf as 1.8e308), and those it cannot, as `name=inf`."""
+    """The figures that MLflow can hold (it stores inf as 1.8e308), and those it cannot, as
+    `name=inf`.
+    """
     there = {name: float(value) for name, value in figures.items() if value is not None}
     odd = [f"{name}={value}" for name, value in there.items() if not math.isfinite(value)]
     return {name: value for name, value in there.items() if math.isfinite(value)}, odd
@@ -261,7 +275,9 @@ def _finite(figures: Mapping[str, float | None]) -> tuple[dict[str, float], list
 def _curves(
     history: pd.DataFrame, started_ms: int, ended_ms: int
 ) -> tuple[tuple[Point, ...], list[str]]:
-    """Means over the seeds by epoch, and what is not finite; times are spread evenly over the training."""
+    """Means over the seeds by epoch, and what is not finite; times are spread evenly over the
+    training.
+    """
     ours = history[history["protocol"] == "ordered"]
     means = ours.groupby("epoch")[list(CURVES)].mean(skipna=False)
     points, odd = [], []

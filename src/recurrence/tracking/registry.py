@@ -1,7 +1,9 @@
-"""MLflow's registry: the champion of each corpus, which `mlflow.pyfunc.load_model("models:/NAME@champion")` loads.
+"""MLflow's registry: the champion of each corpus, which
+`mlflow.pyfunc.load_model("models:/NAME@champion")` loads.
 
-A registered model is called CORPUS-MODEL. A version is one state of its weights and settings; the alias `champion` is on
-the version that stands now, and on no other of the corpus. Versions of before stay.
+A registered model is called CORPUS-MODEL. A version is one state of its weights and settings; the
+alias `champion` is on the version that stands now, and on no other of the corpus. Versions of
+before stay.
 """
 
 import json
@@ -37,7 +39,9 @@ INSIDE = "artifacts/model"
 """Where weights and settings lie."""
 TOLD = "served.json"
 SINCE = "2026-01-01 00:00:00"
-"""Written as the time of making, so that equal models are equal files; versions have times of their own."""
+"""Written as the time of making, so that equal models are equal files; versions have times of their
+own.
+"""
 
 
 def register(
@@ -45,8 +49,8 @@ def register(
 ) -> str:
     """Have the champion's present state registered under its alias; its address for mlflow.
 
-    `run_id`: the run that records it, whose logged model gets the files; `go_on` is called before each step.
-    Registering twice is as once.
+    `run_id`: the run that records it, whose logged model gets the files; `go_on` is called before
+    each step. Registering twice is as once.
     """
     fingerprint = champion.fingerprint
     go_on()
@@ -72,7 +76,9 @@ def _versions(client: Any, champion: Champion) -> list[Any]:
 
 
 def _clear(client: Any, champion: Champion) -> None:
-    """Delete versions whose logged model went with its run, as that recorded the same in other words; and their files."""
+    """Delete versions whose logged model went with its run, as that recorded the same in other
+    words; and their files.
+    """
     for each in _versions(client, champion):
         if _stands(client, each.tags.get(LOGGED, "")):
             continue
@@ -109,7 +115,9 @@ def _champion_of(client: Any, name: str) -> str:
 
 
 def _is_there(client: Any, found: Any, champion: Champion) -> bool:
-    """Whether the files of a version are still there, in their sizes; of a server they are not looked at."""
+    """Whether the files of a version are still there, in their sizes; of a server they are not
+    looked at.
+    """
     location = client.get_logged_model(found.tags[LOGGED]).artifact_location
     if not location.startswith("file:"):
         return True
@@ -121,7 +129,9 @@ def _is_there(client: Any, found: Any, champion: Champion) -> bool:
 
 
 def _stands(client: Any, model_id: str) -> bool:
-    """Whether a logged model is there: one goes with its run where results are recorded in another way."""
+    """Whether a logged model is there: one goes with its run where results are recorded in another
+    way.
+    """
     from mlflow.exceptions import MlflowException
 
     if not model_id:
@@ -154,7 +164,9 @@ def _version(client: Any, champion: Champion, run_id: str, fingerprint: str) -> 
 
 
 def write(champion: Champion, folder: Path, model_id: str | None, run_id: str | None) -> None:
-    """A model in MLflow's format. By hand: `save_model` takes seconds, and loads the model to do so."""
+    """A model in MLflow's format. By hand: `save_model` takes seconds, and loads the model to do
+    so.
+    """
     with _unwarned():
         from mlflow.models import Model
 

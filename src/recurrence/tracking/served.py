@@ -1,7 +1,8 @@
 """A trained net behind MLflow's interface for models: `predict` continues texts, or scores them.
 
-Loaded by mlflow alone, by the few lines of code that lie beside the weights (models from code: nothing is pickled). In
-the artifacts: config.json, vocab.json and seed<k>.safetensors as `train` wrote them, and served.json (see champion.py).
+Loaded by mlflow alone, by the few lines of code that lie beside the weights (models from code:
+nothing is pickled). In the artifacts: config.json, vocab.json and seed<k>.safetensors as `train`
+wrote them, and served.json (see champion.py).
 """
 
 from pathlib import Path
@@ -21,9 +22,10 @@ MOST_TOKENS = 100_000
 class Served(PythonModel):  # type: ignore[misc]
     """Texts in (column `text`); out a row for each: text, tokens, nats_per_token, bits_per_char.
 
-    Params: `task` generate or score; for generate `strategy` (of params.yaml, as it was), `max_tokens` and `seed`.
-    A continuation's figures are its own under the net that made it, given the text before it; its draws do not depend
-    on the other rows. Raises ValueError for what params.yaml or the vocabulary does not have.
+    Params: `task` generate or score; for generate `strategy` (of params.yaml, as it was),
+    `max_tokens` and `seed`. A continuation's figures are its own under the net that made it, given
+    the text before it; its draws do not depend on the other rows. Raises ValueError for what
+    params.yaml or the vocabulary does not have.
     """
 
     def load_context(self, context: Any) -> None:

@@ -11,7 +11,9 @@ UNITS = {"char", "word"}
 
 
 def decoding(strategy: str, block: Mapping[str, Any], rates: Mapping[str, Any]) -> dict[str, str]:
-    """A strategy's block as it holds for the corpus's unit, the order of its filters, and what was sampled with it."""
+    """A strategy's block as it holds for the corpus's unit, the order of its filters, and what was
+    sampled with it.
+    """
     unit, found = rates["unit"], rates["strategies"][strategy]
     about = {
         "strategy": strategy,

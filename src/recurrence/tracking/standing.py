@@ -1,8 +1,9 @@
-"""Whether MLflow still holds what a receipt says, and whether the store lies where it says: asked of the sqlite file
-itself, in a hundredth of a second, without mlflow.
+"""Whether MLflow still holds what a receipt says, and whether the store lies where it says: asked
+of the sqlite file itself, in a hundredth of a second, without mlflow.
 
-A store says where it lies: each experiment keeps the absolute address of its artifacts. In a folder that was moved or
-copied these point to the old one, and are rewritten before anything is read or written there.
+A store says where it lies: each experiment keeps the absolute address of its artifacts. In a folder
+that was moved or copied these point to the old one, and are rewritten before anything is read or
+written there.
 """
 
 import json
@@ -41,7 +42,8 @@ class Held:
 
 
 def gap(at: Place, corpus: str, wanted: Mapping[str, Mapping[str, Any]]) -> str:
-    """What the sqlite store lacks of the models of a receipt, in a few words; empty where it has all.
+    """What the sqlite store lacks of the models of a receipt, in a few words; empty where it has
+    all.
 
     `wanted`: of each model its `fingerprint` and `decodings`.
     """
@@ -87,7 +89,9 @@ def lost_files(run: Held) -> Iterator[Path]:
 
 
 def runs(at: Place, corpus: str) -> list[Held]:
-    """Our finished runs in the experiment of a corpus, deleted ones left out. Raises sqlite3.Error."""
+    """Our finished runs in the experiment of a corpus, deleted ones left out. Raises
+    sqlite3.Error.
+    """
     marks = ", ".join("?" * len(_TAGS))
     query = f"""
         SELECT runs.run_uuid, runs.artifact_uri, tags.key, tags.value
@@ -122,7 +126,8 @@ def experiments(at: Place) -> dict[str, str]:
         with _reading(at) as connection:
             rows = connection.execute(
                 "SELECT experiments.name, experiment_id FROM experiments JOIN experiment_tags "
-                "USING (experiment_id) WHERE experiment_tags.key = ? AND lifecycle_stage = 'active' "
+                "USING (experiment_id) WHERE experiment_tags.key = ? AND lifecycle_stage = "
+                "'active' "
                 "ORDER BY experiments.name",
                 (CORPUS,),
             )
@@ -140,7 +145,8 @@ def is_moved(at: Place) -> bool:
 
 
 def settle_in(at: Place) -> str:
-    """Have a store that was moved or copied point to the artifacts beside it; says in a line from where they came.
+    """Have a store that was moved or copied point to the artifacts beside it; says in a line from
+    where they came.
 
     Empty where nothing was to be done. In one transaction; the lock must be held.
     """
@@ -170,7 +176,9 @@ def settle_in(at: Place) -> str:
 
 
 def _former_roots(at: Place) -> set[str]:
-    """Addresses of the folders, other than the one beside the file, in which it says that our artifacts lie."""
+    """Addresses of the folders, other than the one beside the file, in which it says that our
+    artifacts lie.
+    """
     if not at.database or not at.artifacts or not at.database.is_file():
         return set()
     query = """

@@ -1,4 +1,5 @@
-"""Opens a store for mlflow, one writer at a time, and says in one line with a remedy what is wrong with it.
+"""Opens a store for mlflow, one writer at a time, and says in one line with a remedy what is wrong
+with it.
 
 mlflow takes seconds to import, so it is imported when a store is opened and not before.
 """
@@ -23,7 +24,8 @@ ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # with these a server that is down costs seconds, not four minutes
+    # with these a server that is down costs seconds, not four minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # it may name an hour
@@ -39,8 +41,9 @@ DAMAGE = ("malformed", "not a database", "no such table", "no such column", "sch
 def client(at: Place) -> Any:
     """A client of the store (mlflow.MlflowClient); a sqlite file is made where there is none yet.
 
-    The lock must be held: mlflow destroys a fresh database that two processes open at once.
-    Raises RecurrenceError where the file is damaged, cannot be written, or is of another version of mlflow.
+    The lock must be held: mlflow destroys a fresh database that two processes open at once. Raises
+    RecurrenceError where the file is damaged, cannot be written, or is of another version of
+    mlflow.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -62,14 +65,17 @@ def client(at: Place) -> Any:
         Exception
     ) as error:  # the file comes from outside: alembic, SQLAlchemy, mlflow may refuse it
         raise RecurrenceError(
-            f"{at.database}: mlflow does not take it ({_reason(at, error)}): damaged, or of another version of "
+            f"{at.database}: mlflow does not take it ({_reason(at, error)}): damaged, or of "
+            f"another version of "
             f"mlflow; {aside(at)}"
         ) from error
     return made
 
 
 def _place_default_experiment(database: Path, at: Place) -> None:
-    """mlflow has its first experiment keep artifacts in the folder that a program happens to stand in."""
+    """mlflow has its first experiment keep artifacts in the folder that a program happens to stand
+    in.
+    """
     assert at.artifacts
     with closing(sqlite3.connect(database)) as connection, connection:
         where = f"{at.artifacts.as_uri()}/0"
@@ -87,7 +93,8 @@ def examine(at: Place) -> None:
         raise RecurrenceError(f"{file}: must be MLflow's database, a file; {aside(at)}")
     if at.artifacts and at.artifacts.is_symlink():
         raise RecurrenceError(
-            f"{at.artifacts}: must be a folder, got a link: a copy of this folder would write into the same "
+            f"{at.artifacts}: must be a folder, got a link: a copy of this folder would write "
+            f"into the same "
             "artifacts; link the whole of .mlflow instead, or put the folder itself there"
         )
     try:
@@ -116,7 +123,8 @@ def aside(at: Place) -> str:
     """What to do about a database that is beyond use: nothing is deleted."""
     file = str(at.database)
     return (
-        f"move it aside: mv {quote(file)} {quote(file + '.damaged')}, then run `dvc repro`, which fills a new store "
+        f"move it aside: mv {quote(file)} {quote(file + '.damaged')}, then run `dvc repro`, which "
+        f"fills a new store "
         "from the result files (runs of the past are in the old one alone)"
     )
 
@@ -139,7 +147,9 @@ def failures() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def explained(at: Place, missing: Callable[[], str], again: str) -> Iterator[None]:
-    """Within, what goes wrong with the store raises RecurrenceError: where, why, what is `missing`, what to do."""
+    """Within, what goes wrong with the store raises RecurrenceError: where, why, what is `missing`,
+    what to do.
+    """
     known: tuple[type[Exception], ...] = failures()
     if (
         at.database is None
@@ -170,7 +180,9 @@ def _reason(at: Place, error: Exception) -> str:
 
 @contextmanager
 def locked(at: Place) -> Iterator[None]:
-    """Hold the store alone; a second writer waits for the first. The system frees the lock of a process that dies."""
+    """Hold the store alone; a second writer waits for the first. The system frees the lock of a
+    process that dies.
+    """
     with _lock_file(at) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

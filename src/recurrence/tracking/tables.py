@@ -1,4 +1,6 @@
-"""Artifacts that other programs read on: a row per decoding strategy as CSV, samples with their verdicts as JSONL."""
+"""Artifacts that other programs read on: a row per decoding strategy as CSV, samples with their
+verdicts as JSONL.
+"""
 
 import csv
 import io
@@ -31,7 +33,9 @@ TEXT = (
 
 
 def decodings(rates: Mapping[str, Any], families: Mapping[str, str]) -> str:
-    """The comparison as CSV: a row per strategy and one for human text, looping ones first; absent values are empty."""
+    """The comparison as CSV: a row per strategy and one for human text, looping ones first; absent
+    values are empty.
+    """
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(["strategy", "family", *columns_of(DECODING)])

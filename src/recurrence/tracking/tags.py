@@ -28,4 +28,6 @@ EXPERIMENTS = "dvc.experiments"
 BASELINE = "dvc.baseline"
 """Revision that such an experiment began from."""
 LOGGED = "recurrence.logged_model"
-"""Of a registered version: id of the logged model that has its files; mlflow's own stores do not keep it."""
+"""Of a registered version: id of the logged model that has its files; mlflow's own stores do not
+keep it.
+"""

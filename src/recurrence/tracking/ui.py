@@ -13,10 +13,11 @@ LIGHT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 def serve_ui(port: int = 5000) -> None:
-    """Become MLflow's server on the loopback address until Ctrl-C; does not return where it starts one.
+    """Become MLflow's server on the loopback address until Ctrl-C; does not return where it starts
+    one.
 
-    Raises RecurrenceError when the port is taken or the store is damaged. With MLFLOW_TRACKING_URI on a server, only
-    says where that is.
+    Raises RecurrenceError when the port is taken or the store is damaged. With MLFLOW_TRACKING_URI
+    on a server, only says where that is.
     """
     at = place(home())
     if at.artifacts is None:
@@ -50,7 +51,9 @@ def _make_ready(at: Place) -> None:
 
 
 def _views(at: Place, port: int) -> list[str]:
-    """The addresses that answer "which model" and "which decoding", and show what was, for each corpus imported."""
+    """The addresses that answer "which model" and "which decoding", and show what was, for each
+    corpus imported.
+    """
     return [
         f"  {corpus}, {name}: http://{HOST}:{port}/{notes.view_link(experiment, name)}"
         for corpus, experiment in standing.experiments(at).items()

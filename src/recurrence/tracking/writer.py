@@ -1,7 +1,9 @@
-"""Writes one record into MLflow: a model's run, its children, its dataset and logged model, its artifacts.
+"""Writes one record into MLflow: a model's run, its children, its dataset and logged model, its
+artifacts.
 
-No run is RUNNING for longer than a moment, so that none stays so when the import is killed: a model's run is FAILED
-until it is whole, and its children, which count only with it, are FINISHED from the start.
+No run is RUNNING for longer than a moment, so that none stays so when the import is killed: a
+model's run is FAILED until it is whole, and its children, which count only with it, are FINISHED
+from the start.
 """
 
 import json
@@ -62,7 +64,9 @@ class Writer:
         return self.made[-1]
 
     def _fill(self, run_id: str, run: Run, linked: Mapping[str, str]) -> None:
-        """Log all that a begun run shall hold; `linked` ties its final figures to a model and a dataset."""
+        """Log all that a begun run shall hold; `linked` ties its final figures to a model and a
+        dataset.
+        """
         from mlflow.entities import Metric, Param
 
         metrics = [
@@ -79,7 +83,9 @@ class Writer:
         self.texts(run_id, run)
 
     def _link(self, record: Record, run_id: str) -> dict[str, str]:
-        """Log the dataset and the model (a reference: its weights stay with dvc) and say how metrics name them."""
+        """Log the dataset and the model (a reference: its weights stay with dvc) and say how
+        metrics name them.
+        """
         from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput
 
         source = json.dumps({"get": f"dvc pull data/ids/{record.dataset}"})

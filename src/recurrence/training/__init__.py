@@ -1,4 +1,6 @@
-"""Gradient training: batches, schedules, optimizers, regularizers, and the trainer that runs them."""
+"""Gradient training: batches, schedules, optimizers, regularizers, and the trainer that runs
+them.
+"""
 
 from recurrence.training.trainer import Row, fit
 

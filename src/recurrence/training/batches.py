@@ -1,8 +1,9 @@
-"""An id stream becomes lanes, and lanes become (inputs, targets); the only place that shifts by one.
+"""An id stream becomes lanes, and lanes become (inputs, targets); the only place that shifts by
+one.
 
-A loader is built on ids that are on the device already. `len(loader)` is how many batches it says an epoch has;
-iterating takes the generator that decides what is random, and how many batches to pass over: these draw what they drew,
-but nothing is gathered for them. Knows nothing of models.
+A loader is built on ids that are on the device already. `len(loader)` is how many batches it says
+an epoch has; iterating takes the generator that decides what is random, and how many batches to
+pass over: these draw what they drew, but nothing is gathered for them. Knows nothing of models.
 """
 
 from collections.abc import Iterator
@@ -23,10 +24,12 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class VariableBptt:
-    """fastai 0.7's LanguageModelLoader: lanes, and windows of random length, a normal about bptt (or, 5 %, its half).
+    """fastai 0.7's LanguageModelLoader: lanes, and windows of random length, a normal about bptt
+    (or, 5 %, its half).
 
-    The same random loader validates, so a printed validation loss moves between runs even with frozen weights.
-    Stops after `len` batches although the lanes may not be used up, or before it when they are.
+    The same random loader validates, so a printed validation loss moves between runs even with
+    frozen weights. Stops after `len` batches although the lanes may not be used up, or before it
+    when they are.
     """
 
     ids_N: Tensor
@@ -51,7 +54,8 @@ class VariableBptt:
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of fixed length at `starts`, in batches of `size`; the order of `starts` is the order of the batches.
+    """Windows of fixed length at `starts`, in batches of `size`; the order of `starts` is the order
+    of the batches.
 
     A last, smaller batch is kept unless `drop_last`. With `shuffle`, a new order for every pass.
     """
@@ -84,7 +88,9 @@ Loader = VariableBptt | Windows
 
 
 def as_lanes(ids_N: Tensor, size: int) -> Tensor:
-    """The stream cut into `size` contiguous lanes of equal length, (B, N // B); the remainder is dropped."""
+    """The stream cut into `size` contiguous lanes of equal length, (B, N // B); the remainder is
+    dropped.
+    """
     return ids_N[: len(ids_N) // size * size].view(size, -1)
 
 
@@ -96,13 +102,15 @@ def window_starts(tokens: int, bptt: int, stride: int) -> Tensor:
 def loader(ids_N: Tensor, block: Batches, train: bool) -> Loader:
     """The loader of a params block on a stream.
 
-    Raises RecurrenceError when the stream is too short for a single batch: nothing would be trained, silently.
+    Raises RecurrenceError when the stream is too short for a single batch: nothing would be
+    trained, silently.
     """
     made = _loader(ids_N, block, train)
     if len(made) < 1:
         part = "training" if train else "validation"
         raise RecurrenceError(
-            f"the {part} text is too short: {len(ids_N):,} tokens make no batch of {block.size} x {block.bptt} tokens; "
+            f"the {part} text is too short: {len(ids_N):,} tokens make no batch of {block.size} x "
+            f"{block.bptt} tokens; "
             f"give more text, or a smaller recipe.batches.size or bptt"
         )
     return made
@@ -125,7 +133,9 @@ def _loader(ids_N: Tensor, block: Batches, train: bool) -> Loader:
 def notebook_windows(
     ids_N: Tensor, block: Batches, rng: np.random.Generator
 ) -> tuple[Windows, Windows]:
-    """Train and validation windows of the WHOLE text, as the window notebooks drew them (leaky where they overlap)."""
+    """Train and validation windows of the WHOLE text, as the window notebooks drew them (leaky
+    where they overlap).
+    """
     starts = window_starts(len(ids_N), block.bptt, block.stride or block.bptt)
     if block.notebook_split == "last_window":
         order, held = np.arange(len(starts)), 1

@@ -95,10 +95,11 @@ class CapturedStep:
 
 
 class CycledAdam(torch.optim.Adam):
-    """Adam and AdamW whose learning rate and beta 1 may be tensors, as a graph needs where a schedule moves beta 1.
+    """Adam and AdamW whose learning rate and beta 1 may be tensors, as a graph needs where a
+    schedule moves beta 1.
 
-    torch's fused kernel would hold on to the beta 1 it was recorded with, and its other forms wait for the device to
-    read one. The groups' options are Adam's own, and so is the state:
+    torch's fused kernel would hold on to the beta 1 it was recorded with, and its other forms wait
+    for the device to read one. The groups' options are Adam's own, and so is the state:
 
         m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
         p -= lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)

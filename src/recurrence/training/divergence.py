@@ -1,4 +1,5 @@
-"""When the loss, or the gradient's norm, is no longer finite: noticed without waiting for a GPU, and told with facts.
+"""When the loss, or the gradient's norm, is no longer finite: noticed without waiting for a GPU,
+and told with facts.
 
 Knows numbers only: what to do about it is decided by the trainer and the recipe.
 """
@@ -12,7 +13,9 @@ from recurrence.errors import RecurrenceError
 
 
 class NotFinite(ArithmeticError):
-    """A step was not finite: so many steps ago (0: the one that is being made), with this gradient norm."""
+    """A step was not finite: so many steps ago (0: the one that is being made), with this gradient
+    norm.
+    """
 
     def __init__(self, ago: int, gradient_norm: float) -> None:
         super().__init__(ago, gradient_norm)
@@ -31,13 +34,16 @@ class Diverged(RecurrenceError):
 
     def __str__(self) -> str:
         return (
-            f"the loss is no longer finite: epoch {self.epoch}, step {self.step}, learning rate {self.lr:.3g}, "
+            f"the loss is no longer finite: epoch {self.epoch}, step {self.step}, learning rate "
+            f"{self.lr:.3g}, "
             f"gradient norm {self.gradient_norm:.3g}"
         )
 
 
 class Watch:
-    """Notes the first step that is not finite. On the CPU it says so at once; on a GPU only `check` waits."""
+    """Notes the first step that is not finite. On the CPU it says so at once; on a GPU only `check`
+    waits.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.at_once = device.type == "cpu"
@@ -46,7 +52,9 @@ class Watch:
         self.norm = torch.zeros((), device=device)
 
     def see(self, loss: Tensor, norm: Tensor) -> None:
-        """Look at a step; on a GPU in place throughout, so that it can be part of a captured graph."""
+        """Look at a step; on a GPU in place throughout, so that it can be part of a captured
+        graph.
+        """
         if self.at_once:
             if not math.isfinite(float(loss) + float(norm)):
                 raise NotFinite(0, float(norm))

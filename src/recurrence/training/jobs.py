@@ -1,7 +1,8 @@
 """A model's training as jobs, each a loop that can be gone on with after it was killed.
 
-Comes in: the params block of a model, its id streams, and a folder for snapshots. Comes out, per job: history rows, and
-the weights of each seed as the bytes of its file. Writes nothing but snapshots.
+Comes in: the params block of a model, its id streams, and a folder for snapshots. Comes out, per
+job: history rows, and the weights of each seed as the bytes of its file. Writes nothing but
+snapshots.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,9 @@ PACKAGE = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Job:
-    """Seeds trained in one loop, by one protocol: `ordered`, or `as_notebook` on the notebook's own windows."""
+    """Seeds trained in one loop, by one protocol: `ordered`, or `as_notebook` on the notebook's own
+    windows.
+    """
 
     seeds: tuple[int, ...]
     protocol: str
@@ -101,10 +104,11 @@ class Training:
         return sum(phase.epochs for phase in self.recipe.phases)
 
     def jobs(self, at_a_time: int = 1) -> list[Job]:
-        """The work in parts, of which so many can be done at a time; what comes out does not depend on how many.
+        """The work in parts, of which so many can be done at a time; what comes out does not depend
+        on how many.
 
-        Each part is one seed, or as many as are sooner trained together; all come once more on the notebook's windows
-        where the recipe has them.
+        Each part is one seed, or as many as are sooner trained together; all come once more on the
+        notebook's windows where the recipe has them.
         """
         split = self.recipe.batches.notebook_split
         protocols = ["ordered"] if split == "none" else ["ordered", "as_notebook"]
@@ -112,7 +116,9 @@ class Training:
         return [Job(lot, protocol) for lot in lots for protocol in protocols]
 
     def run_all(self, jobs: Sequence[Job], processes: int) -> list[Trained]:
-        """What each job leaves, in their order: side by side in so many processes, or here, one after another (0)."""
+        """What each job leaves, in their order: side by side in so many processes, or here, one
+        after another (0).
+        """
         name = f"{self.block.corpus}/{self.block.name}"
         with progress(name, len(jobs) * self.epochs, "epochs") as advance:
             done = self._all_done(jobs, processes, advance)
@@ -141,8 +147,10 @@ class Training:
         return self.run_leg(leg, telling.Teller(handle, leg.job.name))
 
     def legs(self, jobs: Sequence[Job], processes: int) -> list[Leg]:
-        """The order to begin in. What is left over where jobs are dealt out evenly is begun first, left half done, and
-        ended last: no process has more than half a job to do while others have none."""
+        """The order to begin in. What is left over where jobs are dealt out evenly is begun first,
+        left half done, and ended last: no process has more than half a job to do while others have
+        none.
+        """
         over = len(jobs) % processes if len(jobs) > processes and self.epochs > 1 else 0
         halves = [Leg(job, 0, self.epochs // 2) for job in jobs[:over]]
         return [*halves, *map(self._whole, jobs[over:])]
@@ -156,7 +164,8 @@ class Training:
     def run(self, job: Job, advance: Advance | None = None) -> Trained:
         """Do a job, from its newest snapshot if it has one; `advance` hears of epochs.
 
-        Raises RecurrenceError when the loss stops being finite, and says where the last good state is.
+        Raises RecurrenceError when the loss stops being finite, and says where the last good state
+        is.
         """
         trained = self.run_leg(self._whole(job), advance)
         assert trained is not None
@@ -187,7 +196,8 @@ class Training:
         if (trainer.epoch, trainer.done) != (leg.since, 0):
             where = f"resumed at epoch {trainer.epoch + 1}, step {trainer.done + 1}"
             say(
-                f"{self._name(leg.job)}: {'was trained to its end before' if trainer.finished else where}"
+                f"{self._name(leg.job)}: "
+                f"{'was trained to its end before' if trainer.finished else where}"
             )
 
     def _run(self, leg: Leg, trainer: Trainer, keeper: resume.Keeper, tell: Advance) -> None:
@@ -205,8 +215,10 @@ class Training:
         good = trainer.good.facts
         where = f"epoch {good['epoch'] + 1}, step {good['done'] + 1}"
         return (
-            f"{self._name(job)}: {diverged}. The last good state ({where}) is kept in {keeper.folder}. "
-            f"In its recipe, lower phases.{trainer.phase}.schedule.lr, or bound the gradient by clip; "
+            f"{self._name(job)}: {diverged}. The last good state ({where}) is kept in "
+            f"{keeper.folder}. "
+            f"In its recipe, lower phases.{trainer.phase}.schedule.lr, or bound the gradient by "
+            f"clip; "
             f"on_divergence: {{reduce_lr: 0.5, at_most: 3}} would go back and on at half the rate"
         )
 
@@ -237,7 +249,9 @@ class Training:
         return Trainer(learner, *parts, CapturedStep(learner, make))
 
     def _model(self, seed: int, job: Job) -> tuple[LanguageModel, torch.Generator]:
-        """A seed's model, and a generator that goes on as torch's own on the device does from here."""
+        """A seed's model, and a generator that goes on as torch's own on the device does from
+        here.
+        """
         torch.manual_seed(self._derived(seed, "train", job))
         model = build_model(self.block, self.vocab_size)
         masks = torch.Generator(self.device)
@@ -262,14 +276,19 @@ _SPLIT = {"ordered": "", "as_notebook": " as the notebook split"}
 
 def told(row: dict[str, Any]) -> str:
     """A row of the history in words."""
-    figures = f"train {row['train_nats']:.4f}, valid {row['valid_nats']:.4f}, accuracy {row['valid_accuracy']:.4f}"
+    figures = (
+        f"train {row['train_nats']:.4f}, valid {row['valid_nats']:.4f}, accuracy "
+        f"{row['valid_accuracy']:.4f}"
+    )
     return f"seed {row['seed']}{_SPLIT[row['protocol']]}: {figures} after epoch {row['epoch']}"
 
 
 def ordered(
     train: torch.Tensor, valid: torch.Tensor, recipe: params.Recipe
 ) -> tuple[batches.Loader, batches.Loader]:
-    """Loaders on the ordered split: ours for `exact`, and the notebook's own validation for as_notebook."""
+    """Loaders on the ordered split: ours for `exact`, and the notebook's own validation for
+    as_notebook.
+    """
     return (
         batches.loader(train[: recipe.sample_tokens], recipe.batches, train=True),
         batches.loader(
@@ -294,8 +313,8 @@ def digest(
 ) -> str:
     """The key under which snapshots are kept: a digest of all that a training's result depends on.
 
-    In fast numerics but for the number of threads, and what the processor does with a sum: where these change on the
-    way, a training is gone on with all the same, and its last bits are of both.
+    In fast numerics but for the number of threads, and what the processor does with a sum: where
+    these change on the way, a training is gone on with all the same, and its last bits are of both.
     """
     facts = {
         "model": block.model_dump(mode="json"),
@@ -312,6 +331,8 @@ def digest(
 
 
 def code(core: str) -> list[Path]:
-    """The files that decide what a training does: what the stage reads, as data/code.json has it."""
+    """The files that decide what a training does: what the stage reads, as data/code.json has
+    it.
+    """
     read = Code(PACKAGE).read(["stages.train", f"cores.{core}"])
     return [PACKAGE / file for file in sorted(read.files)]

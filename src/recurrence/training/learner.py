@@ -1,7 +1,7 @@
 """A net, or several as one, with all that a gradient step needs and changes.
 
-That is an optimizer, carried state, and moving averages of the losses. Comes in: batches. Comes out:
-models changed in place. Knows nothing of epochs, schedules or files.
+That is an optimizer, carried state, and moving averages of the losses. Comes in: batches. Comes
+out: models changed in place. Knows nothing of epochs, schedules or files.
 """
 
 from collections.abc import Callable
@@ -235,7 +235,8 @@ class Learner:
         """Copies of all tensors that the next step depends on, and the facts beside them.
 
         Torch's random states are among them, and the state of all lanes, whoever trains them. One
-        net has the same names alone, as a stack of one, and over ranks: each goes on from another's.
+        net has the same names alone, as a stack of one, and over ranks: each goes on from
+        another's.
         """
         named = {
             f"net{i}.{name}": tensor
@@ -274,7 +275,9 @@ class Learner:
         self.watch.clear()
 
     def _load_random(self, tensors: Tensors) -> None:
-        """What masks are drawn from is torch's own stream for a net alone, one for each in a stack."""
+        """What masks are drawn from is torch's own stream for a net alone, one for each in a
+        stack.
+        """
         own = tensors["random.cpu"]
         torch.set_rng_state(own)
         if self.device.type == "cuda":

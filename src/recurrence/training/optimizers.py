@@ -9,7 +9,9 @@ from recurrence.params import Optimizer
 
 
 def build(block: Optimizer, model: nn.Module, lr: float) -> torch.optim.Optimizer:
-    """A new optimizer over all parameters (Kingma & Ba 2015; decoupled decay of Loshchilov & Hutter 2019)."""
+    """A new optimizer over all parameters (Kingma & Ba 2015; decoupled decay of Loshchilov & Hutter
+    2019).
+    """
     linear = [] if block.decay_biases else [m for m in model.modules() if isinstance(m, nn.Linear)]
     exempt = {id(m.bias) for m in linear if m.bias is not None}
     parameters = list(model.parameters())

@@ -1,8 +1,10 @@
-"""Ranks: the processes that torchrun starts to train one large model together, each on its own lanes of every batch.
+"""Ranks: the processes that torchrun starts to train one large model together, each on its own
+lanes of every batch.
 
-Comes in: the environment that torchrun sets, and a trainer's parts. Comes out: on every rank, the history and the
-weights that one process would have had. All ranks hold all weights, draw the same window lengths, average their
-gradients and so make the same updates; rank 0 alone is to write files.
+Comes in: the environment that torchrun sets, and a trainer's parts. Comes out: on every rank, the
+history and the weights that one process would have had. All ranks hold all weights, draw the same
+window lengths, average their gradients and so make the same updates; rank 0 alone is to write
+files.
 """
 
 import os
@@ -30,7 +32,9 @@ from recurrence.training.trainer import Snapshot, Trainer
 #   B = lanes, T = time, H = hidden size, L = layers
 
 TIMEOUT = timedelta(minutes=2)
-"""How long a rank waits for the others; they begin together, since torchrun has waited for all to be there."""
+"""How long a rank waits for the others; they begin together, since torchrun has waited for all to
+be there.
+"""
 AGREE_EVERY = 16
 """Steps between two times that the ranks ask rank 0's clock whether to take a snapshot."""
 STARTED_TOGETHER = (
@@ -42,7 +46,9 @@ STARTED_TOGETHER = (
     "MASTER_PORT",
 )
 DROPS_BY_LANE = (LockedDropout, nn.Dropout, nn.RNNBase)
-"""Modules whose masks differ from lane to lane; all other masks (embedding rows, weights) are shared by all lanes."""
+"""Modules whose masks differ from lane to lane; all other masks (embedding rows, weights) are
+shared by all lanes.
+"""
 
 
 def started_together() -> bool:
@@ -64,7 +70,8 @@ def joined(device: torch.device, digest: str) -> Iterator["Ranks | None"]:
     Args:
         digest: of all that the training depends on.
 
-    Raises RecurrenceError where there are fewer GPUs than processes, or the ranks' digests are not the same.
+    Raises RecurrenceError where there are fewer GPUs than processes, or the ranks' digests are not
+    the same.
     """
     if not started_together():
         yield None
@@ -73,7 +80,8 @@ def joined(device: torch.device, digest: str) -> Iterator["Ranks | None"]:
     if device.type == "cuda":
         if beside > (gpus := torch.cuda.device_count()):
             raise RecurrenceError(
-                f"torchrun started {beside} processes on {gpus} GPU(s); give --nproc-per-node {gpus}"
+                f"torchrun started {beside} processes on {gpus} GPU(s); give --nproc-per-node "
+                f"{gpus}"
             )
         torch.cuda.set_device(here)
         device = torch.device("cuda", here)
@@ -88,7 +96,9 @@ def joined(device: torch.device, digest: str) -> Iterator["Ranks | None"]:
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process, `rank` of `count`; rows of a batch, and lanes, are dealt out in blocks in the order of ranks."""
+    """This process, `rank` of `count`; rows of a batch, and lanes, are dealt out in blocks in the
+    order of ranks.
+    """
 
     rank: int
     count: int
@@ -155,7 +165,8 @@ class Ranks:
         """Raise RecurrenceError on a rank whose digest is not rank 0's."""
         if self.same(digest) != digest:
             raise RecurrenceError(
-                f"rank {self.rank} has other params, data, code or torch than rank 0; bring its host to the same "
+                f"rank {self.rank} has other params, data, code or torch than rank 0; bring its "
+                f"host to the same "
                 f"commit, environment and data (`dvc repro --pull numericalize`)"
             )
 
@@ -164,9 +175,9 @@ def learner(model: LanguageModel, recipe: Recipe, ranks: Ranks) -> Learner:
     """One that trains on this rank's lanes; what it does together, every rank must do.
 
     A batch whose rows cannot be dealt out evenly (a last one, which no state is carried into) is
-    trained on by every rank as a whole, and counts once in validation. A snapshot holds the state of
-    all lanes and resumes on any number of ranks, all from the same. Raises RecurrenceError where the
-    lanes cannot be dealt out evenly.
+    trained on by every rank as a whole, and counts once in validation. A snapshot holds the state
+    of all lanes and resumes on any number of ranks, all from the same. Raises RecurrenceError where
+    the lanes cannot be dealt out evenly.
     """
     size = recipe.batches.size
     if not ranks.even(size):
@@ -199,10 +210,12 @@ class RankKeeper(Keeper):
 
 
 def drop_apart(model: nn.Module, ranks: Ranks) -> None:
-    """Let masks that differ by lane differ between ranks too, and keep the random stream common to all in step.
+    """Let masks that differ by lane differ between ranks too, and keep the random stream common to
+    all in step.
 
-    Such a module draws from a stream of its own, seeded by one number of the common stream and the rank. So the common
-    stream is all the random state there is: equal on all ranks, and enough to resume on any number of them.
+    Such a module draws from a stream of its own, seeded by one number of the common stream and the
+    rank. So the common stream is all the random state there is: equal on all ranks, and enough to
+    resume on any number of them.
     """
     for module in model.modules():
         if isinstance(module, DROPS_BY_LANE) and (
@@ -214,7 +227,9 @@ def drop_apart(model: nn.Module, ranks: Ranks) -> None:
 
 
 class _Stream:
-    """Puts a random stream of the rank's own in the place of the common one, while a module draws its masks."""
+    """Puts a random stream of the rank's own in the place of the common one, while a module draws
+    its masks.
+    """
 
     def __init__(self, ranks: Ranks) -> None:
         self.rank, cuda = ranks.rank, ranks.device.type == "cuda"

@@ -1,4 +1,6 @@
-"""Activation regularization and temporal activation regularization (Merity et al. 2017, arXiv 1708.01009)."""
+"""Activation regularization and temporal activation regularization (Merity et al. 2017, arXiv
+1708.01009).
+"""
 
 from torch import Tensor
 

@@ -1,8 +1,9 @@
 """Snapshots of a training on disk.
 
-In comes a folder that belongs to one model, `.checkpoints/<corpus>-<name>/`; below `<digest>/<job>/` in it
-the last snapshots of each job, newest last, each a folder of `tensors.safetensors` and `facts.json`. The digest is that
-of all a training depends on, so that what was kept under other params, data or code is never gone on with.
+In comes a folder that belongs to one model, `.checkpoints/<corpus>-<name>/`; below
+`<digest>/<job>/` in it the last snapshots of each job, newest last, each a folder of
+`tensors.safetensors` and `facts.json`. The digest is that of all a training depends on, so that
+what was kept under other params, data or code is never gone on with.
 """
 
 import hashlib
@@ -24,7 +25,9 @@ from recurrence.training.trainer import Snapshot, Trainer
 
 KEPT = 2
 SNAPSHOT_S = 30.0
-"""Seconds between two snapshots; between epochs a third of that, since they are the better place to go on from."""
+"""Seconds between two snapshots; between epochs a third of that, since they are the better place to
+go on from.
+"""
 COST = 0.01
 """No larger a share of the time may go into snapshots, however large the model or slow the disk."""
 
@@ -32,8 +35,9 @@ COST = 0.01
 class Keeper:
     """Keeps a training's snapshots in a folder, the last two.
 
-    RECURRENCE_SNAPSHOT_S sets the seconds between them, whatever that costs (0: a snapshot after every step).
-    A snapshot that cannot be written (the disk is full) is said and done without: the training itself goes on.
+    RECURRENCE_SNAPSHOT_S sets the seconds between them, whatever that costs (0: a snapshot after
+    every step). A snapshot that cannot be written (the disk is full) is said and done without: the
+    training itself goes on.
     """
 
     def __init__(self, folder: Path, started: float) -> None:
@@ -75,7 +79,8 @@ class Keeper:
                 return _read(path)
             except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 say(
-                    f"{path}: not a whole snapshot ({error}); the one before it is taken, if there is one"
+                    f"{path}: not a whole snapshot ({error}); the one before it is taken, if "
+                    f"there is one"
                 )
                 shutil.rmtree(path, ignore_errors=True)
         return None
@@ -88,7 +93,9 @@ class Keeper:
 
 
 def spent_s(folder: Path) -> float:
-    """Seconds that the jobs below a folder had taken when their newest snapshot was written; 0 where there is none."""
+    """Seconds that the jobs below a folder had taken when their newest snapshot was written; 0
+    where there is none.
+    """
     spent = [0.0]
     for path in folder.glob("*/*/facts.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):  # dealt with where it is needed
@@ -127,7 +134,9 @@ def key(facts: object, files: Iterable[Path]) -> str:
 
 @contextmanager
 def current(folder: Path, digest: str) -> Iterator[Path]:
-    """The folder for what is kept under a digest; other digests' are removed before, and it too where all ends well."""
+    """The folder for what is kept under a digest; other digests' are removed before, and it too
+    where all ends well.
+    """
     for old in folder.iterdir():
         if old.is_dir() and old.name != digest:
             shutil.rmtree(old)

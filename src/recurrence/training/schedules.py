@@ -11,9 +11,8 @@ At = Callable[[int], tuple[float, float | None]]
 def build(block: Schedule, epoch_batches: int, epochs: int, leftover_lr: float | None) -> At:
     """The schedule of a phase.
 
-    Args:
-        epoch_batches: how many batches the loader says an epoch has (a variable loader may run fewer).
-        leftover_lr: what the phase before left in the optimizer, for `lr: leftover`.
+    Args: epoch_batches: how many batches the loader says an epoch has (a variable loader may run
+    fewer). leftover_lr: what the phase before left in the optimizer, for `lr: leftover`.
     """
     lr = leftover_lr if block.lr == "leftover" else block.lr
     assert lr is not None, "params.py lets no first phase inherit"
@@ -45,7 +44,9 @@ def cosine_restarts(lr: float, cycle: int, mult: int, warm_fraction: float) -> A
 
 
 def one_cycle(lr: float, steps: int, block: Schedule) -> At:
-    """lr/div -> lr -> lr/div_final and beta 1 along `moms`, by half cosines (Smith 2018, 1803.09820; fastai 2)."""
+    """lr/div -> lr -> lr/div_final and beta 1 along `moms`, by half cosines (Smith 2018,
+    1803.09820; fastai 2).
+    """
 
     def at(step: int) -> tuple[float, float | None]:
         part = step / steps

@@ -26,12 +26,14 @@ SMALL = 128
 
 
 def pays(block: params.Model, vocab_size: int, device: torch.device) -> bool:
-    """Whether seeds of a model are trained sooner together than one after another, and to the same end.
+    """Whether seeds of a model are trained sooner together than one after another, and to the same
+    end.
 
-    Not where a product is long enough to fill a core; nor, on a CPU, where there is a fused kernel for a whole layer,
-    which S nets cannot share and which is faster than S products at once. On a GPU what counts is how many kernels
-    there are to launch, and cuDNN, too, launches some for every step. Seeds that draw their own window lengths, or may
-    go back to a lower rate by themselves, do not keep step.
+    Not where a product is long enough to fill a core; nor, on a CPU, where there is a fused kernel
+    for a whole layer, which S nets cannot share and which is faster than S products at once. On a
+    GPU what counts is how many kernels there are to launch, and cuDNN, too, launches some for every
+    step. Seeds that draw their own window lengths, or may go back to a lower rate by themselves, do
+    not keep step.
     """
     assert block.recipe is not None and block.hidden is not None
     in_step = block.recipe.batches.loader != "variable_bptt" and block.recipe.on_divergence is None

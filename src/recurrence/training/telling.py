@@ -1,7 +1,9 @@
-"""How far jobs are that other processes do: each tells it through one pipe, and one reader adds it up.
+"""How far jobs are that other processes do: each tells it through one pipe, and one reader adds it
+up.
 
-Comes in: what a job reports while it runs. Goes out: the same, in the process that shows progress. A line shorter than
-PIPE_BUF (4,096 bytes at the least) is written in one piece, so writers need no lock, and one that is killed breaks none.
+Comes in: what a job reports while it runs. Goes out: the same, in the process that shows progress.
+A line shorter than PIPE_BUF (4,096 bytes at the least) is written in one piece, so writers need no
+lock, and one that is killed breaks none.
 """
 
 import json
@@ -23,7 +25,8 @@ NOTE_CHARACTERS = 400
 class Teller:
     """Reports one job's progress from any process; an Advance.
 
-    What it tells is where the job is, not how much was added: a part that is told twice counts once.
+    What it tells is where the job is, not how much was added: a part that is told twice counts
+    once.
     """
 
     handle: int
@@ -42,7 +45,9 @@ class Teller:
 
 @contextmanager
 def heard(advance: Advance) -> Iterator[int]:
-    """Pass on to `advance` what Tellers write to the handle that is yielded, until all of it is read."""
+    """Pass on to `advance` what Tellers write to the handle that is yielded, until all of it is
+    read.
+    """
     readable, writable = os.pipe()
     reader = threading.Thread(target=_read, args=(readable, advance), daemon=True)
     reader.start()

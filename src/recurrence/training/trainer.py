@@ -30,7 +30,8 @@ POSITION = ("phase", "epoch", "steps", "done", "leftover_lr", "lr_scale", "diver
 class Row:
     """One epoch of a net.
 
-    Losses are nats per token; train_nats is the debiased moving average (0.98) that notebooks print.
+    Losses are nats per token; train_nats is the debiased moving average (0.98) that notebooks
+    print.
     """
 
     phase: int
@@ -103,10 +104,9 @@ class Trainer:
     ) -> Iterator[Row]:
         """Train on from where it is, yielding a row after every epoch.
 
-        Args:
-            tick: told how many batches more are done (below zero where the run goes back).
-            pause: called between steps and between epochs, the only places where a caller may take a snapshot.
-            say: told, in words, when the run goes back to go on with a lower learning rate.
+        Args: tick: told how many batches more are done (below zero where the run goes back). pause:
+        called between steps and between epochs, the only places where a caller may take a snapshot.
+        say: told, in words, when the run goes back to go on with a lower learning rate.
 
         Raises Diverged when the loss stops being finite and the recipe does not say to go on.
         """

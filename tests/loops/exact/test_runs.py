@@ -1,4 +1,6 @@
-"""The run search against a quadratic search from the definition, on what happens to it and on what was planted."""
+"""The run search against a quadratic search from the definition, on what happens to it and on what
+was planted.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +43,9 @@ def all_slowly(ids: list[int], least: int) -> list[Run]:
 
 
 def best(found: list[Run]) -> Run | None:
-    """The run with the most evidence; of equal ones that with the smallest period, then the earliest."""
+    """The run with the most evidence; of equal ones that with the smallest period, then the
+    earliest.
+    """
     return min(found, key=lambda r: (-r.matched, r.period, r.start), default=None)
 
 
@@ -188,7 +192,9 @@ def test_repetitive_texts(seed: int) -> None:
 
 @pytest.mark.parametrize("copies", [2, 2.3])
 def test_a_run_of_runs_of_runs(copies: float) -> None:
-    """Loops inside loops on four scales, the largest of 200,000 tokens, so that all tiers of anchors are used."""
+    """Loops inside loops on four scales, the largest of 200,000 tokens, so that all tiers of
+    anchors are used.
+    """
     rng = np.random.default_rng(0)
     unit = rng.integers(0, 3, 20)
     for size in (300, 8_000, 100_000):
@@ -204,7 +210,9 @@ def test_a_run_of_runs_of_runs(copies: float) -> None:
 @settings(max_examples=100, deadline=None)
 @given(planted(), st.integers(1, 6))
 def test_colliding_fingerprints_change_nothing(ids: list[int], least: int) -> None:
-    """With base 1 a fingerprint is a sum, so any two windows with the same tokens in any order collide."""
+    """With base 1 a fingerprint is a sum, so any two windows with the same tokens in any order
+    collide.
+    """
     with small_parts(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "_FIRST_BASE", 1)
         assert find_run(ids, least) == best(all_slowly(ids, least))
@@ -258,7 +266,9 @@ def test_small_cases(text: str, expected: Run | None) -> None:
     ],
 )
 def test_sequences_that_serving_systems_are_tested_with(ids: list[int], expected: Run) -> None:
-    """vLLM's repetition_detection tests have such vectors; ours says what is there and leaves the threshold apart."""
+    """vLLM's repetition_detection tests have such vectors; ours says what is there and leaves the
+    threshold apart.
+    """
     assert find_run(ids) == expected
 
 

@@ -1,4 +1,6 @@
-"""Near loops: what was planted is found wherever it stands, what people write is not, and nothing else matters."""
+"""Near loops: what was planted is found wherever it stands, what people write is not, and nothing
+else matters.
+"""
 
 import numpy as np
 import pytest
@@ -59,7 +61,9 @@ def test_loops_with_edits_are_found_wherever_they_stand(
 
 
 def test_the_parts_of_a_near_loop() -> None:
-    """Five copies of forty tokens, one in the third copy changed: it differs from the second and from the fourth."""
+    """Five copies of forty tokens, one in the third copy changed: it differs from the second and
+    from the fourth.
+    """
     unit = np.arange(40)
     ids = np.concatenate([np.arange(100, 130), np.resize(unit, 200), np.arange(200, 230)])
     ids[30 + 95] = 999

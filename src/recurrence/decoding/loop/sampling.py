@@ -61,7 +61,9 @@ class Row:
     sampler: Sampler
     rng: Generator
     net: LanguageModel | None = None
-    """The model that makes it, where the rows of a batch are of several; all have one vocabulary."""
+    """The model that makes it, where the rows of a batch are of several; all have one
+    vocabulary.
+    """
 
 
 class Step(NamedTuple):
@@ -152,7 +154,9 @@ def steps(model: LanguageModel, rows: Sequence[Row], length: int) -> Iterator[St
 
 
 class _Reading:
-    """The nets' side of a batch: each reads its own rows, and the logits come back in their order."""
+    """The nets' side of a batch: each reads its own rows, and the logits come back in their
+    order.
+    """
 
     def __init__(self, model: LanguageModel, rows: Sequence[Row], device: torch.device) -> None:
         parts: dict[LanguageModel, list[int]] = {}

@@ -1,18 +1,21 @@
-"""Runs with at least so much evidence, in time that grows with the text: content-chosen places, paired by what follows.
+"""Runs with at least so much evidence, in time that grows with the text: content-chosen places,
+paired by what follows.
 
-In: texts as one row of integers and where each begins, and the least evidence, at least 2. Out: start, period and end
-of runs, as far as fingerprints can tell: none is missed (Collision where one might be), but their tokens are to be
-compared.
+In: texts as one row of integers and where each begins, and the least evidence, at least 2. Out:
+start, period and end of runs, as far as fingerprints can tell: none is missed (Collision where one
+might be), but their tokens are to be compared.
 
-In a run with `matched` >= T the last `matched` tokens, its zone, equal those one period before. *Anchors* are places
-chosen by their content alone (those whose window has the smallest fingerprint of some in a row): well inside the zone
-they stand where they stand one period before, about one in ten tokens. So some anchor of the zone begins a window of
-T // 2 tokens that stands at an anchor one period before, too. Sorting fingerprints brings such windows together, and
-for each pair `reach` says how far it goes on. That is done at levels of T that double, and every eighth-fold anchors
-are thinned out among themselves by the same rule, so the work per level falls while T grows. Anchors whose window
-stands nowhere else in their text are dropped at once: where nothing loops, few are left. Only within stretches of a
-period shorter than their windows may anchors stand closer, and their windows pair with all others of such stretches;
-there few of the lags are of use, and `_within` and `_across` say which.
+In a run with `matched` >= T the last `matched` tokens, its zone, equal those one period before.
+*Anchors* are places chosen by their content alone (those whose window has the smallest fingerprint
+of some in a row): well inside the zone they stand where they stand one period before, about one in
+ten tokens. So some anchor of the zone begins a window of T // 2 tokens that stands at an anchor one
+period before, too. Sorting fingerprints brings such windows together, and for each pair `reach`
+says how far it goes on. That is done at levels of T that double, and every eighth-fold anchors are
+thinned out among themselves by the same rule, so the work per level falls while T grows. Anchors
+whose window stands nowhere else in their text are dropped at once: where nothing loops, few are
+left. Only within stretches of a period shorter than their windows may anchors stand closer, and
+their windows pair with all others of such stretches; there few of the lags are of use, and
+`_within` and `_across` say which.
 """
 
 from collections.abc import Iterator
@@ -39,13 +42,16 @@ _PLACE = 2**32 - 1
 
 
 class Collision(Exception):
-    """Fingerprints said of unequal tokens that they were equal, and something may have been missed by it."""
+    """Fingerprints said of unequal tokens that they were equal, and something may have been missed
+    by it.
+    """
 
 
 @dataclass(frozen=True)
 class _Tier:
-    """Anchors in increasing order. In a zone each `gap` places in a row have one, and whether a place is one depends
-    on `context` places on each side (and on the window that begins there)."""
+    """Anchors in increasing order. In a zone each `gap` places in a row have one, and whether a
+    place is one depends on `context` places on each side (and on the window that begins there).
+    """
 
     places: Places
     context: int
@@ -60,7 +66,9 @@ class Anchors:
         self.codes, self.bounds, self.least = codes, bounds, least
         longest = int(np.diff(bounds).max(initial=0))
         self.levels = max((longest - 1) // least, 0).bit_length()
-        """Level k is for runs whose evidence, or period, is at least least * 2^k, and less than twice that."""
+        """Level k is for runs whose evidence, or period, is at least least * 2^k, and less than
+        twice that.
+        """
         self._gap = min((least + 1) // 2, _FARTHEST)
         self._width = least - self._gap + 1
         self._keys = (
@@ -72,7 +80,8 @@ class Anchors:
     def best(self, level: int, wanted: Flags) -> Spans:
         """Runs with the evidence of this level, the best of each text among them.
 
-        Only of the wanted texts, which must have none with more, and have been wanted on the levels above.
+        Only of the wanted texts, which must have none with more, and have been wanted on the levels
+        above.
         """
         size = self.least << level
         found = [self._spans(at, lag, size, 2 * size) for at, lag in self._pairs(level, 1, wanted)]
@@ -95,8 +104,9 @@ class Anchors:
     # ------------------------------------------------------------ choosing anchors
 
     def _chosen(self, places: Places | None, width: int, gap: int = 1) -> Places:
-        """Keys, fingerprint and place in one number, of those places (None: all there are) whose window is the
-        smallest of some `gap` in a row; a block at a time, for the processor's cache."""
+        """Keys, fingerprint and place in one number, of those places (None: all there are) whose
+        window is the smallest of some `gap` in a row; a block at a time, for the processor's cache.
+        """
         last, keys = self.prints.size - width + 1, [np.zeros(0, np.int64)]
         last = last if places is None else int(np.searchsorted(places, last))
         for low in range(0, last, BLOCK):
@@ -127,8 +137,9 @@ class Anchors:
         return self._tiers[place]
 
     def _steps(self, keys: Places) -> Places:
-        """How far before each window, of sorted keys, the nearest equal one of its text is: far more than any place
-        where there is none."""
+        """How far before each window, of sorted keys, the nearest equal one of its text is: far
+        more than any place where there is none.
+        """
         step = np.diff(keys, prepend=-1 << 32)
         if len(self.bounds) > 2:
             owners = self._owners(keys & _PLACE)
@@ -147,7 +158,9 @@ class Anchors:
     # ------------------------------------------------------------ pairing them
 
     def _pairs(self, level: int, shortest: int, wanted: Flags) -> Iterator[Pairs]:
-        """Places and lags; every run of the level with period >= shortest has one that it repeats at."""
+        """Places and lags; every run of the level with period >= shortest has one that it repeats
+        at.
+        """
         size, tier = self.least << level, self._tier(level, wanted)
         width = size // 2 if level else self._width
         places = tier.places if wanted.all() else tier.places[wanted[self._owners(tier.places)]]
@@ -199,10 +212,12 @@ class Anchors:
         return _each_once(start + lag, lag)
 
     def _across(self, windows: "_Windows", size: int) -> Iterator[Pairs]:
-        """From one stretch to one before it a lag is of use if a run goes beyond the ends or the beginnings of both,
-        which then are that far apart; or else, where they touch, any lag. Between windows alone there is but one.
+        """From one stretch to one before it a lag is of use if a run goes beyond the ends or the
+        beginnings of both, which then are that far apart; or else, where they touch, any lag.
+        Between windows alone there is but one.
 
-        Where the stretches end is looked at once for all windows of both that stand near each other.
+        Where the stretches end is looked at once for all windows of both that stand near each
+        other.
         """
         heads, place = windows.heads, windows.keys & _PLACE
         first = windows.stretch[windows.oldest]
@@ -240,7 +255,8 @@ class Anchors:
                 yield at[touch][pair], at[touch][pair] - place[partner]
 
     def _stretch(self, at: Places, period: Places, width: int, most: int) -> tuple[Places, Places]:
-        """From where to where a period of the windows at some places goes on, looked at no further than `most`.
+        """From where to where a period of the windows at some places goes on, looked at no further
+        than `most`.
 
         Where it ends before the window does, the window has another one after all.
         """
@@ -255,7 +271,9 @@ class Anchors:
     # ------------------------------------------------------------ measuring
 
     def _spans(self, at: Places, lag: Places, size: int, most: int) -> Spans:
-        """The runs at these places, of those with matched >= max(period, size); `most` is the most there may be."""
+        """The runs at these places, of those with matched >= max(period, size); `most` is the most
+        there may be.
+        """
         enough = begin = end = np.maximum(lag, size)
         for limit in sorted(
             {2 * size, most}
@@ -266,7 +284,9 @@ class Anchors:
         return np.stack([begin - lag, lag, end], 1)
 
     def _reach(self, at: Places, lag: Places, most: int, enough: Places) -> tuple[Places, Places]:
-        """From where to where around a place tokens are repeats, in its text, no further than `most`; see `reach`."""
+        """From where to where around a place tokens are repeats, in its text, no further than
+        `most`; see `reach`.
+        """
         owners = self._owners(at)
         low, high = self.bounds[owners] + lag, self.bounds[owners + 1]
         return self.prints.reach(
@@ -275,11 +295,12 @@ class Anchors:
 
 
 class _Windows:
-    """Windows keys[spot] of some width, and keys[oldest:newest], which hold the equal windows before them.
+    """Windows keys[spot] of some width, and keys[oldest:newest], which hold the equal windows
+    before them.
 
-    Equal windows that follow each other by at most half their width (`step`; 0: by more) have that step for a period,
-    and so has all of the stretch that they cover. Windows heads[i] to heads[i + 1] - 1 make stretch i; period[i] is 0
-    if that is one window.
+    Equal windows that follow each other by at most half their width (`step`; 0: by more) have that
+    step for a period, and so has all of the stretch that they cover. Windows heads[i] to heads[i +
+    1] - 1 make stretch i; period[i] is 0 if that is one window.
     """
 
     def __init__(self, keys: Places, step: Places, width: int, *asked: Places) -> None:

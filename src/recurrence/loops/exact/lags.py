@@ -21,7 +21,8 @@ def strips(codes: Ints) -> Iterator[int]:
 
 
 def runs_at(lag: int, codes: Ints, bounds: Places, strip: int, least: int) -> Spans:
-    """All stretches of one lag with matched >= least whose first repeated token is in a strip; period is the lag.
+    """All stretches of one lag with matched >= least whose first repeated token is in a strip;
+    period is the lag.
 
     Text i is codes[bounds[i] : bounds[i + 1]].
     """
@@ -58,7 +59,9 @@ def _repeats(lag: int, codes: Ints, bounds: Places, where: slice) -> Flags:
 
 
 def _follow(lag: int, codes: Ints, at: int, stop: int) -> int:
-    """The first place from `at` on, before `stop`, whose token does not equal the one `lag` before."""
+    """The first place from `at` on, before `stop`, whose token does not equal the one `lag`
+    before.
+    """
     size = _AHEAD
     while at < stop:
         ahead = min(at + size, stop)

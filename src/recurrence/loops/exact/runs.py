@@ -1,11 +1,13 @@
-"""Exact repetition: maximal runs anywhere in a sequence, whatever their period; the one with the most evidence, or all.
+"""Exact repetition: maximal runs anywhere in a sequence, whatever their period; the one with the
+most evidence, or all.
 
-In: 1-D sequences of integers (token ids, code points). Out: `Run`s. Knows nothing of text, floors, verdicts.
+In: 1-D sequences of integers (token ids, code points). Out: `Run`s. Knows nothing of text, floors,
+verdicts.
 
-Short periods are looked for lag by lag (`lags`), longer ones, from the most evidence down, by `anchors`, in time that
-grows with the text. Both search many texts at once, end to end. Anchors compare by fingerprints, which may collide: so
-what is returned is compared token by token, and texts where that fails are searched again with another base. The result
-is exact either way.
+Short periods are looked for lag by lag (`lags`), longer ones, from the most evidence down, by
+`anchors`, in time that grows with the text. Both search many texts at once, end to end. Anchors
+compare by fingerprints, which may collide: so what is returned is compared token by token, and
+texts where that fails are searched again with another base. The result is exact either way.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,16 +25,23 @@ _FIRST_BASE = 1_103_515_245
 _TOGETHER = 1 << 20
 """Tokens of many texts that are searched at a time."""
 _PART, _SHARED = 1 << 19, 1 << 16
-"""Tokens of one long text that are searched at a time, and what a part has in common with the next."""
+"""Tokens of one long text that are searched at a time, and what a part has in common with the
+next.
+"""
 _BRIEF = 16
-"""Periods up to here are looked for lag by lag whatever the evidence: where they are long, anchors stand close."""
+"""Periods up to here are looked for lag by lag whatever the evidence: where they are long, anchors
+stand close.
+"""
 _ANCHORED = 15, 31
-"""Least evidence to find by anchors; and where less is asked for, what is left to them: the more, the fewer anchors."""
+"""Least evidence to find by anchors; and where less is asked for, what is left to them: the more,
+the fewer anchors.
+"""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A maximal stretch ids[start:end] in which every token from `start + period` on equals the one a period before.
+    """A maximal stretch ids[start:end] in which every token from `start + period` on equals the one
+    a period before.
 
     `period` is the smallest there is (primitive). Positions and lengths count tokens.
     """
@@ -58,10 +67,11 @@ class Run:
 
 
 def find_run(ids: ArrayLike, least: int = 1) -> Run | None:
-    """The run with the largest `matched` among all with copies >= 2; ties: smallest period, then earliest start.
+    """The run with the largest `matched` among all with copies >= 2; ties: smallest period, then
+    earliest start.
 
-    `least` leaves runs with less evidence out, which saves time. The largest is primitive by itself: at a multiple of
-    its period a stretch has less evidence.
+    `least` leaves runs with less evidence out, which saves time. The largest is primitive by
+    itself: at a multiple of its period a stretch has less evidence.
     """
     return find_runs([ids], least)[0]
 
@@ -100,7 +110,8 @@ def all_runs(ids: ArrayLike, least: int) -> list[Run]:
 def nested_run(ids: ArrayLike, run: Run, least: int = 1) -> Run | None:
     """The run with the largest `matched` inside one period of `run`, wherever that period is cut.
 
-    Looked for in 2 * period - 1 tokens from the run's start: every rotation of the unit, and never the run itself.
+    Looked for in 2 * period - 1 tokens from the run's start: every rotation of the unit, and never
+    the run itself.
     """
     return nested_runs([ids], [run], least)[0]
 
@@ -152,7 +163,9 @@ def _bases() -> Iterator[int]:
 
 
 def _joined(texts: Sequence[Ints]) -> tuple[Ints, Places]:
-    """The texts end to end, as integers that fit the fingerprints, and where each begins and the last ends."""
+    """The texts end to end, as integers that fit the fingerprints, and where each begins and the
+    last ends.
+    """
     codes = np.concatenate(texts) if len(texts) > 1 else texts[0]
     if codes.size and (codes.min() < 0 or codes.max() >= PRIME):
         codes = np.unique(codes, return_inverse=True)[1]
@@ -200,10 +213,12 @@ def _search(
 
 
 def _search_in_parts(best: Spans, codes: Ints, evidence: int, most: Places, base: int) -> None:
-    """The same of one long text: what has much evidence in all of it, the rest part by part, as memory is bounded so.
+    """The same of one long text: what has much evidence in all of it, the rest part by part, as
+    memory is bounded so.
 
-    In the whole text anchors are few then, whatever it is; and in a part they are no more than it has tokens. A run
-    with less than `much` evidence is shorter than twice that, so it is whole in one of two parts.
+    In the whole text anchors are few then, whatever it is; and in a part they are no more than it
+    has tokens. A run with less than `much` evidence is shorter than twice that, so it is whole in
+    one of two parts.
     """
     bounds = np.array([0, len(codes)])
     levels = max(_SHARED // (2 * evidence), 1).bit_length() - 1
@@ -238,7 +253,9 @@ def _all(codes: Ints, least: int, base: int) -> Spans:
 
 
 def _division(least: int) -> tuple[int, int]:
-    """The longest period to be looked for lag by lag, and the least evidence of the longer ones, for anchors."""
+    """The longest period to be looked for lag by lag, and the least evidence of the longer ones,
+    for anchors.
+    """
     return (
         (min(least // 4, _BRIEF), least)
         if least >= _ANCHORED[0]
@@ -253,7 +270,9 @@ def _evidence(spans: Spans) -> Places:
 
 
 def _improve(best: Spans, spans: Spans, bounds: Places) -> None:
-    """Put into `best` (a span per text) what is better; of equal evidence the smallest period, then the earliest."""
+    """Put into `best` (a span per text) what is better; of equal evidence the smallest period, then
+    the earliest.
+    """
     if not len(spans):
         return
     spans = np.concatenate([best[best[:, 1] > 0], spans])

@@ -1,1 +1,3 @@
-"""Loops whose copies differ by edits: where they may be, and how well each copy fits the one before it."""
+"""Loops whose copies differ by edits: where they may be, and how well each copy fits the one before
+it.
+"""

@@ -1,11 +1,14 @@
-"""How far a sequence keeps equal to itself some lag before, give or take edits: a banded alignment of it with itself.
+"""How far a sequence keeps equal to itself some lag before, give or take edits: a banded alignment
+of it with itself.
 
-In: token ids, a place, a lag. Out: a `Reach`. The lag may drift within a band of `slack` each way. A token that is
-aligned counts 1 and an edit costs `cost`; the reach ends where that sum was largest, and the alignment gives up once
-the sum fell `drop` below it (X-drop: Altschul et al., NAR 25, 1997). `matches` only counts, for many places at once.
+In: token ids, a place, a lag. Out: a `Reach`. The lag may drift within a band of `slack` each way.
+A token that is aligned counts 1 and an edit costs `cost`; the reach ends where that sum was
+largest, and the alignment gives up once the sum fell `drop` below it (X-drop: Altschul et al., NAR
+25, 1997). `matches` only counts, for many places at once.
 
-A column of edit distances is held as the differences down the band, a bit each in two integers (Myers, J. ACM 46, 1999;
-Hyyro, 2003), so that a token costs a microsecond or two however wide the band is. Bit b stands for lag + slack - b.
+A column of edit distances is held as the differences down the band, a bit each in two integers
+(Myers, J. ACM 46, 1999; Hyyro, 2003), so that a token costs a microsecond or two however wide the
+band is. Bit b stands for lag + slack - b.
 """
 
 from collections.abc import Iterator
@@ -19,7 +22,9 @@ from recurrence.loops.fingerprints import Flags, Ints, Places
 _CHUNKS = 32, 512
 """Tokens compared with their band at a time: few at first, as most reaches are short."""
 _WORD, _SIDE = 64, 31
-"""Bits of a band in `matches`, and the bit that stands for the lag: it drifts no further than that."""
+"""Bits of a band in `matches`, and the bit that stands for the lag: it drifts no further than
+that.
+"""
 _LANES = 8192
 """Places aligned in step: what stays in the processor's cache."""
 _ONE = np.uint64(1)
@@ -32,13 +37,17 @@ class Reach:
 
     tokens: int
     edits: int
-    """Edit distance to the stretch that starts at place - lag and ends lags[-1] before the end of this one."""
+    """Edit distance to the stretch that starts at place - lag and ends lags[-1] before the end of
+    this one.
+    """
     lags: list[int]
     """Per token, the lag at which the alignment then was best."""
 
 
 def slack(lag: int) -> int:
-    """How far a lag may drift: a quarter of it, at least 2 and at most 64, as long as it stays a lag."""
+    """How far a lag may drift: a quarter of it, at least 2 and at most 64, as long as it stays a
+    lag.
+    """
     return min(max(2, lag // 4), 64, lag - 1)
 
 
@@ -73,7 +82,9 @@ def reach(ids: Ints, place: int, lag: int, cost: float, drop: float) -> Reach:
 
 
 def _bands(ids: Ints, place: int, lag: int, drift: int) -> Iterator[int]:
-    """Per token from `place` on, the bits of the lags at which it equals what was before, not before place - lag."""
+    """Per token from `place` on, the bits of the lags at which it equals what was before, not
+    before place - lag.
+    """
     chunk, most = _CHUNKS
     first, lags = place - lag, np.arange(lag + drift, lag - drift - 1, -1)
     while place < len(ids):
@@ -89,10 +100,12 @@ def _bands(ids: Ints, place: int, lag: int, drift: int) -> Iterator[int]:
 
 
 def matches(ids: Ints, asked: Places, cost: float, drop: float, enough: int) -> Places:
-    """tokens - edits of the reach of each (place, lag, room), rows of `asked`: as `reach` says of ids[: place + room].
+    """tokens - edits of the reach of each (place, lag, room), rows of `asked`: as `reach` says of
+    ids[: place + room].
 
-    No further than to `enough`. While that is less than 32 and an edit costs 2 tokens or more, the band, narrower than
-    that of `reach`, sees the same: who strays further has lost more than `drop`.
+    No further than to `enough`. While that is less than 32 and an edit costs 2 tokens or more, the
+    band, narrower than that of `reach`, sees the same: who strays further has lost more than
+    `drop`.
     """
     around = np.concatenate([np.zeros(_SIDE, ids.dtype), ids, np.zeros(_WORD - _SIDE, ids.dtype)])
     bands, matched = (
@@ -145,7 +158,9 @@ class _Lanes:
         return _Lanes(*(each[on] for each in vars(self).values()))
 
     def step(self, equal: Flags, tokens: int) -> None:
-        """One token more, the one after so many; `equal`: to what it is at each bit, (lanes, 64)."""
+        """One token more, the one after so many; `equal`: to what it is at each bit, (lanes,
+        64).
+        """
         bits = np.packbits(equal.ravel(), bitorder="little").view("<u8")
         bits &= self.full & ~(
             (_LAG >> np.uint64(min(tokens, _SIDE))) - _ONE

@@ -1,8 +1,9 @@
-"""Columns: the copies of a loop put one below the other, by an alignment of each with the copy before it.
+"""Columns: the copies of a loop put one below the other, by an alignment of each with the copy
+before it.
 
-In: tokens, where the first copy begins and ends, and where the last one ends. Out: of each token the place in the unit
-that it stands at, and in how many of those places copies differ. Edits are anywhere; what brings news is always in the
-same places.
+In: tokens, where the first copy begins and ends, and where the last one ends. Out: of each token
+the place in the unit that it stands at, and in how many of those places copies differ. Edits are
+anywhere; what brings news is always in the same places.
 """
 
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ from recurrence.loops.fingerprints import Ints, Places
 from recurrence.loops.near.alignment import reach
 
 _AGREE = 0.5
-"""A column in which fewer copies agree holds what differs from copy to copy. What a neighbour usually holds agrees as
-well: an edit moves the alignment for a while."""
+"""A column in which fewer copies agree holds what differs from copy to copy. What a neighbour
+usually holds agrees as well: an edit moves the alignment for a while.
+"""
 _LEAST, _MOST = 3, 8
-"""So few copies show no such column; so many are put below each other at a time, as alignments drift."""
+"""So few copies show no such column; so many are put below each other at a time, as alignments
+drift.
+"""
 _COST = 2.5
 """Of an edit, in tokens that need none."""
 _TOKEN = 2**32 - 1
@@ -32,7 +36,9 @@ class Differences:
     slots: float
     """The share of the unit, a column and its neighbour at least, in which they do not."""
     fixed: float
-    """Of what differs from the usual copy, the share that stands in columns in which most copies differ."""
+    """Of what differs from the usual copy, the share that stands in columns in which most copies
+    differ.
+    """
 
 
 def differences(codes: Ints, period: int) -> Differences:
@@ -58,7 +64,9 @@ def columns(codes: Ints, period: int) -> Places:
 
 
 def _differences(codes: Ints, of: Places) -> tuple[float, float, float]:
-    """The share of columns in slots; the tokens that differ in columns where most do; all that differ."""
+    """The share of columns in slots; the tokens that differ in columns where most do; all that
+    differ.
+    """
     size = int(of.max(initial=0)) + 1
     part = codes[: len(of)].astype(np.int64)
     pairs, counts = np.unique(of << 32 | part, return_counts=True)

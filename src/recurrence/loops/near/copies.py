@@ -1,13 +1,17 @@
-"""Loops whose copies differ a little: stretches that fit themselves one period before, give or take edits, anywhere.
+"""Loops whose copies differ a little: stretches that fit themselves one period before, give or take
+edits, anywhere.
 
-In: 1-D sequences of token ids. Out: a `Near` of each, or None. Knows nothing of text, floors of a corpus, verdicts.
+In: 1-D sequences of token ids. Out: a `Near` of each, or None. Knows nothing of text, floors of a
+corpus, verdicts.
 
-Where tokens stand that stood before in the same order is a seed: a place and a lag. From there the sequence is aligned
-with itself both ways (alignment.py), a token for a token and an edit for 1 / delta tokens, so that a stretch goes on as
-long as it gains, whose edits are fewer than delta per token. First all seeds of many sequences are tried in step, and
-only those with half of the evidence asked for are followed to their ends. There, edits may come in a row where they are
-few beside the period: no more of them than `delta` of it, as where block after block is held against the block before.
-Time grows linearly with length: 0.2 to 0.3 ms per 1,000 characters that do not loop, 1 to 4 ms of those that do.
+Where tokens stand that stood before in the same order is a seed: a place and a lag. From there the
+sequence is aligned with itself both ways (alignment.py), a token for a token and an edit for 1 /
+delta tokens, so that a stretch goes on as long as it gains, whose edits are fewer than delta per
+token. First all seeds of many sequences are tried in step, and only those with half of the evidence
+asked for are followed to their ends. There, edits may come in a row where they are few beside the
+period: no more of them than `delta` of it, as where block after block is held against the block
+before. Time grows linearly with length: 0.2 to 0.3 ms per 1,000 characters that do not loop, 1 to 4
+ms of those that do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,16 +37,21 @@ _BASE = 911_382_323
 _PLACE = 2**32 - 1
 """The bits of a key that hold the place; those above hold the fingerprint."""
 _PROBE, _GROWN = 5.0, 10.0
-"""Edits in a row after which an alignment gives up: at first, and where half of the floor already speaks for it."""
+"""Edits in a row after which an alignment gives up: at first, and where half of the floor already
+speaks for it.
+"""
 _ENOUGH = 31
-"""So much evidence around a seed is worth following, whatever the floor: `matches` can tell no more."""
+"""So much evidence around a seed is worth following, whatever the floor: `matches` can tell no
+more.
+"""
 _WHOLE = 0.6
 """So much of a copy counts as one: the rest may be edited away, or cut."""
 
 
 @dataclass(frozen=True)
 class Near:
-    """A stretch ids[start:end] whose tokens from `start + period` on fit those a period before, but for `edits`.
+    """A stretch ids[start:end] whose tokens from `start + period` on fit those a period before, but
+    for `edits`.
 
     `period` is the median of the lags at which they do. Positions and lengths count tokens.
     """
@@ -80,10 +89,11 @@ class Near:
 
 
 def find_near(ids: ArrayLike, floor: int, delta: float = 0.4, seed: int = 3) -> Near | None:
-    """The loop with the largest `matched` of those with weight >= floor; ties: smallest period, then earliest start.
+    """The loop with the largest `matched` of those with weight >= floor; ties: smallest period,
+    then earliest start.
 
-    `delta` is how many edits per token are too many, `seed` how many tokens must come again for a place to be tried.
-    ValueError where the ids are not a 1-D sequence.
+    `delta` is how many edits per token are too many, `seed` how many tokens must come again for a
+    place to be tried. ValueError where the ids are not a 1-D sequence.
     """
     return find_nears([ids], floor, delta, seed)[0]
 
@@ -91,7 +101,9 @@ def find_near(ids: ArrayLike, floor: int, delta: float = 0.4, seed: int = 3) -> 
 def find_nears(
     samples: Sequence[ArrayLike], floor: int, delta: float = 0.4, seed: int = 3
 ) -> list[Near | None]:
-    """`find_near` of each sample, many at a time: for those without a loop far faster than one by one."""
+    """`find_near` of each sample, many at a time: for those without a loop far faster than one by
+    one.
+    """
     found: list[Near | None] = []
     for texts in _batches(samples):
         hopeful = _hopeful(texts, floor, delta, seed)
@@ -149,7 +161,9 @@ def _known(seeds: Places, near: Near) -> Flags:
 
 
 def grown(codes: Ints, place: int, lag: int, delta: float, edits: float = _GROWN) -> Near:
-    """The stretch around a seed, aligned both ways as far as it gains; given up after so many edits in a row."""
+    """The stretch around a seed, aligned both ways as far as it gains; given up after so many edits
+    in a row.
+    """
     cost = 1 / delta
     drop = max(edits, delta * lag) * (cost - 1)
     ahead = reach(codes, place, lag, cost, drop)
@@ -163,7 +177,9 @@ def grown(codes: Ints, place: int, lag: int, delta: float, edits: float = _GROWN
 
 
 def _hopeful(texts: Sequence[Ints], floor: int, delta: float, size: int) -> list[Places]:
-    """For each text the places and lags, rows, around which there is half of the floor, the longest repeats first."""
+    """For each text the places and lags, rows, around which there is half of the floor, the longest
+    repeats first.
+    """
     codes, sizes = np.concatenate(texts), np.array([len(text) for text in texts])
     if codes.size and codes.max() < 256:
         codes = codes.astype(np.uint8)  # so they are faster to compare
@@ -186,10 +202,11 @@ def _hopeful(texts: Sequence[Ints], floor: int, delta: float, size: int) -> list
 
 
 def _seeds(codes: Ints, start: Places, end: Places, size: int) -> Places:
-    """Place, lag and length of repeats of at least `size` tokens in the same text, which is codes[start:end] for each.
+    """Place, lag and length of repeats of at least `size` tokens in the same text, which is
+    codes[start:end] for each.
 
-    They are as long as their nearest lag holds. As the nearest copy of a few tokens may stand nearer than that of many,
-    they are looked for at 1, 2, 4 and 8 sizes.
+    They are as long as their nearest lag holds. As the nearest copy of a few tokens may stand
+    nearer than that of many, they are looked for at 1, 2, 4 and 8 sizes.
     """
     prints, places, found = (
         Fingerprints(codes, _BASE),

@@ -1,7 +1,8 @@
 """The side that asks: an Executor whose tasks Ray places.
 
-In: an address (none: Ray is started here, for this run alone) and the project's folder. Out: how each task ended, on
-which machine. Stages whose outputs are not all in dvc's cache (reports, what MLflow took in) run here in the project.
+In: an address (none: Ray is started here, for this run alone) and the project's folder. Out: how
+each task ended, on which machine. Stages whose outputs are not all in dvc's cache (reports, what
+MLflow took in) run here in the project.
 """
 
 import os
@@ -140,7 +141,9 @@ class RayExecutor:
         )
 
     def _widest(self) -> int:
-        """The cores of the machine that has most: a task that asks for more would wait without end."""
+        """The cores of the machine that has most: a task that asks for more would wait without
+        end.
+        """
         return int(max(each["Resources"].get("CPU", 1) for each in ray.nodes() if each["Alive"]))
 
     def stop(self) -> None:
@@ -180,5 +183,7 @@ class RayExecutor:
 def executor(
     root: Path, tell: Tell, jobs: int, address: str | None, gpu_share: float
 ) -> RayExecutor:
-    """The executor of `--on`: without an address it goes where RAY_ADDRESS says, or starts Ray here."""
+    """The executor of `--on`: without an address it goes where RAY_ADDRESS says, or starts Ray
+    here.
+    """
     return RayExecutor(root, tell, jobs, address or os.environ.get("RAY_ADDRESS"), gpu_share)

@@ -1,7 +1,9 @@
-"""A copy of the project on a machine that does not see its folder: code and params are sent, data come by DVC remote.
+"""A copy of the project on a machine that does not see its folder: code and params are sent, data
+come by DVC remote.
 
-In the copy, plain dvc reproduces the one stage, from dependencies that it pulls and with outputs that it pushes, with
-its entry in the run cache; dvc in the project's folder then restores the stage from there as if it had run here.
+In the copy, plain dvc reproduces the one stage, from dependencies that it pulls and with outputs
+that it pushes, with its entry in the run cache; dvc in the project's folder then restores the stage
+from there as if it had run here.
 """
 
 import io
@@ -24,7 +26,8 @@ from recurrence.repro.executor import Task
 FOLDER = "RECURRENCE_COPIES"
 """An environment variable: where a machine keeps its copies; default ~/.cache/recurrence/copies.
 
-Set on a machine that sees the project's folder, it says that copies are to be worked in all the same.
+Set on a machine that sees the project's folder, it says that copies are to be worked in all the
+same.
 """
 FRESH = ("dvc.lock", "data/code.json")
 """What stages change of what is sent."""
@@ -36,7 +39,9 @@ WITHOUT_GIT = frozenset(
 
 
 def packed(root: Path) -> bytes:
-    """The project without its data: what git tracks or would. Raises RecurrenceError where that is no code."""
+    """The project without its data: what git tracks or would. Raises RecurrenceError where that is
+    no code.
+    """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
         for name in _files(root):
@@ -57,7 +62,9 @@ def fresh(root: Path) -> dict[str, bytes]:
 def task_in(
     task: Task, sent: bytes | None, changed: dict[str, bytes] | None, env: dict[str, str]
 ) -> tuple[Commands, Task]:
-    """The same task for a copy on this machine: with what it reads pulled, and what it makes pushed."""
+    """The same task for a copy on this machine: with what it reads pulled, and what it makes
+    pushed.
+    """
     if sent is None or changed is None:
         raise RecurrenceError("this machine does not see the project's folder; start the run again")
     folder = _unpacked(sent)
@@ -97,7 +104,9 @@ def _files(root: Path) -> Iterator[str]:
 
 
 def _unpacked(sent: bytes) -> Path:
-    """The copy of this worker: one a process, since dvc locks a project; its cache is shared by all here."""
+    """The copy of this worker: one a process, since dvc locks a project; its cache is shared by all
+    here.
+    """
     kept = Path(os.environ.get(FOLDER) or Path.home() / ".cache/recurrence/copies")
     folder = kept / f"{sha256(sent).hexdigest()[:16]}-{os.getpid()}"
     if not folder.exists():

@@ -1,8 +1,10 @@
-"""Become a shell command that is killed, with all that it started, as soon as the process that asked for it is gone.
+"""Become a shell command that is killed, with all that it started, as soon as the process that
+asked for it is gone.
 
-A stage binds itself to its starter (lifeline.py); a shell, dvc and any other command do not, and Ray kills a worker
-without asking, and of what that started only its own children. So a child of the command watches both.
-`python -m recurrence.repro.on_ray.guard PID COMMAND`, as leader of a process group of its own.
+A stage binds itself to its starter (lifeline.py); a shell, dvc and any other command do not, and
+Ray kills a worker without asking, and of what that started only its own children. So a child of the
+command watches both. `python -m recurrence.repro.on_ray.guard PID COMMAND`, as leader of a process
+group of its own.
 """
 
 import os

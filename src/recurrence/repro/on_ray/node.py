@@ -1,6 +1,8 @@
-"""The side that works: a task runs the command of a stage on this machine, in the project's folder or in a copy.
+"""The side that works: a task runs the command of a stage on this machine, in the project's folder
+or in a copy.
 
-A worker process of Ray lives on from task to task; so the fork server that its first stage starts serves those after it.
+A worker process of Ray lives on from task to task; so the fork server that its first stage starts
+serves those after it.
 """
 
 import os
@@ -17,7 +19,9 @@ from recurrence.repro.on_ray import copies
 from recurrence.repro.on_ray.guard import guarded
 
 PASSED = ("RECURRENCE_", "DVC_", "MLFLOW_", "PYTHON", "OMP_", "GOMP_", "MKL_", "ATEN_", "ONEDNN_")
-"""Beginnings of environment variables that a stage has from whoever started the run; all others are the machine's."""
+"""Beginnings of environment variables that a stage has from whoever started the run; all others are
+the machine's.
+"""
 LOOK_S = 0.2
 
 
@@ -70,7 +74,9 @@ def run(task: Task, project: Project, packed: bytes | None, lines: Any) -> Ended
 
 
 class _Work:
-    """A command in a thread, so that Ray can interrupt this one: then the stage is told to end, politely."""
+    """A command in a thread, so that Ray can interrupt this one: then the stage is told to end,
+    politely.
+    """
 
     def __init__(self, commands: Commands, task: Task) -> None:
         self.commands, self.task = commands, task
