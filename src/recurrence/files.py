@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
     errno.EDQUOT: "the disk is full; free some space and run the same command again",
-    errno.EFBIG: "larger than a file may be here (ulimit -f); raise the limit and run the same command again",
-    errno.EIO: "the disk does not take it (Input/output error); look after the disk, then run the same command again",
+    errno.EFBIG: "larger than a file may be here (ulimit -f); "
+    "raise the limit and run the same command again",
+    errno.EIO: "the disk does not take it (Input/output error); "
+    "look after the disk, then run the same command again",
     errno.EACCES: "cannot be written (Permission denied); check who may write there",
     errno.EPERM: "cannot be written (Operation not permitted); check who may write there",
     errno.ENOTDIR: "a file stands where a folder must be; move it away",

@@ -128,7 +128,7 @@ def generate(  # noqa: PLR0913 (each is an option of the command)
     \b
     Examples:
       recurrence generate human_numbers/lm6 --prompt "one hundred . one hundred"
-      recurrence generate nietzsche/lstm --prompt " for thos" --strategy top_p_0_9 --length 500 --seed 3
+      recurrence generate nietzsche/lstm --prompt " for thos" --strategy top_p_0_9 --seed 3
       recurrence generate nietzsche/lstm --prompt " for thos" --length 5000 --stop-on-loop
       recurrence generate nietzsche/lstm
     """

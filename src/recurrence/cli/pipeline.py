@@ -79,7 +79,8 @@ def stage_command(stage: str) -> Callable[[str], None]:
     command.__doc__ = f"""{summary}
 
     This stage alone, from what the stages before it left, whether or not anything changed;
-    `recurrence repro {stage}@{example.replace("/", "-")}` runs it with what it needs, and only where it must.
+    `recurrence repro {stage}@{example.replace("/", "-")}` runs it with what it needs,
+    and only where it must.
 
     \b
     Example:

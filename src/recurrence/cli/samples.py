@@ -69,7 +69,7 @@ def loops(  # noqa: PLR0913 (each is an option of the command)
       recurrence loops outputs/ --html loops.html --fail-over 0.05
       recurrence loops before.jsonl after.jsonl --compare
       recurrence loops batch.jsonl --field response.body.choices[0].message.content --format junit
-      recurrence generate nietzsche/lstm --prompt " for thos" | recurrence loops - --corpus nietzsche
+      recurrence generate nietzsche/lstm --prompt " for" | recurrence loops - --corpus nietzsche
     """
     from recurrence.cli.detectors import detectors, loop_kinds
 

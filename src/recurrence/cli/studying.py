@@ -64,7 +64,7 @@ def study(  # noqa: PLR0913 (each is an option of the command)
     \b
     Examples:
       recurrence study ./gpt2 --prompts prompts.txt --text held-out.txt
-      recurrence study ./gpt2 --prompts prompts.jsonl --strategies greedy,multinomial,top_p_0_9 --out gpt2-study
+      recurrence study ./gpt2 --prompts prompts.jsonl --strategies greedy,top_p_0_9 --out gpt2-study
       recurrence study http://127.0.0.1:8000/v1 --prompts prompts.txt --length 300
     """
     from recurrence.outside.strategies import chosen

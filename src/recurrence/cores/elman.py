@@ -2,8 +2,9 @@
 layer.
 
     u_t = x_t, or relu(V x_t + b) with an input layer;   h_t = act(W (h_{t-1} + u_t) + c)
-With relu and no input layer: LMModel2 to LMModel4 of human numbers. With tanh and an input layer: CharLoopModel.
-Unrolled, the three steps are written out, as the notebooks begin: LMModel1 (relu) and Char3Model (tanh).
+With relu and no input layer: LMModel2 to LMModel4 of human numbers. With tanh and an input layer:
+CharLoopModel. Unrolled, the three steps are written out, as the notebooks begin: LMModel1 (relu)
+and Char3Model (tanh).
 """
 
 from typing import Literal

@@ -1,7 +1,9 @@
 """Gated recurrent unit with its equations written out and unrolled by hand.
 
-    r = sigmoid(W_r x + U_r h),  z = sigmoid(W_z x + U_z h),  n = tanh(W_n x + r * (U_n h)),  h' = (1 - z) * n + z * h
-The notebook's check of the fused kernel: with the weights of gru.py it gives the same outputs to rounding.
+    r = sigmoid(W_r x + U_r h),  z = sigmoid(W_z x + U_z h)
+    n = tanh(W_n x + r * (U_n h)),  h' = (1 - z) * n + z * h
+The notebook's check of the fused kernel: with the weights of gru.py it gives the same outputs to
+rounding.
 """
 
 import torch

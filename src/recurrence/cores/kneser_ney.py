@@ -1,6 +1,7 @@
 """Interpolated modified Kneser-Ney: an n-gram model, the floor that a recurrent model must beat.
 
-    p_k(w | h) = (c(hw) - D(c(hw))) / c(h.) + g(h) p_{k-1}(w | h'),     g(h) = sum_w D(c(hw)) / c(h.)
+    p_k(w | h) = (c(hw) - D(c(hw))) / c(h.) + g(h) p_{k-1}(w | h')
+    g(h) = sum_w D(c(hw)) / c(h.)
 
 with h' = h without its first token and p_0 = 1/V. At the top order c counts occurrences; below it
 c(hw) counts the different tokens seen before hw (continuation counts). An n-gram seen only at the

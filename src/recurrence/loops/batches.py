@@ -2,8 +2,8 @@
 Hugging Face datasets.
 
 frame = with_verdicts(frame)
-dataset.map_batches(with_verdicts, batch_format="pandas", fn_kwargs={"text": "completion"})     # Ray Data
-dataset.map(with_verdicts, batched=True)                                                        # datasets
+dataset.map_batches(with_verdicts, batch_format="pandas", fn_kwargs={"text": "completion"})
+dataset.map(with_verdicts, batched=True)
 
 Needs none of them: it takes a frame, or a mapping of columns, and gives back the same with columns
 added.

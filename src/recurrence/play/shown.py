@@ -47,7 +47,8 @@ def bars(moment: Moment, vocab: Vocab) -> str:
         )
     chosen = moment.ids[-1]
     rows = "".join(_row(bar, vocab, bar.token == chosen) for bar in moment.bars)
-    return f'<table class="bars"><caption>Chosen from: after the filters (bar), before (line)</caption>{rows}</table>'
+    caption = "Chosen from: after the filters (bar), before (line)"
+    return f'<table class="bars"><caption>{caption}</caption>{rows}</table>'
 
 
 def _row(bar: Bar, vocab: Vocab, chosen: bool) -> str:

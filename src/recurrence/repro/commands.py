@@ -117,7 +117,8 @@ class Commands:
             child = self.forkserver.start(Job(words, task.cwd, task.env), output)
         return child or subprocess.Popen(
             _make_cmd(get_executable(), task.command),
-            cwd=task.cwd, env=task.env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            cwd=task.cwd, env=task.env, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
 
     def _signal(self, group: int, number: int) -> None:

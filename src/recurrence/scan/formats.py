@@ -134,7 +134,8 @@ def _sarif(out: TextIO, loops: Collection[str]) -> Iterator[Write]:
     ]
     driver = {"name": "recurrence", "version": __version__, "rules": rules}
     out.write(
-        f'{{"$schema": "{_SARIF}", "version": "2.1.0", "runs": [{{"tool": {{"driver": {_json(driver, out)}}},\n'
+        f'{{"$schema": "{_SARIF}", "version": "2.1.0", '
+        f'"runs": [{{"tool": {{"driver": {_json(driver, out)}}},\n'
         f'"columnKind": "unicodeCodePoints", "results": ['
     )
     separator = "\n"

@@ -37,8 +37,9 @@ VIEWS = {
         runs="tags.`recurrence.kind` = 'decoding' and tags.`recurrence.state` = 'current'",
         metric="loops/loop_hi",
         ascending=True,
-        columns="loops/loop_rate loops/loop_lo loops/loop_hi reference/nats loops/near_rate loops/recycling_rate"
-        " loops/onset_rmean loops/period_median loops/n_attractors text/zlib_ratio text/non_word loops/human_rate",
+        columns="loops/loop_rate loops/loop_lo loops/loop_hi reference/nats loops/near_rate "
+        "loops/recycling_rate loops/onset_rmean loops/period_median loops/n_attractors "
+        "text/zlib_ratio text/non_word loops/human_rate",
     ),
     "history": View(
         runs="tags.`recurrence.kind` = 'model' and tags.`recurrence.state` != 'experiment'",
@@ -64,12 +65,14 @@ def model(scores: Mapping[str, Any], rates: Mapping[str, Any], machine: Mapping[
     if seeds > 1:
         lines[0] += f" (mean of {seeds} seeds, sd {_number(exact['nats_sd'])})"
     lines[0] += (
-        f"; {_number(exact['bits_per_char'])} bits per character, perplexity {_number(exact['perplexity'])}"
+        f"; {_number(exact['bits_per_char'])} bits per character, perplexity "
+        f"{_number(exact['perplexity'])}"
     )
     lines[0] += f", accuracy {_percent(exact['accuracy'])}."
     if ours := scores.get("as_notebook"):
         lines += [
-            f"Measured as the notebook did: {_number(ours['nats'])} nats, {_percent(ours['accuracy'])}."
+            f"Measured as the notebook did: {_number(ours['nats'])} nats, "
+            f"{_percent(ours['accuracy'])}."
         ]
     if theirs := scores.get("notebook"):
         lines[-1] += f" The notebook ({theirs['id']}) printed {_number(theirs['nats'])} nats"
@@ -119,17 +122,29 @@ def decoding(name: str, strategy: str, rates: Mapping[str, Any]) -> str:
         noun(rates["unit"]),
     )
     text = f"**{_percent(found['loop_rate'])} of {found['samples']} samples loop** "
-    text += f"(95 %: {_percent(found['loop_lo'])} to {_percent(found['loop_hi'])}) when {name} decodes by {strategy}"
+    text += (
+        f"(95 %: {_percent(found['loop_lo'])} to {_percent(found['loop_hi'])}) when {name} "
+        f"decodes by {strategy}"
+    )
     if found["loops"]:
         text += f": typically from {unit} {_number(found['onset_median'])} of {found['length']}"
         text += f", with a period of {_number(found['period_median'])} {unit}s"
-        text += f"; {found['exact']} exactly, {found['near']} nearly, in {found['n_attractors']} different loops"
+        text += (
+            f"; {found['exact']} exactly, {found['near']} nearly, in {found['n_attractors']} "
+            f"different loops"
+        )
     if found["recycling"]:
         text += f". {_percent(found['recycling_rate'])} reuse phrases without a period"
     text += f". Human text of the same length: {_percent(human.get('loop_rate'))}."
     if found["reference_nats"] is not None:
-        text += f" Reference nats: {_number(found['reference_nats'])} per {unit} under {rates['reference']}"
-        text += f" (95 %: {_number(found['reference_nats_lo'])} to {_number(found['reference_nats_hi'])})"
+        text += (
+            f" Reference nats: {_number(found['reference_nats'])} per {unit} under "
+            f"{rates['reference']}"
+        )
+        text += (
+            f" (95 %: {_number(found['reference_nats_lo'])} to "
+            f"{_number(found['reference_nats_hi'])})"
+        )
         text += f"; human text: {_number(human.get('reference_nats'))}."
     return text + _checks(found)
 
@@ -140,7 +155,10 @@ def _checks(found: Mapping[str, Any]) -> str:
     """
     text, certified, compared = "", found["certified"], found["versus_pure"]
     if certified["certified"]:
-        text += f" Hidden states confirm {certified['agree']} of {certified['certified']} loops that they certify."
+        text += (
+            f" Hidden states confirm {certified['agree']} of {certified['certified']} loops that "
+            f"they certify."
+        )
     if compared:
         text += f" Against {compared['reference']}: {100 * compared['difference']:+.3g} points"
         text += f", p = {_number(compared['p_holm'])} (Holm)."

@@ -184,7 +184,8 @@ def _former_roots(at: Place) -> set[str]:
     query = """
         SELECT DISTINCT name, artifact_location FROM experiments
         WHERE experiment_id IN (SELECT experiment_id FROM experiment_tags WHERE key = ?)
-           OR experiment_id IN (SELECT experiment_id FROM runs JOIN tags USING (run_uuid) WHERE key = ?)
+           OR experiment_id IN
+              (SELECT experiment_id FROM runs JOIN tags USING (run_uuid) WHERE key = ?)
     """
     try:
         with _reading(at) as connection:

@@ -63,8 +63,8 @@ class Trainer:
     """One training: a learner taken through its recipe, epoch by epoch.
 
     Attributes:
-        phase, epoch, steps, done: where it is: the phase, epochs finished, steps made in this phase,
-            batches done of this epoch.
+        phase, epoch, steps, done: where it is: the phase, epochs finished, steps made in this
+            phase, batches done of this epoch.
         lr_scale, divergences: what the learning rate is multiplied with, and how often it had to be
             reduced.
         rows: the history so far; an epoch adds one for each net.
