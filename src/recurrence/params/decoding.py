@@ -1,7 +1,7 @@
 """The blocks that say how models are sampled, by which strategies, and what counts as a loop."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -80,6 +80,11 @@ class Sampling(Block):
 
 Unit = Literal["char", "word", "subword"]
 Chosen = TypeVar("Chosen")
+
+
+def is_by_unit(value: Mapping[str, Any]) -> bool:
+    """Whether a mapping gives a value for each kind of unit, and is no block of another kind."""
+    return bool(value) and value.keys() <= set(get_args(Unit))
 
 
 def for_unit(values: Mapping[Unit, Chosen], unit: str) -> Chosen:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recurrence.params import Strategy
+from recurrence.params.decoding import for_unit, is_by_unit
 from recurrence.results.formats import number
 from recurrence.results.units import noun
 
@@ -345,8 +346,8 @@ def _shown(name: str, value: Any, entry: Explained) -> str:
 
 def _for_unit(value: Any, unit: str) -> Any:
     """{char: 12, word: 4} becomes the one of the unit."""
-    by_unit = isinstance(value, Mapping) and set(value) == {"char", "word"}
-    return value["char" if unit == "char" else "word"] if by_unit else value
+    is_choice = isinstance(value, Mapping) and is_by_unit(value)
+    return for_unit(value, unit) if is_choice else value
 
 
 def entries(block: Strategy) -> list[Explained]:

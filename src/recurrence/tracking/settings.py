@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from recurrence.params.decoding import for_unit, is_by_unit
+
 MAX_PARAM_CHARACTERS = 6000
 """Of what MLflow keeps of one."""
 MARK = " [cut: {kept} of {whole} characters; all of it is in the artifact params.json]"
-UNITS = {"char", "word"}
 
 
 def decoding(strategy: str, block: Mapping[str, Any], rates: Mapping[str, Any]) -> dict[str, str]:
@@ -30,12 +31,9 @@ def decoding(strategy: str, block: Mapping[str, Any], rates: Mapping[str, Any]) 
 def _for_unit(value: Any, unit: str) -> Any:
     """The value with what every {char: x, word: y} in it gives for the unit."""
     if isinstance(value, Mapping):
-        by_unit = value and value.keys() <= UNITS and unit in value
-        return (
-            _for_unit(value[unit], unit)
-            if by_unit
-            else {key: _for_unit(each, unit) for key, each in value.items()}
-        )
+        if is_by_unit(value):
+            return _for_unit(for_unit(value, unit), unit)
+        return {key: _for_unit(each, unit) for key, each in value.items()}
     return [_for_unit(each, unit) for each in value] if isinstance(value, list | tuple) else value
 
 
