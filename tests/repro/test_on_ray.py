@@ -14,7 +14,7 @@ pytest.importorskip("dvc")
 pytest.importorskip("ray")
 from faults.processes import alive  # noqa: E402
 from patience import until  # noqa: E402
-from small_pipeline import Project, made_in, told  # noqa: E402
+from shell_pipeline import Project, made_in, told  # noqa: E402
 
 pytestmark = pytest.mark.slow
 ON_RAY = (

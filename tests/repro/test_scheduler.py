@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from patience import until
-from small_pipeline import PARAMS, REPRO, Project, made_in, told
+from shell_pipeline import PARAMS, REPRO, Project, made_in, told
 
 pytest.importorskip("dvc")
 
