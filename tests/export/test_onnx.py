@@ -30,7 +30,7 @@ def test_a_graph_computes_the_same(core: str, tmp_path: Path) -> None:
     the_graph_computes_the_same(core, None, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("context", [None, CONTEXT])
 @pytest.mark.parametrize("core", RECURRENT)
 def test_every_core_is_a_graph(core: str, context: int | None, tmp_path: Path) -> None:

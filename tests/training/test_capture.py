@@ -106,6 +106,13 @@ def _no_tapes() -> None:
     Tape.made.clear()
 
 
+def nightly_but(cases: list[str], quick: set[str]) -> list[Any]:
+    """A pretended GPU takes seconds for each case: CI has a few, `make nightly` all."""
+    return [
+        each if each in quick else pytest.param(each, marks=pytest.mark.nightly) for each in cases
+    ]
+
+
 CASES: dict[str, Callable[[], tuple[params.Recipe, dict[str, Any]]]] = {
     "carried": lambda: (recipe(), {}),
     "reset": lambda: (recipe(state="reset"), {}),
@@ -188,7 +195,9 @@ def test_seeds_together_are_captured_to_the_bit(core: str) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("core", ["elman", "elman_concat", "gru_cell", "rnn", "gru", "lstm"])
+@pytest.mark.parametrize(
+    "core", nightly_but(["elman", "elman_concat", "gru_cell", "rnn", "gru", "lstm"], {"lstm"})
+)
 def test_seeds_together_on_a_gpu(core: str) -> None:
     sizes: dict[str, Any] = {"core": core, "dropout": {"plain_output": 0.3}}
     if core in ("rnn", "gru", "lstm"):
@@ -258,7 +267,7 @@ def close(one: Sequence[Any], other: Sequence[Any]) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("case", [*CASES, *CORES])
+@pytest.mark.parametrize("case", nightly_but([*CASES, *CORES], {"carried", "lstm"}))
 def test_a_gpu_trains_what_the_cpu_does_and_is_not_waited_for(case: str) -> None:
     rule, sizes = CASES[case]() if case in CASES else (recipe(), CORES[case])
     waits = []
