@@ -1,5 +1,9 @@
 """An OpenAI-compatible address: what is asked of it, and what is said where it will not do."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
+
 import pytest
 
 from outside.tiny_gpt2 import Server, serving
@@ -48,3 +52,41 @@ def test_an_address_where_nothing_answers_is_named() -> None:
         pass
     with pytest.raises(RecurrenceError, match="no OpenAI-compatible server answers there"):
         Endpoint(address)
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://here:port/v1", "http://"])
+def test_an_address_that_is_none_is_named(address: str) -> None:
+    with pytest.raises(RecurrenceError, match="no OpenAI-compatible server answers there"):
+        Endpoint(address)
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
+    with pytest.raises(RecurrenceError, match="OPENAI_API_KEY") as refused:
+        Endpoint("http://me:secret@127.0.0.1:1/v1")
+    assert "secret" not in str(refused.value)
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Sends whoever asks to another address, and writes down what the second one is told."""
+
+    told: ClassVar[list[str | None]] = []
+
+    def do_GET(self) -> None:
+        if self.path == "/other":
+            self.told.append(self.headers.get("Authorization"))
+        self.send_response(302)
+        self.send_header("Location", "/other")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_the_key_goes_to_no_other_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(RecurrenceError, match="answers 302"):
+            Endpoint(f"http://127.0.0.1:{server.server_port}/v1")
+        server.shutdown()
+    assert Elsewhere.told == []

@@ -8,9 +8,10 @@ and llama.cpp add (top_k, min_p, repetition_penalty). Everything else needs the 
 import json
 import os
 from collections.abc import Sequence
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from recurrence.errors import RecurrenceError, in_brief
 from recurrence.outside.continuations import Continuation, Tell
@@ -32,12 +33,21 @@ KEY = "OPENAI_API_KEY"
 """Of the environment; sent where it is set."""
 
 
+class _NoRedirect(HTTPRedirectHandler):
+    """The key goes to the address that was named, and to no other."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 class Endpoint:
     """`address` up to and with /v1; `model` as the server calls it, default the first that it
     lists.
     """
 
     def __init__(self, address: str, model: str | None = None) -> None:
+        if "@" in address.split("/", 3)[2]:
+            raise RecurrenceError(f"an address must hold no password; set {KEY} instead")
         self.address = address.rstrip("/")
         self.model = model or self._first()
         self.name = self.model.rsplit("/", 1)[-1]
@@ -66,8 +76,7 @@ class Endpoint:
     def continued(
         self, name: str, block: Strategy, prompts: Sequence[str], length: int, seed: int, tell: Tell
     ) -> list[Continuation]:
-        asked: dict[str, Any] = {"model": self.model, "max_tokens": length}
-        asked["temperature"] = 0.0 if block.pick == "argmax" else 1.0
+        asked: dict[str, Any] = {"model": self.model, "max_tokens": length, "temperature": 1.0}
         for entry in block.filters:
             asked |= entry
         if block.pick == "argmax":
@@ -102,14 +111,16 @@ class Endpoint:
         data = None if body is None else json.dumps(body).encode()
         where = f"{self.address}{path}"
         try:
-            with urlopen(Request(where, data, headers), timeout=WAIT_S) as answer:  # noqa: S310 (http, see address_of)
+            with build_opener(_NoRedirect).open(
+                Request(where, data, headers), timeout=WAIT_S
+            ) as answer:
                 return json.loads(answer.read(MOST_BYTES))
         except HTTPError as error:
             said = error.read(500).decode("utf-8", "replace")
             raise RecurrenceError(
                 f"{where}: answers {error.code}: {' '.join(said.split())}"
             ) from error
-        except (URLError, OSError, ValueError) as error:
+        except (URLError, HTTPException, OSError, ValueError, RecursionError) as error:
             raise RecurrenceError(
                 f"{where}: no OpenAI-compatible server answers there ({in_brief(error)})"
             ) from error

@@ -6,6 +6,7 @@ MLflow took in) run here in the project.
 """
 
 import os
+import signal
 import threading
 import uuid
 from contextlib import suppress
@@ -111,7 +112,9 @@ class RayExecutor:
         try:
             ended: Ended = ray.get(answer)
         except ray.exceptions.TaskCancelledError:
-            return Ended(-2)
+            return Ended(-signal.SIGINT)
+        except ray.exceptions.RayTaskError as error:  # it came there, and could not begin
+            raise RecurrenceError(f"on its machine: {error.cause}") from error
         except ray.exceptions.RayError as error:
             said = str(error).strip().splitlines()
             raise RecurrenceError(f"lost by Ray {RETRIES + 1} times: {said[0]}") from error
