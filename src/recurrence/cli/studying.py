@@ -113,7 +113,7 @@ class _Run:
         chars = judging.typical_length(self.samples)
         detector = judging.detector_for(self.people, chars, characters)
         held = judging.Study(
-            self.model, self.blocks, detector, characters, self.people, self.reading, bound
+            self.model, self.blocks, detector, characters, self.people, self.reading, bound, chars
         )
         people = held.people(chars)
         human = held.human(people, chars) if people else None
@@ -127,9 +127,9 @@ class _Run:
 
             choice = decide(rows, more, human, held.plan(len(self.prompts), first))
         exact = judging.exact_of(self.reading, self.scored)
-        longest = self._longest()
-        found = judging.results(held, self.samples, choice, exact, longest, chars)
-        return found, self.samples, held.rows(self.samples, longest)
+        rows = held.rows(self.samples, self._longest())
+        found = judging.results(held, self.samples, rows, people, choice, exact)
+        return found, self.samples, rows
 
     def _sample(self, name: str, ids: Sequence[int], fresh: bool) -> "list[Sampled]":
         from recurrence.outside.judging import Sampled

@@ -1,8 +1,8 @@
 """Continuations -> the same figures, choice and page as of a model of ours. By characters
 throughout.
 
-The text of a sample is judged, not its tokens, and prices are nats per character of it under the
-model itself: so models with other vocabularies compare, with each other and with ours on
+The text of a sample is judged, not its tokens, and what it costs is nats per character of it under
+the model itself: so models with other vocabularies compare, with each other and with ours on
 characters. A model is one net here.
 """
 
@@ -78,9 +78,11 @@ class Study:
     human_text: str = ""
     reading: Reading | None = None
     bound: float = 0.03
+    window: int = 1
+    """Characters of a stretch of people's text that is judged as a sample is."""
 
     def rows(self, samples: Sequence[Sampled], length: int) -> list[Row]:
-        """A row for each sample: its verdict, metrics and price, as `rates` and `decide` read
+        """A row for each sample: its verdict, metrics and nats, as `rates` and `decide` read
         them.
         """
         ids = [self.characters.ids(each.made.text) for each in samples]
@@ -94,7 +96,7 @@ class Study:
     def _known(self, number: int, sample: Sampled) -> Row:
         block = self.blocks[sample.strategy]
         made = sample.made
-        price = made.nats / len(made.text) if made.nats is not None and made.text else None
+        nats = made.nats / len(made.text) if made.nats is not None and made.text else None
         return {
             "sample_id": f"{sample.strategy}/{sample.prompt_id}/{NET}/0",
             "strategy": sample.strategy,
@@ -107,7 +109,7 @@ class Study:
             "rescued": made.rescued,
             "witness_period": None,
             "agrees": None,
-            "reference_nats": price,
+            "reference_nats": nats,
         }
 
     def people(self, length: int) -> list[Row]:
@@ -122,11 +124,11 @@ class Study:
         words = Training(ids, words_of(self.human_text))
         found = survey(texts, self.characters.spell, self.detector, words, length)
         return [
-            _of_people(i, self._price(int(place[0]), length)) | row
+            _of_people(i, self._nats(int(place[0]), length)) | row
             for (i, place), row in zip(enumerate(places), found, strict=True)
         ]
 
-    def _price(self, start: int, length: int) -> float | None:
+    def _nats(self, start: int, length: int) -> float | None:
         """Nats per character of a stretch of people's text: of all tokens that begin in it."""
         if self.reading is None:
             return None
@@ -134,11 +136,11 @@ class Study:
         return float(sum(self.reading.nats[first:last])) / length
 
     def human(self, rows: Sequence[Row], length: int) -> Human | None:
-        """What a setting must be like to be recommended; None without people's text or prices."""
-        priced = [row["reference_nats"] for row in rows if row["reference_nats"] is not None]
+        """What a setting must be like to be recommended; None without people's text or nats."""
+        nats = [row["reference_nats"] for row in rows if row["reference_nats"] is not None]
         recycling = [row["kind"] == "recycling" for row in rows]
         bands = {name: {"high": _high([row[name] for row in rows])} for name in REPETITION}
-        return human_text(priced, recycling, bands)
+        return human_text(nats, recycling, bands)
 
     def plan(self, prompts: int, first: int, candidates: int = 6) -> Plan:
         """All prompts after the first pass are for confirming."""
@@ -166,21 +168,20 @@ def detector_for(text: str, length: int, characters: Characters) -> Detector:
 def results(
     study: Study,
     samples: Sequence[Sampled],
+    rows: Sequence[Row],
+    people: Sequence[Row],
     choice: Choice | None,
     exact: Mapping[str, Any],
-    length: int,
-    window: int,
 ) -> Results:
-    """What the pages of `reporting` show. `length`: characters of the longest sample; `window`: of
-    people's text.
+    """What the pages of `reporting` show, from samples and windows of people's text with their
+    rows.
     """
-    rows = study.rows(samples, length)
-    people = study.people(window)
+    length = max(1, *(len(each.made.text) for each in samples))
     first = [i for i, each in enumerate(samples) if not each.fresh]
     ids = [study.characters.ids(samples[i].made.text) for i in first]
-    human_ids = _windows(study, window) if people else []
+    human_ids = _windows(study, study.window) if people else []
     reference = PURE if PURE in study.blocks else None
-    found = rates([rows[i] for i in first] + people, ids + human_ids, length, reference)
+    found = rates([rows[i] for i in first] + list(people), ids + human_ids, length, reference)
     name = study.model.name
     loops = {
         "floor": study.detector.floor,
@@ -270,12 +271,12 @@ def _windows(study: Study, length: int) -> list[Ints]:
     return [ids[place] for place in windows(np.arange(len(ids)), length, MOST_WINDOWS)]
 
 
-def _of_people(number: int, price: float | None) -> Row:
+def _of_people(number: int, nats: float | None) -> Row:
     """What is known of a window before it is judged."""
     absent = ("prompt_id", "train_seed", "sample_seed", "deterministic", "uses_history")
     row: Row = dict.fromkeys((*absent, "witness_period", "agrees"))
     named = {"sample_id": f"{HUMAN}/valid/{number}", "strategy": HUMAN, "fresh": False}
-    return row | named | {"rescued": 0, "reference_nats": price}
+    return row | named | {"rescued": 0, "reference_nats": nats}
 
 
 def _high(values: Sequence[float]) -> float | None:
